@@ -1,0 +1,2 @@
+//! The cycle-exact software device.
+#![forbid(unsafe_code)]

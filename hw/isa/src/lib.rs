@@ -1,0 +1,20 @@
+//! The contract between compiler and device: one microcode [`Word`], its 288-bit encoding, its text form, the meaning of its
+//! pure operations, and the [`Profile`]s of the device.
+//!
+//! Everything here is made from `hw/spec/*.toml`; see `docs/isa.md` for the prose. A word is a row of fields, one group a
+//! unit of the pipe; the order in which the units see each other is told there and lived by in `device-model`.
+//!
+//! This crate knows nobody of ours and does no I/O.
+#![forbid(unsafe_code)]
+
+#[path = "gen/mod.rs"]
+mod generated;
+mod handle;
+mod operand;
+mod profile;
+
+pub use generated::profiles::{PROFILES, SMALL, X16, X64};
+pub use generated::word::{AluOp, Base, CmpOp, RequestOp, Space, Src, StoreOp, Word};
+pub use handle::Handle;
+pub use operand::{CodeAddr, Read, Target};
+pub use profile::Profile;
