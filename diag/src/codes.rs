@@ -70,9 +70,18 @@ pub(crate) use codes;
 
 /// All codes, in order.
 pub fn all() -> impl Iterator<Item = &'static Entry> {
-    [object::ENTRIES, verify::ENTRIES, compiler::ENTRIES, image::ENTRIES, device::ENTRIES, data::ENTRIES, host::ENTRIES, cli::ENTRIES]
-        .into_iter()
-        .flatten()
+    [
+        object::ENTRIES,
+        verify::ENTRIES,
+        compiler::ENTRIES,
+        image::ENTRIES,
+        device::ENTRIES,
+        data::ENTRIES,
+        host::ENTRIES,
+        cli::ENTRIES,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// Finds a code by what a user types: `OW0301`, `ow0301`, `0301` or `301`.

@@ -58,8 +58,21 @@ impl MapKind {
     pub fn from_kernel(number: u32) -> Option<Self> {
         use MapKind::*;
         [
-            Hash, Array, ProgArray, PerfEventArray, PercpuHash, PercpuArray, LruHash, LpmTrie, ArrayOfMaps, HashOfMaps, Devmap,
-            Cpumap, Xskmap, DevmapHash, Ringbuf,
+            Hash,
+            Array,
+            ProgArray,
+            PerfEventArray,
+            PercpuHash,
+            PercpuArray,
+            LruHash,
+            LpmTrie,
+            ArrayOfMaps,
+            HashOfMaps,
+            Devmap,
+            Cpumap,
+            Xskmap,
+            DevmapHash,
+            Ringbuf,
         ]
         .into_iter()
         .find(|&kind| kind as u32 == number)
