@@ -138,24 +138,79 @@ pub struct MapIdx(pub u16);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "fields are RFC 9669's")]
 pub enum Insn {
-    Alu { width: Width, op: AluOp, dst: Reg, src: Operand },
+    Alu {
+        width: Width,
+        op: AluOp,
+        dst: Reg,
+        src: Operand,
+    },
     /// `dst = (s8/s16/s32) src` (v4).
-    MovSx { width: Width, bits: u8, dst: Reg, src: Reg },
-    Neg { width: Width, dst: Reg },
+    MovSx {
+        width: Width,
+        bits: u8,
+        dst: Reg,
+        src: Reg,
+    },
+    Neg {
+        width: Width,
+        dst: Reg,
+    },
     /// `dst = htobe/htole bits (dst)`: to big endian swaps on our little-endian machine, to little endian truncates.
-    Endian { bits: u8, to_be: bool, dst: Reg },
+    Endian {
+        bits: u8,
+        to_be: bool,
+        dst: Reg,
+    },
     /// Unconditional byte swap (v4).
-    Bswap { bits: u8, dst: Reg },
-    LoadImm64 { dst: Reg, value: Imm64 },
+    Bswap {
+        bits: u8,
+        dst: Reg,
+    },
+    LoadImm64 {
+        dst: Reg,
+        value: Imm64,
+    },
     /// Second slot of a LoadImm64; never executed or jumped to.
     Wide,
-    Load { size: Size, signed: bool, dst: Reg, base: Reg, off: i16 },
-    Store { size: Size, base: Reg, off: i16, src: Operand },
-    Atomic { size: Size, op: AtomicOp, fetch: bool, base: Reg, off: i16, src: Reg },
-    Jump { target: InsnIdx },
-    JumpIf { width: Width, cond: Cond, dst: Reg, src: Operand, target: InsnIdx },
-    CallHelper { id: u32 },
-    CallLocal { target: InsnIdx },
-    CallKfunc { btf_id: u32 },
+    Load {
+        size: Size,
+        signed: bool,
+        dst: Reg,
+        base: Reg,
+        off: i16,
+    },
+    Store {
+        size: Size,
+        base: Reg,
+        off: i16,
+        src: Operand,
+    },
+    Atomic {
+        size: Size,
+        op: AtomicOp,
+        fetch: bool,
+        base: Reg,
+        off: i16,
+        src: Reg,
+    },
+    Jump {
+        target: InsnIdx,
+    },
+    JumpIf {
+        width: Width,
+        cond: Cond,
+        dst: Reg,
+        src: Operand,
+        target: InsnIdx,
+    },
+    CallHelper {
+        id: u32,
+    },
+    CallLocal {
+        target: InsnIdx,
+    },
+    CallKfunc {
+        btf_id: u32,
+    },
     Exit,
 }
