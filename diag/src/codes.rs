@@ -1,7 +1,7 @@
 //! The registry of diagnostic codes. A code never changes its meaning and is never used again for something else.
 //!
 //! Ranges: 01xx object loading, 02xx BTF, 03xx verifier, 04xx compiler, 05xx image, 06xx device, 07xx captures and map
-//! files, 08xx host kernel, 09xx command line. Each range lives in a file of its own, each code has a page in
+//! files, 08xx host kernel and reference interpreter, 09xx command line. Each range lives in a file of its own, each code has a page in
 //! `docs/codes/`.
 
 pub mod cli;
