@@ -1,8 +1,8 @@
 //! Conditional jumps: numbers, null checks, and packet bounds.
 
-use super::build::{Builder, exact, kind_name};
+use super::build::{Builder, exact, immediate, kind_name};
 use crate::ebpf::{Cond, Insn, Operand, Reg, Width};
-use crate::facts::{Fact, PtrKind, Range};
+use crate::facts::{Fact, PtrKind};
 use crate::ir::{Block, Jump, Term};
 use offwire_diag::Diagnostic;
 use offwire_diag::codes::compiler;
@@ -101,7 +101,7 @@ impl Builder<'_> {
         let a = self.fact(dst);
         let b = match src {
             Operand::Reg(reg) => self.fact(reg),
-            Operand::Imm(imm) => Fact::Scalar(Range::constant(i64::from(imm).cast_unsigned())),
+            Operand::Imm(imm) => immediate(imm),
         };
         let wide = width == Width::W64;
         let (op, turned) = comparison(cond);

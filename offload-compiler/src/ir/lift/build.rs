@@ -4,12 +4,13 @@ use super::Lifter;
 use super::expand::{End, Expanded, FrameIdx};
 use super::live::{FrameReg, LiveSet};
 use crate::ebpf::{AluOp as EbpfAlu, AtomicOp, Imm64, Insn, InsnIdx, MapIdx, Operand, Reg, Size, Width};
-use crate::facts::{Fact, PtrKind, Range, State};
-use crate::ir::{Block, Cfg, Func, Inst, Jump, Mem, Op, Term, Value};
+use crate::facts::{Fact, PtrKind, Range, State, Tnum};
+use crate::ir::{Block, Cfg, Func, Inst, Jump, Mem, Op, Term, Value, clear_unreachable};
 use offwire_diag::codes::compiler;
 use offwire_diag::{Code, Diagnostic};
 use offwire_isa::{
-    AluOp, Handle, METADATA_EGRESS_IFINDEX, METADATA_INGRESS_IFINDEX, METADATA_PACKET_LEN, METADATA_RX_QUEUE_INDEX, Space,
+    AluOp, Handle, METADATA_EGRESS_IFINDEX, METADATA_INGRESS_IFINDEX, METADATA_PACKET_LEN, METADATA_RX_QUEUE_INDEX,
+    Space,
 };
 use std::collections::BTreeMap;
 
@@ -27,7 +28,6 @@ pub(super) fn build(
     // A block with one predecessor takes over its registers, others get parameters for the live ones.
     let has_params = |block: Block| cfg.preds[block.at()].len() > 1;
     for &block in cfg.order.iter().filter(|block| has_params(**block)) {
-        func.blocks[block.at()].params = live[block.at()].iter().map(|_| func.values).collect::<Vec<_>>().into_iter().map(Value).collect();
         let count = live[block.at()].len() as u32;
         func.blocks[block.at()].params = (func.values..func.values + count).map(Value).collect();
         func.values += count;
@@ -62,7 +62,7 @@ pub(super) fn build(
         data.term = term;
     }
     // Comparisons that the facts decide leave blocks behind that nothing jumps to.
-    super::super::cfg::clear_unreachable(&mut func);
+    clear_unreachable(&mut func);
     Ok(func)
 }
 
@@ -231,7 +231,11 @@ impl Builder<'_> {
         let (message, reason) = match fact {
             Fact::Ptr { kind, .. } => (
                 "a pointer is used as a number".to_string(),
-                format!("r{} is {}; the device holds it in another form than the host, so the result would differ", reg.0, kind_name(*kind)),
+                format!(
+                    "r{} is {}; the device holds it in another form than the host, so the result would differ",
+                    reg.0,
+                    kind_name(*kind)
+                ),
             ),
             _ => (
                 format!("r{} is not certainly a number here", reg.0),
@@ -300,7 +304,10 @@ impl Builder<'_> {
             Insn::CallHelper { id } => self.helper(id)?,
             Insn::CallKfunc { btf_id } => {
                 return Err(self
-                    .refuse(compiler::HELPER, format!("the kernel function with BTF number {btf_id} is not on the device"))
+                    .refuse(
+                        compiler::HELPER,
+                        format!("the kernel function with BTF number {btf_id} is not on the device"),
+                    )
                     .with_help("run the program on the host"));
             }
             // Ends of regions, and the second slots of wide instructions.
@@ -400,10 +407,11 @@ impl Builder<'_> {
         let a = self.fact(dst);
         let b = match src {
             Operand::Reg(reg) => self.fact(reg),
-            Operand::Imm(imm) => Fact::Scalar(Range::constant(i64::from(imm).cast_unsigned())),
+            Operand::Imm(imm) => immediate(imm),
         };
         let device = match (op, a, b) {
-            (EbpfAlu::Add, Fact::Ptr { kind, .. }, Fact::Scalar(_)) | (EbpfAlu::Add, Fact::Scalar(_), Fact::Ptr { kind, .. })
+            (EbpfAlu::Add, Fact::Ptr { kind, .. }, Fact::Scalar(_))
+            | (EbpfAlu::Add, Fact::Scalar(_), Fact::Ptr { kind, .. })
                 if !matches!(kind, PtrKind::Map(_)) =>
             {
                 AluOp::Add
@@ -519,13 +527,15 @@ impl Builder<'_> {
         let bytes = size.bytes() as u8;
         let value = match self.fact(base) {
             Fact::Ptr { kind: PtrKind::Ctx, offset, .. } => return self.context_field(bytes, &offset, off),
-            Fact::Ptr { kind: PtrKind::MapValue(map), offset, .. } => match self.constant_data(map, &offset, off, bytes) {
-                Some(value) => self.constant(value),
-                None => {
-                    let mem = self.address(base, off)?;
-                    self.emit(Op::Load { mem, size: bytes, swap: false, dismiss: false })
+            Fact::Ptr { kind: PtrKind::MapValue(map), offset, .. } => {
+                match self.constant_data(map, &offset, off, bytes) {
+                    Some(value) => self.constant(value),
+                    None => {
+                        let mem = self.address(base, off)?;
+                        self.emit(Op::Load { mem, size: bytes, swap: false, dismiss: false })
+                    }
                 }
-            },
+            }
             _ => {
                 let mem = self.address(base, off)?;
                 if mem.space == Space::Stack && bytes < 8 {
@@ -588,7 +598,15 @@ impl Builder<'_> {
         Ok(())
     }
 
-    fn atomic(&mut self, size: Size, op: AtomicOp, fetch: bool, base: Reg, off: i16, src: Reg) -> Result<(), Diagnostic> {
+    fn atomic(
+        &mut self,
+        size: Size,
+        op: AtomicOp,
+        fetch: bool,
+        base: Reg,
+        off: i16,
+        src: Reg,
+    ) -> Result<(), Diagnostic> {
         let mem = self.address(base, off)?;
         let bytes = size.bytes() as u8;
         if !matches!(bytes, 4 | 8) {
@@ -619,7 +637,10 @@ impl Builder<'_> {
             _ => {
                 let fetching = if fetch { " that returns the old value" } else { "" };
                 return Err(self
-                    .refuse(compiler::INSTRUCTION, format!("the atomic operation {op:?}{fetching} is not on the device"))
+                    .refuse(
+                        compiler::INSTRUCTION,
+                        format!("the atomic operation {op:?}{fetching} is not on the device"),
+                    )
                     .with_reason("the map unit adds without an answer")
                     .with_help("use __sync_fetch_and_add and ignore its result, or a per-CPU map"));
             }
@@ -645,6 +666,14 @@ impl Builder<'_> {
                 .with_help("keep pointers out of keys and values")),
         }
     }
+}
+
+/// The fact of an immediate operand.
+pub(super) fn immediate(imm: i32) -> Fact {
+    let value = i64::from(imm);
+    let unsigned = value.cast_unsigned();
+    let bits = Tnum { value: unsigned, mask: 0 };
+    Fact::Scalar(Range { umin: unsigned, umax: unsigned, smin: value, smax: value, bits })
 }
 
 /// The number, if there is only one in the range.

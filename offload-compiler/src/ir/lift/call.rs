@@ -100,7 +100,10 @@ impl Builder<'_> {
         match spec.kind {
             MapKind::Hash | MapKind::Array | MapKind::PercpuArray => Ok((map, spec.clone())),
             kind => Err(self
-                .refuse(compiler::MAP_KIND, format!("map {} is of kind {}, which is not on the device", spec.name, kind.name()))
+                .refuse(
+                    compiler::MAP_KIND,
+                    format!("map {} is of kind {}, which is not on the device", spec.name, kind.name()),
+                )
                 .with_reason("the device has hash, array and percpu_array")
                 .with_help("use one of these kinds, or run the program on the host")),
         }
@@ -126,7 +129,9 @@ impl Builder<'_> {
                     Some(_) => "the device has BPF_ANY, BPF_NOEXIST and BPF_EXIST",
                     None => "the flags must be a constant",
                 };
-                Err(self.refuse(compiler::HELPER, "these flags of bpf_map_update_elem are not on the device").with_reason(reason))
+                Err(self
+                    .refuse(compiler::HELPER, "these flags of bpf_map_update_elem are not on the device")
+                    .with_reason(reason))
             }
         }
     }

@@ -60,11 +60,6 @@ pub(super) struct Region {
 }
 
 impl Region {
-    /// The instructions of the region, in order.
-    pub(super) fn insns(&self) -> impl Iterator<Item = InsnIdx> + use<> {
-        (self.first..self.end).map(InsnIdx)
-    }
-
     /// Its last instruction.
     pub(super) fn last(&self) -> InsnIdx {
         InsnIdx(self.end.saturating_sub(1).max(self.first))
@@ -272,11 +267,14 @@ impl Expander<'_> {
         }
         if needed > STACK {
             let message = "the stack frames of nested functions do not fit the device's stack";
-            let reason =
-                format!("the callers' frames and this one take {needed} bytes; the device has {STACK} for all of them together");
-            return Err(self.lifter.refuse(at, compiler::STACK_TOO_DEEP, message).with_reason(reason).with_help(
-                "make the buffers on the stack smaller, or move one of them into a per-CPU array map",
-            ));
+            let reason = format!(
+                "the callers' frames and this one take {needed} bytes; the device has {STACK} for all of them together"
+            );
+            return Err(self
+                .lifter
+                .refuse(at, compiler::STACK_TOO_DEEP, message)
+                .with_reason(reason)
+                .with_help("make the buffers on the stack smaller, or move one of them into a per-CPU array map"));
         }
         let r10 = STACK - used;
         let callee = self.out.frames.len();

@@ -110,7 +110,9 @@ fn effects(insn: &Insn) -> (Option<Reg>, [Option<Reg>; 3]) {
         Insn::Alu { op: AluOp::Mov, dst, src, .. } => (Some(dst), [source(src), None, None]),
         Insn::Alu { dst, src, .. } => (Some(dst), [Some(dst), source(src), None]),
         Insn::MovSx { dst, src, .. } => (Some(dst), [Some(src), None, None]),
-        Insn::Neg { dst, .. } | Insn::Endian { dst, .. } | Insn::Bswap { dst, .. } => (Some(dst), [Some(dst), None, None]),
+        Insn::Neg { dst, .. } | Insn::Endian { dst, .. } | Insn::Bswap { dst, .. } => {
+            (Some(dst), [Some(dst), None, None])
+        }
         Insn::LoadImm64 { dst, .. } => (Some(dst), [None; 3]),
         Insn::Load { dst, base, .. } => (Some(dst), [Some(base), None, None]),
         Insn::Store { base, src, .. } => (None, [Some(base), source(src), None]),
