@@ -179,7 +179,7 @@ fn section<'a>(header: &'a SectionHeader64<LE>, names: &'a [u8], bytes: &'a [u8]
         name,
         data: if kind == elf::SHT_NOBITS { &[] } else { data },
         size: header.sh_size(LE),
-        is_code: is_bits && flags.0 & u64::from(elf::SHF_EXECINSTR.0) != 0,
+        is_code: is_bits && flags.0 & elf::SHF_EXECINSTR.0 != 0,
         has_data: is_bits,
         is_bss: kind == elf::SHT_NOBITS,
         relocations: Vec::new(),

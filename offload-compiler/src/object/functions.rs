@@ -116,10 +116,11 @@ impl<'a> Functions<'a> {
         for function in &self.list {
             let Some(section) = elf.section(function.section) else { continue };
             for (offset, slot) in slots(section, function.range.clone()) {
-                if slot.code == CALL && slot.src == PSEUDO_CALL {
-                    if let Ok(CallTarget::Place(section, offset)) = call_target(elf, function.section, offset, slot) {
-                        called.extend(self.at(section, offset));
-                    }
+                if slot.code == CALL
+                    && slot.src == PSEUDO_CALL
+                    && let Ok(CallTarget::Place(section, offset)) = call_target(elf, function.section, offset, slot)
+                {
+                    called.extend(self.at(section, offset));
                 }
             }
         }
