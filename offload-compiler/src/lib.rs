@@ -20,3 +20,6 @@ pub mod ebpf;
 pub mod facts;
 pub mod ir;
 pub mod object;
+pub mod range;
+#[cfg(test)]
+mod testing;
