@@ -1,1 +1,107 @@
-//! x
+//! One way to run a program anywhere: maps in, packets through, maps out.
+//!
+//! A [`Backend`] executes one program. `reference` (our interpreter, which asserts facts and bounds) and `host` (the kernel
+//! through bpf(2)) live here; the device's back ends live in the cli, the only crate that names them all. `capture` reads and
+//! writes pcap and pcapng, `mapfile` reads and writes map contents, `diff` runs several back ends side by side.
+
+pub mod capture;
+pub mod host;
+pub mod reference;
+pub mod require;
+
+use offload_compiler::ebpf::MapIdx;
+use offwire_diag::Diagnostic;
+use serde::Serialize;
+
+/// XDP actions (include/uapi/linux/bpf.h, enum xdp_action). Any other return value counts as [`Verdict::Aborted`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+#[expect(missing_docs, reason = "the kernel's names")]
+pub enum Verdict {
+    Aborted,
+    Drop,
+    Pass,
+    Tx,
+    Redirect,
+}
+
+impl Verdict {
+    /// All of them, in the kernel's order.
+    pub const ALL: [Verdict; 5] = [Verdict::Aborted, Verdict::Drop, Verdict::Pass, Verdict::Tx, Verdict::Redirect];
+
+    /// The action that a driver takes for a return value.
+    pub fn from_retval(retval: u32) -> Self {
+        Self::ALL.get(retval as usize).copied().unwrap_or(Verdict::Aborted)
+    }
+}
+
+/// A packet on its way in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PacketIn {
+    /// The frame, from the destination MAC on, without FCS.
+    pub bytes: Vec<u8>,
+    /// Device port; shows to the program as ifindex port + 1.
+    pub port: u32,
+    /// Receive queue.
+    pub rx_queue: u32,
+    /// Arrival in nanoseconds since the first packet.
+    pub arrival_ns: u64,
+}
+
+/// What became of a packet.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct PacketOut {
+    /// r0 at exit, low 32 bits.
+    pub retval: u32,
+    /// The frame after the program ran.
+    pub bytes: Vec<u8>,
+    /// eBPF instructions executed, where the back end can count them.
+    pub insns: Option<u64>,
+    /// Microcode words retired, on devices.
+    pub words: Option<u64>,
+    /// Issue slots taken (words and replays), on devices.
+    pub slots: Option<u64>,
+    /// Why the device ended the packet, if it faulted.
+    pub fault: Option<String>,
+}
+
+/// One entry of a map.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Entry {
+    /// `key_size` bytes.
+    pub key: Vec<u8>,
+    /// One value of `value_size` bytes; per-CPU maps: (cpu, value) for each CPU that was written or differs from zero.
+    pub value: EntryValue,
+}
+
+/// Value of an entry.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EntryValue {
+    /// An ordinary map.
+    One(Vec<u8>),
+    /// A per-CPU map: CPU and value, ascending; CPUs not named hold zeros.
+    PerCpu(Vec<(u32, Vec<u8>)>),
+}
+
+/// Executes one program. Call order: any number of `map_update`, then `run` and `map_*` as one likes. One packet at a time, on vCPU 0.
+pub trait Backend {
+    /// "ref", "host", "model", ...
+    fn name(&self) -> &'static str;
+
+    /// Inserts or replaces an entry (BPF_ANY).
+    fn map_update(&mut self, map: MapIdx, entry: &Entry) -> Result<(), Diagnostic>;
+
+    /// All entries, ascending by key bytes. Arrays list every index.
+    fn map_entries(&mut self, map: MapIdx) -> Result<Vec<Entry>, Diagnostic>;
+
+    /// Whether this back end can run such a packet at all. An `Err` carries `OW0804`; nothing has changed. A comparison asks all
+    /// back ends before any of them runs the packet.
+    fn admits(&mut self, packet: &PacketIn) -> Result<(), Diagnostic> {
+        let _ = packet;
+        Ok(())
+    }
+
+    /// Runs one packet to its end. An `Err` means that the back end cannot run it at all (`not_comparable` where the code says
+    /// so), never that the program dropped it.
+    fn run(&mut self, packet: &PacketIn) -> Result<PacketOut, Diagnostic>;
+}

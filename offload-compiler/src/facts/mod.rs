@@ -1,0 +1,98 @@
+//! What is certainly true before each instruction of a verified program.
+//!
+//! The verifier's states are no facts: pruning lets later paths hold values that no stored state covers. Facts come from a
+//! dataflow of their own that joins at merges until nothing changes. The compiler uses nothing else, and the reference
+//! interpreter asserts every fact at every step.
+//!
+//! How: [`analyze`] cuts the program into blocks and propagates states along edges until nothing grows, loosening what keeps
+//! growing to landmarks (`fixpoint`); `step` holds the effect of one instruction, `value` the lattice. Local functions are
+//! analysed once for all their call sites. The analysis ends on every input; its results mean something only for programs that
+//! the verifier accepted: "a load that is executed is in bounds" is used, for example, to conclude that its base is not null.
+#![deny(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::as_conversions)]
+
+mod blocks;
+mod fixpoint;
+mod step;
+#[cfg(test)]
+mod tests;
+mod value;
+
+pub use fixpoint::analyze;
+
+use crate::ebpf::MapIdx;
+
+/// Known bits: a bit is unknown where `mask` has a one, else it is the bit of `value` (`value & mask == 0`). The kernel's tnum
+/// (kernel/bpf/tnum.c).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the kernel's names")]
+pub struct Tnum {
+    pub value: u64,
+    pub mask: u64,
+}
+
+/// A set of 64-bit numbers: everything within all five bounds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "names say it")]
+pub struct Range {
+    pub umin: u64,
+    pub umax: u64,
+    pub smin: i64,
+    pub smax: i64,
+    pub bits: Tnum,
+}
+
+/// What a pointer points to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum PtrKind {
+    /// struct xdp_md; offset 0.
+    Ctx,
+    /// The frame of the current function: offset 0 is r10, so valid offsets are -512 to -1.
+    Stack,
+    /// Packet data; offset 0 is `ctx->data`.
+    Packet,
+    /// `ctx->data_end`; offset relative to it.
+    PacketEnd,
+    /// A value of the map; offset 0 is its first byte.
+    MapValue(MapIdx),
+    /// The map itself (argument of helpers).
+    Map(MapIdx),
+}
+
+/// What is known of a register or of an aligned 8-byte stack slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Fact {
+    /// Anything, also never written: no use may rely on it.
+    Unknown,
+    /// A number.
+    Scalar(Range),
+    /// A pointer with byte offset in the range (two's complement); null instead if `maybe_null`.
+    Ptr {
+        /// To what.
+        kind: PtrKind,
+        /// Offset from the kind's origin.
+        offset: Range,
+        /// True if it may also be the number 0.
+        maybe_null: bool,
+    },
+}
+
+/// Facts before one instruction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct State {
+    /// r0 to r10.
+    pub regs: [Fact; 11],
+    /// Stack slots of the current frame, slot n is bytes r10 - 8(n+1) to r10 - 8n - 1; only slots written by one 8-byte
+    /// store are known (64 of them).
+    pub slots: [Fact; 64],
+}
+
+/// Facts of a whole program: indexed by instruction slot; `None` where no execution comes. A branch whose outcome is certain
+/// (also "a pointer that cannot be null is compared with 0") has `None` on its other side if nothing else leads there.
+///
+/// In a local function the facts hold for all its callers, [`PtrKind::Stack`] is its own frame, and pointers into a caller's
+/// frame are [`Fact::Unknown`].
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// One state an instruction slot.
+    pub before: Vec<Option<State>>,
+}
