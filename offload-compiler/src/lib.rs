@@ -19,3 +19,6 @@ pub mod ebpf;
 pub mod facts;
 pub mod ir;
 pub mod object;
+pub mod regalloc;
+pub mod schedule;
+pub mod select;
