@@ -3,6 +3,20 @@
 //! A program is a `Vec<Insn>` indexed by [`InsnIdx`], so that numbers agree with the kernel and llvm-objdump: the second slot
 //! of a 64-bit immediate load is [`Insn::Wide`]. Jump targets are absolute indices. Instruction set versions 1 to 4 decode;
 //! later stages refuse what they do not know.
+//!
+//! [`decode`] and [`encode`] turn them from and into 8-byte slots, [`disasm`] prints them as the kernel's verifier does,
+//! [`helper_name`] and [`helper_id`] know the helpers.
+
+mod decode;
+mod disasm;
+mod encode;
+mod helpers;
+
+pub(crate) use decode::Slot;
+pub use decode::{DecodeError, decode};
+pub use disasm::{Names, disasm};
+pub use encode::{EncodeError, encode};
+pub use helpers::{helper_id, helper_name};
 
 /// Index of an instruction slot in its program.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
