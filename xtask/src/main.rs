@@ -1,1 +1,31 @@
-fn main() {}
+//! Developer tasks: `cargo xtask VERB`. One module a verb.
+
+mod codegen;
+mod examples;
+mod test;
+mod tidy;
+
+use anyhow::{Result, bail};
+
+const USAGE: &str = "usage: cargo xtask VERB
+  codegen [--check]                 write what is generated from hw/spec; with --check only compare
+  examples [--check] [...]          rebuild objects, captures and map files; with --check only compare; --help tells more
+  test [--require LIST]             set up what the tests need and run them all; LIST: host,clang,verilator,z3,targets
+  tidy                              hygiene that no compiler checks";
+
+fn main() -> Result<()> {
+    let mut args = std::env::args().skip(1);
+    let verb = args.next().unwrap_or_default();
+    let args: Vec<String> = args.collect();
+    match verb.as_str() {
+        "codegen" => codegen::verb(&args),
+        "examples" => examples::run(&args),
+        "test" => test::run(&args),
+        "tidy" => tidy::run(&args),
+        "" | "help" | "--help" | "-h" => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        other => bail!("unknown verb `{other}`\n{USAGE}"),
+    }
+}
