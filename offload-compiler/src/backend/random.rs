@@ -177,8 +177,9 @@ impl Gen {
         let mem = |space, base, offset: u64| Mem { space, map: None, base, offset: offset as i32 };
         match self.rng.below(5) {
             0 if scope.packet >= i32::from(size) => mem(Space::Packet, None, self.rng.below(room(scope.packet))),
-            1 if !scope.bases.is_empty() => {
-                let (base, bytes) = self.rng.pick(&scope.bases);
+            1 if scope.bases.iter().any(|base| base.1 >= i32::from(size)) => {
+                let fit: Vec<_> = scope.bases.iter().copied().filter(|base| base.1 >= i32::from(size)).collect();
+                let (base, bytes) = self.rng.pick(&fit);
                 mem(Space::Packet, Some(base), self.rng.below(room(bytes)))
             }
             2 | 3 if !scope.handles.is_empty() => {
