@@ -76,7 +76,7 @@ pub fn object(insns: &[Insn], maps: &[MapSpec]) -> Object {
         functions: vec![(InsnIdx(0), "test".into())],
     };
     let maps = maps.iter().map(|spec| Map { spec: spec.clone(), key_type: None, value_type: None }).collect();
-    Object { programs: vec![program], maps, license: "Dual MIT/GPL".into(), warnings: Vec::new() }
+    Object { programs: vec![program], maps, license: "Dual MIT/GPL".into(), refused: Vec::new(), warnings: Vec::new() }
 }
 
 pub fn packet(bytes: &[u8]) -> PacketIn {
