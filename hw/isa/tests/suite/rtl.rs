@@ -16,7 +16,7 @@ fn packages_pass_lint() {
         ["offwire_isa_pkg", "offwire_profiles_pkg", "offwire_isa_tb"]
             .map(|name| tool::hw(&format!("rtl/gen/{name}.sv"))),
     );
-    let Some(output) = tool::run("rtl", "verilator", &args) else { return };
+    let Some(output) = tool::run("verilator", "verilator", &args) else { return };
     assert!(output.status.success() && output.stderr.is_empty(), "{}", tool::text(&output));
 }
 
@@ -142,7 +142,7 @@ fn verilator_and_rust_agree() {
     .into();
     args.push(folder.display().to_string());
     args.extend(["offwire_isa_pkg", "offwire_isa_tb"].map(|name| tool::hw(&format!("rtl/gen/{name}.sv"))));
-    let Some(output) = tool::run("rtl", "verilator", &args) else { return };
+    let Some(output) = tool::run("verilator", "verilator", &args) else { return };
     assert!(output.status.success(), "{}", tool::text(&output));
 
     let mut random = Random::new(8);
@@ -157,7 +157,7 @@ fn verilator_and_rust_agree() {
     std::fs::write(&input, text).unwrap();
     let bench = folder.join("Voffwire_isa_tb").display().to_string();
     let args = [format!("+in={}", input.display()), format!("+out={}", result.display())];
-    let output = tool::run("rtl", &bench, &args).expect("the bench has just been built");
+    let output = tool::run("verilator", &bench, &args).expect("the bench has just been built");
     assert!(output.status.success(), "{}", tool::text(&output));
 
     let result = std::fs::read_to_string(&result).unwrap();
