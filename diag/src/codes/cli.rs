@@ -2,4 +2,7 @@
 
 crate::codes::codes! {
     USAGE = 0901, "wrong use of the command line";
+    FILE = 0902, "a file cannot be read or written";
+    UNKNOWN_CODE = 0903, "no such diagnostic code";
+    WHICH_PROGRAM = 0904, "which program is meant is not clear";
 }

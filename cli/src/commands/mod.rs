@@ -1,0 +1,23 @@
+//! One module a verb.
+
+mod build;
+mod check;
+mod diff;
+mod dump;
+mod explain;
+mod run;
+
+use crate::args::{ObjectArg, ProgVerb};
+use crate::output::{Outcome, Output};
+
+/// Runs the command that the user typed.
+pub fn dispatch(object: ObjectArg, output: &mut Output) -> Outcome {
+    match object {
+        ObjectArg::Prog(ProgVerb::Check(args)) => check::run(&args, output),
+        ObjectArg::Prog(ProgVerb::Build(args)) => build::run(&args, output),
+        ObjectArg::Prog(ProgVerb::Dump(args)) => dump::run(&args, output),
+        ObjectArg::Prog(ProgVerb::Run(args)) => run::run(&args, output),
+        ObjectArg::Diff(args) => diff::run(&args, output),
+        ObjectArg::Explain { code } => explain::run(code.as_deref(), output),
+    }
+}

@@ -1,0 +1,80 @@
+//! From a file name to a loaded object, a chosen program and its compiled form.
+
+use crate::args::ProgramArgs;
+use crate::output::Failure;
+use offload_compiler::object::{self, Object, Program};
+use offwire_diag::{Diagnostic, codes};
+use offwire_isa::Profile;
+use std::path::Path;
+
+/// Largest input file, bytes.
+const MOST_BYTES: u64 = 1 << 30;
+
+/// Reads a whole file.
+pub fn read_file(path: &Path) -> Result<Vec<u8>, Failure> {
+    let failed = |error: &dyn std::fmt::Display| -> Failure {
+        Diagnostic::error(codes::cli::FILE, format!("cannot read the file: {error}"))
+            .with_file(path.display().to_string())
+            .into()
+    };
+    let metadata = std::fs::metadata(path).map_err(|error| failed(&error))?;
+    if metadata.len() > MOST_BYTES {
+        return Err(failed(&format!("it has {} bytes, more than {MOST_BYTES}", metadata.len())));
+    }
+    std::fs::read(path).map_err(|error| failed(&error))
+}
+
+/// Writes a whole file.
+pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    std::fs::write(path, bytes).map_err(|error| {
+        Diagnostic::error(codes::cli::FILE, format!("cannot write the file: {error}"))
+            .with_file(path.display().to_string())
+            .into()
+    })
+}
+
+/// Names the file in a diagnostic that came out of a library.
+pub fn in_file(path: &Path) -> impl Fn(Diagnostic) -> Failure + '_ {
+    move |mut diagnostic| {
+        diagnostic.file.get_or_insert_with(|| path.display().to_string());
+        diagnostic.into()
+    }
+}
+
+/// The profile that the user chose.
+pub fn profile(args: &ProgramArgs) -> Result<&'static Profile, Failure> {
+    Profile::by_name(&args.profile)
+        .ok_or_else(|| Failure::usage(codes::cli::USAGE, format!("there is no profile {:?}", args.profile)))
+}
+
+/// Loads the object.
+pub fn load(args: &ProgramArgs) -> Result<Object, Failure> {
+    let bytes = read_file(&args.object)?;
+    let mut options = object::LoadOptions::default();
+    for assignment in &args.set {
+        let (name, value) = assignment.split_once('=').ok_or_else(|| {
+            Failure::usage(codes::cli::USAGE, format!("--set wants VAR=VALUE, not {assignment:?}"))
+        })?;
+        options.set.push((name.to_owned(), value.to_owned()));
+    }
+    object::load(&bytes, &options).map_err(in_file(&args.object))
+}
+
+/// The program that is meant: the named one, or the only one.
+pub fn choose<'a>(args: &ProgramArgs, object: &'a Object) -> Result<&'a Program, Failure> {
+    let names = || object.programs.iter().map(|program| program.name.as_str()).collect::<Vec<_>>().join(", ");
+    let refuse = |message: String| {
+        let diagnostic =
+            Diagnostic::error(codes::cli::WHICH_PROGRAM, message).with_file(args.object.display().to_string());
+        Failure { diagnostics: vec![diagnostic], code: 2 }
+    };
+    match (&args.prog, object.programs.as_slice()) {
+        (_, []) => Err(refuse("the object has no XDP program".to_owned())),
+        (Some(name), programs) => programs
+            .iter()
+            .find(|program| program.name == *name)
+            .ok_or_else(|| refuse(format!("there is no program {name:?}; the object has {}", names()))),
+        (None, [program]) => Ok(program),
+        (None, _) => Err(refuse(format!("--prog is missing; the object has {}", names()))),
+    }
+}
