@@ -69,7 +69,7 @@ pub fn choose<'a>(args: &ProgramArgs, object: &'a Object) -> Result<&'a Program,
         Failure { diagnostics: vec![diagnostic], code: 2 }
     };
     match (&args.prog, object.programs.as_slice()) {
-        (_, []) => Err(refuse("the object has no XDP program".to_owned())),
+        (_, []) => Err(Failure { code: 1, ..refuse("the object has no XDP program".to_owned()) }),
         (Some(name), programs) => programs
             .iter()
             .find(|program| program.name == *name)

@@ -21,3 +21,25 @@ pub fn dispatch(object: ObjectArg, output: &mut Output) -> Outcome {
         ObjectArg::Explain { code } => explain::run(code.as_deref(), output),
     }
 }
+
+/// Dispatch mode as `check`, `build` and `run` print it.
+#[derive(Clone, Debug, serde::Serialize)]
+struct DispatchReport {
+    mode: &'static str,
+    reason: String,
+}
+
+impl DispatchReport {
+    fn of(dispatch: &offwire_image::Dispatch) -> Self {
+        DispatchReport { mode: mode_name(dispatch.mode), reason: dispatch.reason.clone() }
+    }
+}
+
+/// The word that `--dispatch` takes for a mode.
+fn mode_name(mode: offwire_image::DispatchMode) -> &'static str {
+    match mode {
+        offwire_image::DispatchMode::Cpu => "cpu",
+        offwire_image::DispatchMode::Flow => "flow",
+        offwire_image::DispatchMode::Any => "any",
+    }
+}
