@@ -240,11 +240,16 @@ fn report(
     }
 }
 
+/// The entry with the same key; entries ascend by key.
+fn find<'a>(entries: &'a [Entry], like: &Entry) -> Option<&'a Entry> {
+    entries.binary_search_by(|entry| entry.key.cmp(&like.key)).ok().and_then(|at| entries.get(at))
+}
+
 fn changes(pass: &Pass, object: &offload_compiler::object::Object) -> Vec<MapChange> {
     let mut changes = Vec::new();
     for ((map, before), (_, after)) in pass.before.iter().zip(&pass.after) {
-        let changed = after.iter().filter(|entry| !before.contains(entry)).count()
-            + before.iter().filter(|entry| !after.iter().any(|other| other.key == entry.key)).count();
+        let changed = after.iter().filter(|entry| find(before, entry) != Some(*entry)).count()
+            + before.iter().filter(|entry| find(after, entry).is_none()).count();
         if changed > 0 {
             changes.push(MapChange {
                 map: object.maps.get(usize::from(map.0)).map_or_else(String::new, |map| map.spec.name.clone()),
