@@ -1,8 +1,8 @@
 //! The registry of diagnostic codes. A code never changes its meaning and is never used again for something else.
 //!
 //! Ranges: 01xx object loading, 02xx BTF, 03xx verifier, 04xx compiler, 05xx image, 06xx device, 07xx captures and map
-//! files, 08xx host kernel, 09xx command line. Each range lives in a file of its own, each code has a page in
-//! `docs/codes/`.
+//! files, 08xx host kernel and reference interpreter, 09xx command line. Each range lives in a file of its own, each code
+//! has a page in `docs/codes/`.
 
 pub mod cli;
 pub mod compiler;
@@ -54,6 +54,7 @@ macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $number:literal, $title:literal;)*) => {
         $(
             #[doc = $title]
+            #[allow(clippy::zero_prefixed_literal, reason = "a code is four digits")]
             pub const $name: crate::Code = crate::Code($number);
         )*
         /// The entries of this range, in order.

@@ -4,6 +4,9 @@
 //! through bpf(2)) live here; the device's back ends live in the cli, the only crate that names them all. `capture` reads and
 //! writes pcap and pcapng, `mapfile` reads and writes map contents, `diff` runs several back ends side by side.
 
+pub mod host;
+pub mod reference;
+
 use offload_compiler::ebpf::MapIdx;
 use offwire_diag::Diagnostic;
 use serde::Serialize;
@@ -88,6 +91,13 @@ pub trait Backend {
 
     /// All entries, ascending by key bytes. Arrays list every index.
     fn map_entries(&mut self, map: MapIdx) -> Result<Vec<Entry>, Diagnostic>;
+
+    /// Whether this back end can run such a packet at all. An `Err` carries `OW0804`; nothing has changed. A comparison asks all
+    /// back ends before any of them runs the packet.
+    fn admits(&mut self, packet: &PacketIn) -> Result<(), Diagnostic> {
+        let _ = packet;
+        Ok(())
+    }
 
     /// Runs one packet to its end. An `Err` means that the back end cannot run it at all (`not_comparable` where the code says
     /// so), never that the program dropped it.

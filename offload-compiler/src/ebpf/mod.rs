@@ -3,6 +3,19 @@
 //! A program is a `Vec<Insn>` indexed by [`InsnIdx`], so that numbers agree with the kernel and llvm-objdump: the second slot
 //! of a 64-bit immediate load is [`Insn::Wide`]. Jump targets are absolute indices. Instruction set versions 1 to 4 decode;
 //! later stages refuse what they do not know.
+//!
+//! [`decode`] and [`encode`] turn them from and into 8-byte slots, [`disasm`] prints them as the kernel's verifier does,
+//! [`helper_name`] and [`helper_id`] know the helpers.
+
+mod decode;
+mod disasm;
+mod encode;
+mod helpers;
+
+pub use decode::{DecodeError, decode};
+pub use disasm::{Names, disasm};
+pub use encode::{EncodeError, encode};
+pub use helpers::{helper_id, helper_name};
 
 /// Index of an instruction slot in its program.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -138,24 +151,79 @@ pub struct MapIdx(pub u16);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "fields are RFC 9669's")]
 pub enum Insn {
-    Alu { width: Width, op: AluOp, dst: Reg, src: Operand },
+    Alu {
+        width: Width,
+        op: AluOp,
+        dst: Reg,
+        src: Operand,
+    },
     /// `dst = (s8/s16/s32) src` (v4).
-    MovSx { width: Width, bits: u8, dst: Reg, src: Reg },
-    Neg { width: Width, dst: Reg },
+    MovSx {
+        width: Width,
+        bits: u8,
+        dst: Reg,
+        src: Reg,
+    },
+    Neg {
+        width: Width,
+        dst: Reg,
+    },
     /// `dst = htobe/htole bits (dst)`: to big endian swaps on our little-endian machine, to little endian truncates.
-    Endian { bits: u8, to_be: bool, dst: Reg },
+    Endian {
+        bits: u8,
+        to_be: bool,
+        dst: Reg,
+    },
     /// Unconditional byte swap (v4).
-    Bswap { bits: u8, dst: Reg },
-    LoadImm64 { dst: Reg, value: Imm64 },
+    Bswap {
+        bits: u8,
+        dst: Reg,
+    },
+    LoadImm64 {
+        dst: Reg,
+        value: Imm64,
+    },
     /// Second slot of a LoadImm64; never executed or jumped to.
     Wide,
-    Load { size: Size, signed: bool, dst: Reg, base: Reg, off: i16 },
-    Store { size: Size, base: Reg, off: i16, src: Operand },
-    Atomic { size: Size, op: AtomicOp, fetch: bool, base: Reg, off: i16, src: Reg },
-    Jump { target: InsnIdx },
-    JumpIf { width: Width, cond: Cond, dst: Reg, src: Operand, target: InsnIdx },
-    CallHelper { id: u32 },
-    CallLocal { target: InsnIdx },
-    CallKfunc { btf_id: u32 },
+    Load {
+        size: Size,
+        signed: bool,
+        dst: Reg,
+        base: Reg,
+        off: i16,
+    },
+    Store {
+        size: Size,
+        base: Reg,
+        off: i16,
+        src: Operand,
+    },
+    Atomic {
+        size: Size,
+        op: AtomicOp,
+        fetch: bool,
+        base: Reg,
+        off: i16,
+        src: Reg,
+    },
+    Jump {
+        target: InsnIdx,
+    },
+    JumpIf {
+        width: Width,
+        cond: Cond,
+        dst: Reg,
+        src: Operand,
+        target: InsnIdx,
+    },
+    CallHelper {
+        id: u32,
+    },
+    CallLocal {
+        target: InsnIdx,
+    },
+    CallKfunc {
+        btf_id: u32,
+    },
     Exit,
 }

@@ -5,6 +5,20 @@
 //! signed byte offset from `data`, a stack pointer its address (r10 = 512), a map-value pointer a handle
 //! ([`offwire_isa::Handle`]) or 0.
 
+mod cfg;
+mod check;
+mod names;
+mod parse;
+mod print;
+#[cfg(test)]
+mod tests;
+mod visit;
+
+pub use cfg::Cfg;
+pub use check::check;
+pub use parse::{ParseError, parse};
+pub use print::print;
+
 use crate::ebpf::{InsnIdx, MapIdx};
 use offwire_isa::{AluOp, CmpOp, Space};
 
@@ -69,7 +83,8 @@ pub struct Mem {
 pub enum Op {
     /// A constant.
     Const(u64),
-    /// Pure ALU operation; 32-bit ones (`wide` false) zero-extend.
+    /// Pure ALU operation; 32-bit ones (`wide` false) zero-extend. The second operand of a unary operation (mov, bswap, sext,
+    /// zext) repeats the first.
     Alu {
         /// Operation.
         op: AluOp,

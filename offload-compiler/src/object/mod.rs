@@ -32,13 +32,38 @@ pub struct Map {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "BTF's names (Documentation/bpf/btf.rst)")]
 pub enum TypeRef {
-    Int { name: String, size: u32, signed: bool, is_bool: bool, is_char: bool },
-    Enum { name: String, size: u32, signed: bool, values: Vec<(String, i64)> },
-    Array { element: Box<TypeRef>, count: u32 },
-    Struct { name: String, size: u32, members: Vec<Member> },
-    Union { name: String, size: u32, members: Vec<Member> },
+    Int {
+        name: String,
+        size: u32,
+        signed: bool,
+        is_bool: bool,
+        is_char: bool,
+    },
+    Enum {
+        name: String,
+        size: u32,
+        signed: bool,
+        values: Vec<(String, i64)>,
+    },
+    Array {
+        element: Box<TypeRef>,
+        count: u32,
+    },
+    Struct {
+        name: String,
+        size: u32,
+        members: Vec<Member>,
+    },
+    Union {
+        name: String,
+        size: u32,
+        members: Vec<Member>,
+    },
     /// Anything else (pointers, floats, functions): raw bytes.
-    Opaque { name: String, size: u32 },
+    Opaque {
+        name: String,
+        size: u32,
+    },
 }
 
 /// Member of a struct or union.

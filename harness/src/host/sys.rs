@@ -1,0 +1,349 @@
+//! System calls: the only unsafe code of this crate. Each function is safe to call: lengths are checked against what the kernel
+//! will read or write before it gets a pointer. Structures follow `union bpf_attr` of include/uapi/linux/bpf.h.
+
+use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+
+const MAP_CREATE: libc::c_long = 0;
+const MAP_LOOKUP_ELEM: libc::c_long = 1;
+const MAP_UPDATE_ELEM: libc::c_long = 2;
+const MAP_GET_NEXT_KEY: libc::c_long = 4;
+const PROG_LOAD: libc::c_long = 5;
+const PROG_TEST_RUN: libc::c_long = 10;
+const MAP_FREEZE: libc::c_long = 22;
+const MAP_LOOKUP_BATCH: libc::c_long = 24;
+
+/// BPF_PROG_TYPE_XDP.
+const PROG_TYPE_XDP: u32 = 6;
+
+/// Calls bpf(2).
+///
+/// # Safety
+/// `T` is the kernel's structure for the command, and each address and length in it names memory that lives during the call
+/// and may be read or written as the command does.
+unsafe fn bpf<T>(command: libc::c_long, attr: &mut T) -> io::Result<libc::c_long> {
+    // SAFETY: the structure itself is exclusively borrowed and its size is its own; the rest is the caller's promise.
+    let result = unsafe { libc::syscall(libc::SYS_bpf, command, std::ptr::from_mut(attr), size_of::<T>() as u32) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
+}
+
+fn own(fd: libc::c_long) -> OwnedFd {
+    // SAFETY: the kernel has just made this file descriptor for us, and nobody else knows it.
+    unsafe { OwnedFd::from_raw_fd(fd as i32) }
+}
+
+fn address(bytes: &[u8]) -> u64 {
+    bytes.as_ptr() as u64
+}
+
+fn address_mut(bytes: &mut [u8]) -> u64 {
+    bytes.as_mut_ptr() as u64
+}
+
+fn wrong_length() -> io::Error {
+    io::Error::from_raw_os_error(libc::EINVAL)
+}
+
+/// What MAP_CREATE takes.
+#[derive(Clone, Copy)]
+pub(super) struct MapParams<'a> {
+    pub(super) kind: u32,
+    pub(super) key_size: u32,
+    pub(super) value_size: u32,
+    pub(super) max_entries: u32,
+    pub(super) flags: u32,
+    pub(super) name: &'a str,
+    /// Bytes that user space exchanges for a value: all CPUs' copies for per-CPU maps.
+    pub(super) user_value_size: usize,
+}
+
+/// A map of the kernel.
+pub(super) struct Map {
+    fd: OwnedFd,
+    key_size: usize,
+    user_value_size: usize,
+}
+
+#[repr(C)]
+#[derive(Default)]
+struct MapCreateAttr {
+    map_type: u32,
+    key_size: u32,
+    value_size: u32,
+    max_entries: u32,
+    map_flags: u32,
+    inner_map_fd: u32,
+    numa_node: u32,
+    map_name: [u8; 16],
+}
+
+#[repr(C)]
+#[derive(Default)]
+struct MapElemAttr {
+    map_fd: u32,
+    pad: u32,
+    key: u64,
+    value_or_next: u64,
+    flags: u64,
+}
+
+#[repr(C)]
+#[derive(Default)]
+struct BatchAttr {
+    in_batch: u64,
+    out_batch: u64,
+    keys: u64,
+    values: u64,
+    count: u32,
+    map_fd: u32,
+    elem_flags: u64,
+    flags: u64,
+}
+
+impl Map {
+    pub(super) fn create(params: &MapParams<'_>) -> io::Result<Self> {
+        let mut attr = MapCreateAttr {
+            map_type: params.kind,
+            key_size: params.key_size,
+            value_size: params.value_size,
+            max_entries: params.max_entries,
+            map_flags: params.flags,
+            map_name: object_name(params.name),
+            ..MapCreateAttr::default()
+        };
+        // SAFETY: MAP_CREATE takes this structure, which holds no addresses.
+        let fd = unsafe { bpf(MAP_CREATE, &mut attr)? };
+        Ok(Self { fd: own(fd), key_size: params.key_size as usize, user_value_size: params.user_value_size })
+    }
+
+    pub(super) fn raw_fd(&self) -> i32 {
+        self.fd.as_raw_fd()
+    }
+
+    fn elem(&self) -> MapElemAttr {
+        MapElemAttr { map_fd: self.raw_fd() as u32, ..MapElemAttr::default() }
+    }
+
+    pub(super) fn update(&self, key: &[u8], value: &[u8]) -> io::Result<()> {
+        if key.len() != self.key_size || value.len() != self.user_value_size {
+            return Err(wrong_length());
+        }
+        let mut attr = MapElemAttr { key: address(key), value_or_next: address(value), ..self.elem() };
+        // SAFETY: the kernel reads key_size and user_value_size bytes, which key and value have.
+        unsafe { bpf(MAP_UPDATE_ELEM, &mut attr)? };
+        Ok(())
+    }
+
+    pub(super) fn lookup(&self, key: &[u8], value: &mut [u8]) -> io::Result<()> {
+        if key.len() != self.key_size || value.len() != self.user_value_size {
+            return Err(wrong_length());
+        }
+        let mut attr = MapElemAttr { key: address(key), value_or_next: address_mut(value), ..self.elem() };
+        // SAFETY: the kernel reads key_size bytes and writes user_value_size bytes, which key and value have.
+        unsafe { bpf(MAP_LOOKUP_ELEM, &mut attr)? };
+        Ok(())
+    }
+
+    /// The key after `key`, or the first one; false at the end.
+    pub(super) fn next_key(&self, key: Option<&[u8]>, next: &mut [u8]) -> io::Result<bool> {
+        if key.is_some_and(|key| key.len() != self.key_size) || next.len() != self.key_size {
+            return Err(wrong_length());
+        }
+        let mut attr = MapElemAttr { key: key.map_or(0, address), value_or_next: address_mut(next), ..self.elem() };
+        // SAFETY: the kernel reads key_size bytes (or takes a null key) and writes key_size bytes, which key and next have.
+        match unsafe { bpf(MAP_GET_NEXT_KEY, &mut attr) } {
+            Ok(_) => Ok(true),
+            Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Up to `keys.len() / key_size` entries, starting at `from` (`None`: at the start). `token` receives where to go on. Gives
+    /// the number of entries and whether there are more.
+    pub(super) fn lookup_batch(
+        &self,
+        from: Option<&[u8]>,
+        token: &mut [u8],
+        keys: &mut [u8],
+        values: &mut [u8],
+    ) -> io::Result<(usize, bool)> {
+        // Hash maps use a 4-byte token, arrays a key (kernel/bpf/syscall.c, generic_map_lookup_batch).
+        let token_size = self.key_size.max(4);
+        let count = keys.len() / self.key_size;
+        if from.is_some_and(|from| from.len() < token_size)
+            || token.len() < token_size
+            || values.len() < count * self.user_value_size
+        {
+            return Err(wrong_length());
+        }
+        let mut attr = BatchAttr {
+            in_batch: from.map_or(0, address),
+            out_batch: address_mut(token),
+            keys: address_mut(keys),
+            values: address_mut(values),
+            count: u32::try_from(count).map_err(|_| wrong_length())?,
+            map_fd: self.raw_fd() as u32,
+            ..BatchAttr::default()
+        };
+        // SAFETY: the kernel writes at most `count` keys and values and one token, and reads one token; all lengths are checked.
+        match unsafe { bpf(MAP_LOOKUP_BATCH, &mut attr) } {
+            Ok(_) => Ok((attr.count as usize, true)),
+            Err(error) if error.raw_os_error() == Some(libc::ENOENT) => Ok((attr.count as usize, false)),
+            Err(error) => Err(error),
+        }
+    }
+
+    pub(super) fn freeze(&self) -> io::Result<()> {
+        let mut attr = self.elem();
+        // SAFETY: MAP_FREEZE reads map_fd only; the rest is zero.
+        unsafe { bpf(MAP_FREEZE, &mut attr)? };
+        Ok(())
+    }
+}
+
+#[repr(C)]
+#[derive(Default)]
+struct ProgLoadAttr {
+    prog_type: u32,
+    insn_cnt: u32,
+    insns: u64,
+    license: u64,
+    log_level: u32,
+    log_size: u32,
+    log_buf: u64,
+    kern_version: u32,
+    prog_flags: u32,
+    prog_name: [u8; 16],
+    prog_ifindex: u32,
+    expected_attach_type: u32,
+}
+
+/// What PROG_LOAD takes.
+#[derive(Clone, Copy)]
+pub(super) struct ProgParams<'a> {
+    pub(super) insns: &'a [[u8; 8]],
+    pub(super) license: &'a std::ffi::CStr,
+    pub(super) name: &'a str,
+    pub(super) flags: u32,
+    pub(super) expected_attach_type: u32,
+    pub(super) log_level: u32,
+}
+
+/// Loads a program; `log` may be empty if the level is 0.
+pub(super) fn prog_load(params: &ProgParams<'_>, log: &mut [u8]) -> io::Result<OwnedFd> {
+    let mut attr = ProgLoadAttr {
+        prog_type: PROG_TYPE_XDP,
+        insn_cnt: u32::try_from(params.insns.len()).map_err(|_| wrong_length())?,
+        insns: params.insns.as_ptr() as u64,
+        license: params.license.as_ptr() as u64,
+        log_level: params.log_level,
+        log_size: if params.log_level == 0 { 0 } else { u32::try_from(log.len()).map_err(|_| wrong_length())? },
+        log_buf: if params.log_level == 0 { 0 } else { address_mut(log) },
+        prog_flags: params.flags,
+        prog_name: object_name(params.name),
+        expected_attach_type: params.expected_attach_type,
+        ..ProgLoadAttr::default()
+    };
+    // SAFETY: the kernel reads insn_cnt instructions and the license up to its NUL, and writes log_size bytes at most.
+    let fd = unsafe { bpf(PROG_LOAD, &mut attr)? };
+    Ok(own(fd))
+}
+
+#[repr(C)]
+#[derive(Default)]
+struct TestRunAttr {
+    prog_fd: u32,
+    retval: u32,
+    data_size_in: u32,
+    data_size_out: u32,
+    data_in: u64,
+    data_out: u64,
+    repeat: u32,
+    duration: u32,
+    ctx_size_in: u32,
+    ctx_size_out: u32,
+    ctx_in: u64,
+    ctx_out: u64,
+    flags: u32,
+    cpu: u32,
+    batch_size: u32,
+    pad: u32,
+}
+
+/// What a test run gives.
+pub(super) struct TestRun {
+    pub(super) retval: u32,
+    /// Bytes written to `out`.
+    pub(super) len: usize,
+    /// Mean nanoseconds a run.
+    pub(super) duration: u32,
+}
+
+/// Runs a program on a packet. `ctx` is empty or a struct xdp_md.
+pub(super) fn test_run(prog: &OwnedFd, packet: &[u8], out: &mut [u8], ctx: &[u8], repeat: u32) -> io::Result<TestRun> {
+    let mut attr = TestRunAttr {
+        prog_fd: prog.as_raw_fd() as u32,
+        data_size_in: u32::try_from(packet.len()).map_err(|_| wrong_length())?,
+        data_size_out: u32::try_from(out.len()).map_err(|_| wrong_length())?,
+        data_in: address(packet),
+        data_out: address_mut(out),
+        repeat,
+        ctx_size_in: u32::try_from(ctx.len()).map_err(|_| wrong_length())?,
+        ctx_in: if ctx.is_empty() { 0 } else { address(ctx) },
+        ..TestRunAttr::default()
+    };
+    // SAFETY: the kernel reads data_size_in and ctx_size_in bytes and writes data_size_out bytes at most.
+    unsafe { bpf(PROG_TEST_RUN, &mut attr)? };
+    Ok(TestRun { retval: attr.retval, len: (attr.data_size_out as usize).min(out.len()), duration: attr.duration })
+}
+
+/// Puts the calling thread into a network namespace of its own.
+pub(super) fn unshare_net() -> io::Result<()> {
+    // SAFETY: unshare(2) with CLONE_NEWNET touches no memory of ours.
+    if unsafe { libc::unshare(libc::CLONE_NEWNET) } == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Binds the calling thread to one CPU.
+pub(super) fn pin_to_cpu(cpu: usize) -> io::Result<()> {
+    let mut set = [0u8; 128];
+    let byte = set.get_mut(cpu / 8).ok_or_else(wrong_length)?;
+    *byte = 1 << (cpu % 8);
+    // SAFETY: the kernel reads `set.len()` bytes of the set; pid 0 is the calling thread.
+    let result = unsafe { libc::syscall(libc::SYS_sched_setaffinity, 0, set.len(), set.as_ptr()) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Sends one rtnetlink request and gives the answer's bytes.
+pub(super) fn rtnetlink(request: &[u8]) -> io::Result<Vec<u8>> {
+    // SAFETY: socket(2) takes plain numbers.
+    let fd = unsafe { libc::socket(libc::AF_NETLINK, libc::SOCK_RAW | libc::SOCK_CLOEXEC, libc::NETLINK_ROUTE) };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let socket = own(libc::c_long::from(fd));
+    // SAFETY: the kernel reads request.len() bytes.
+    let sent = unsafe { libc::send(socket.as_raw_fd(), request.as_ptr().cast(), request.len(), 0) };
+    if sent < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let mut answer = vec![0u8; 4096];
+    // SAFETY: the kernel writes answer.len() bytes at most.
+    let got = unsafe { libc::recv(socket.as_raw_fd(), answer.as_mut_ptr().cast(), answer.len(), 0) };
+    match usize::try_from(got) {
+        Ok(len) => {
+            answer.truncate(len);
+            Ok(answer)
+        }
+        Err(_) => Err(io::Error::last_os_error()),
+    }
+}
+
+/// A name as the kernel takes it: 15 bytes of [A-Za-z0-9_.] (kernel/bpf/syscall.c, bpf_obj_name_cpy).
+fn object_name(name: &str) -> [u8; 16] {
+    let mut out = [0; 16];
+    let allowed = name.bytes().filter(|b| b.is_ascii_alphanumeric() || *b == b'_' || *b == b'.');
+    for (to, from) in out.iter_mut().take(15).zip(allowed) {
+        *to = from;
+    }
+    out
+}

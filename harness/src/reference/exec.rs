@@ -1,0 +1,348 @@
+//! The interpreter loop.
+
+use super::alu;
+use super::check::{Broken, Checks};
+use super::mem::{Mem, Place, Violation};
+use offload_compiler::ebpf::{AtomicOp, Imm64, Insn, MapIdx, Operand, Reg};
+
+/// Helper numbers (include/uapi/linux/bpf.h, ___BPF_FUNC_MAPPER).
+pub(crate) mod helper {
+    pub(crate) const MAP_LOOKUP_ELEM: u32 = 1;
+    pub(crate) const MAP_UPDATE_ELEM: u32 = 2;
+    pub(crate) const MAP_DELETE_ELEM: u32 = 3;
+    pub(crate) const GET_SMP_PROCESSOR_ID: u32 = 8;
+    pub(crate) const XDP_ADJUST_HEAD: u32 = 44;
+}
+
+/// Registers that an instruction reads and writes, a bit each.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Uses {
+    pub(crate) reads: u16,
+    pub(crate) writes: u16,
+    /// Left without a value (r1 to r5 after a call).
+    pub(crate) clobbers: u16,
+}
+
+/// r1 to r5.
+const ARGUMENTS: u16 = 0b11_1110;
+
+/// Number of register arguments of a helper; `None` if the interpreter does not know it.
+pub(crate) fn helper_arguments(id: u32) -> Option<u32> {
+    match id {
+        helper::MAP_LOOKUP_ELEM | helper::MAP_DELETE_ELEM | helper::XDP_ADJUST_HEAD => Some(2),
+        helper::MAP_UPDATE_ELEM => Some(4),
+        helper::GET_SMP_PROCESSOR_ID => Some(0),
+        _ => None,
+    }
+}
+
+/// What an instruction does with registers.
+pub(crate) fn uses(insn: &Insn) -> Uses {
+    let bit = |reg: Reg| 1u16 << (reg.0 & 15);
+    let operand = |operand: Operand| match operand {
+        Operand::Reg(reg) => bit(reg),
+        Operand::Imm(_) => 0,
+    };
+    let (reads, writes) = match *insn {
+        Insn::Alu { op: offload_compiler::ebpf::AluOp::Mov, dst, src, .. } => (operand(src), bit(dst)),
+        Insn::Alu { dst, src, .. } => (bit(dst) | operand(src), bit(dst)),
+        Insn::MovSx { dst, src, .. } => (bit(src), bit(dst)),
+        Insn::Neg { dst, .. } | Insn::Endian { dst, .. } | Insn::Bswap { dst, .. } => (bit(dst), bit(dst)),
+        Insn::LoadImm64 { dst, .. } => (0, bit(dst)),
+        Insn::Load { dst, base, .. } => (bit(base), bit(dst)),
+        Insn::Store { base, src, .. } => (bit(base) | operand(src), 0),
+        Insn::Atomic { op: AtomicOp::Cmpxchg, base, src, .. } => (bit(base) | bit(src) | 1, 1),
+        Insn::Atomic { fetch, op, base, src, .. } => {
+            (bit(base) | bit(src), if fetch || op == AtomicOp::Xchg { bit(src) } else { 0 })
+        }
+        Insn::JumpIf { dst, src, .. } => (bit(dst) | operand(src), 0),
+        Insn::Exit => (1, 0),
+        Insn::CallHelper { id } => {
+            let arguments = helper_arguments(id).unwrap_or(0);
+            return Uses { reads: ((1 << arguments) - 1) << 1, writes: 1 | ARGUMENTS, clobbers: ARGUMENTS };
+        }
+        Insn::CallKfunc { .. } | Insn::CallLocal { .. } | Insn::Jump { .. } | Insn::Wide => (0, 0),
+    };
+    Uses { reads, writes, clobbers: 0 }
+}
+
+/// How a run ended that should not have.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// An access out of bounds, or a helper argument that is none.
+    Bounds(Violation),
+    /// A read of a register that holds nothing.
+    Unwritten(u32),
+    /// A broken fact.
+    Fact(Broken),
+    /// Out of the program, into the middle of an instruction, or beyond eight frames.
+    Flow(String),
+    /// Too many instructions.
+    Limit,
+    /// Not known to the interpreter.
+    Unsupported(String),
+}
+
+impl From<Violation> for Fault {
+    fn from(violation: Violation) -> Self {
+        Fault::Bounds(violation)
+    }
+}
+
+/// What is fixed for a program.
+pub(crate) struct Code {
+    /// Map references are constants: addresses.
+    pub(crate) insns: Vec<Insn>,
+    pub(crate) uses: Vec<Uses>,
+    pub(crate) checks: Option<Checks>,
+    /// Instructions a packet may take.
+    pub(crate) limit: u64,
+}
+
+/// A caller that waits.
+struct Frame {
+    back: usize,
+    saved: [u64; 4],
+    written: u16,
+}
+
+/// A run in progress; kept after a fault for the message.
+pub(crate) struct Run {
+    pub(crate) regs: [u64; 16],
+    pub(crate) at: usize,
+    /// Instructions executed.
+    pub(crate) count: u64,
+    /// Registers that hold something.
+    written: u16,
+    /// The last branches: instruction, and whether it was taken.
+    pub(crate) branches: [(u32, bool); 8],
+    /// Number of branches so far.
+    pub(crate) branch_count: u64,
+}
+
+impl Run {
+    pub(crate) fn new(mem: &Mem) -> Self {
+        let mut regs = [0; 16];
+        regs[1] = mem.ctx_pointer();
+        regs[10] = mem.frame_pointer();
+        Self { regs, at: 0, count: 0, written: 1 << 1 | 1 << 10, branches: [(0, false); 8], branch_count: 0 }
+    }
+
+    /// Runs to the end; gives r0.
+    pub(crate) fn execute(
+        &mut self,
+        code: &Code,
+        mem: &mut Mem,
+        mut coverage: Option<&mut Vec<u64>>,
+    ) -> Result<u64, Fault> {
+        let mut callers: Vec<Frame> = Vec::new();
+        loop {
+            let at = self.at;
+            let (Some(insn), Some(uses)) = (code.insns.get(at), code.uses.get(at)) else {
+                return Err(Fault::Flow(format!("execution leaves the program at instruction {at}")));
+            };
+            if self.count >= code.limit {
+                return Err(Fault::Limit);
+            }
+            if let Some(checks) = &code.checks {
+                checks.assert(at, &self.regs, mem).map_err(Fault::Fact)?;
+            }
+            if let Some(counts) = &mut coverage
+                && let Some(count) = counts.get_mut(at)
+            {
+                *count += 1;
+            }
+            let missing = uses.reads & !self.written;
+            if missing != 0 {
+                return Err(Fault::Unwritten(missing.trailing_zeros()));
+            }
+            self.written = (self.written | uses.writes) & !uses.clobbers;
+            self.count += 1;
+            let mut next = at + 1;
+            match *insn {
+                Insn::Alu { width, op, dst, src } => {
+                    let src = self.operand(src);
+                    self.put(dst, alu::alu(width, op, self.get(dst), src));
+                }
+                Insn::MovSx { width, bits, dst, src } => self.put(dst, alu::sign_extend(width, bits, self.get(src))),
+                Insn::Neg { width, dst } => self.put(dst, alu::neg(width, self.get(dst))),
+                Insn::Endian { bits, to_be: false, dst } => self.put(dst, alu::truncate(bits, self.get(dst))),
+                Insn::Endian { bits, to_be: true, dst } | Insn::Bswap { bits, dst } => {
+                    self.put(dst, alu::byte_swap(bits, self.get(dst)));
+                }
+                Insn::LoadImm64 { dst, value: Imm64::Const(value) } => {
+                    self.put(dst, value);
+                    next = at + 2;
+                }
+                Insn::Load { size, signed, dst, base, off } => {
+                    let addr = self.get(base).wrapping_add(off as i64 as u64);
+                    let value = load(mem, addr, size.bytes() as usize)?;
+                    let value = match (signed, size.bytes()) {
+                        (true, bytes) => alu::sign_extend(offload_compiler::ebpf::Width::W64, bytes as u8 * 8, value),
+                        (false, _) => value,
+                    };
+                    self.put(dst, value);
+                }
+                Insn::Store { size, base, off, src } => {
+                    let addr = self.get(base).wrapping_add(off as i64 as u64);
+                    let value = self.operand(src);
+                    store(mem, addr, size.bytes() as usize, value)?;
+                }
+                Insn::Atomic { size, op, fetch, base, off, src } => {
+                    let addr = self.get(base).wrapping_add(off as i64 as u64);
+                    let len = size.bytes() as usize;
+                    if !matches!(mem.place(addr).0, Place::Stack(_) | Place::Value { .. }) {
+                        return Err(Violation("atomic operation outside stack and map values".into()).into());
+                    }
+                    let old = load(mem, addr, len)?;
+                    let keep = if len == 4 { u64::from(u32::MAX) } else { u64::MAX };
+                    let new = alu::atomic(op, old, self.get(src) & keep, self.regs[0] & keep);
+                    store(mem, addr, len, new)?;
+                    match op {
+                        AtomicOp::Cmpxchg => self.regs[0] = old,
+                        AtomicOp::Xchg => self.put(src, old),
+                        _ if fetch => self.put(src, old),
+                        _ => {}
+                    }
+                }
+                Insn::Jump { target } => next = target.at(),
+                Insn::JumpIf { width, cond, dst, src, target } => {
+                    let taken = alu::holds(width, cond, self.get(dst), self.operand(src));
+                    self.branches[(self.branch_count & 7) as usize] = (at as u32, taken);
+                    self.branch_count += 1;
+                    if taken {
+                        next = target.at();
+                    }
+                }
+                Insn::CallHelper { id } => {
+                    self.regs[0] = self.call(id, mem)?;
+                }
+                Insn::CallLocal { target } => {
+                    if !mem.push_frame() {
+                        return Err(Fault::Flow("more than 8 nested calls".into()));
+                    }
+                    let saved = [self.regs[6], self.regs[7], self.regs[8], self.regs[9]];
+                    callers.push(Frame { back: next, saved, written: self.written });
+                    self.written = (self.written & ARGUMENTS) | 1 << 10;
+                    self.regs[10] = mem.frame_pointer();
+                    next = target.at();
+                }
+                Insn::Exit => {
+                    let Some(frame) = callers.pop() else { return Ok(self.regs[0]) };
+                    mem.pop_frame();
+                    self.regs[6..10].copy_from_slice(&frame.saved);
+                    self.regs[10] = mem.frame_pointer();
+                    self.written = (frame.written & !ARGUMENTS) | 1;
+                    next = frame.back;
+                }
+                Insn::Wide => {
+                    return Err(Fault::Flow("a jump into the second half of a 64-bit immediate load".into()));
+                }
+                Insn::LoadImm64 { .. } => return Err(Fault::Unsupported("function pointers".into())),
+                Insn::CallKfunc { btf_id } => {
+                    return Err(Fault::Unsupported(format!("the kernel function with BTF id {btf_id}")));
+                }
+            }
+            self.at = next;
+        }
+    }
+
+    #[inline]
+    fn get(&self, reg: Reg) -> u64 {
+        self.regs[usize::from(reg.0 & 15)]
+    }
+
+    #[inline]
+    fn put(&mut self, reg: Reg, value: u64) {
+        self.regs[usize::from(reg.0 & 15)] = value;
+    }
+
+    #[inline]
+    fn operand(&self, operand: Operand) -> u64 {
+        match operand {
+            Operand::Reg(reg) => self.get(reg),
+            Operand::Imm(imm) => imm as i64 as u64,
+        }
+    }
+
+    /// A helper call; gives r0.
+    fn call(&mut self, id: u32, mem: &mut Mem) -> Result<u64, Fault> {
+        let [_, r1, r2, r3, r4, ..] = self.regs;
+        Ok(match id {
+            helper::MAP_LOOKUP_ELEM => {
+                let map = map_argument(mem, r1)?;
+                let key = mem.bytes(r2, key_size(mem, map))?;
+                let slot = mem.maps.get(usize::from(map.0)).and_then(|store| store.lookup(key));
+                slot.and_then(|slot| mem.value_pointer(map, slot)).unwrap_or(0)
+            }
+            helper::MAP_UPDATE_ELEM => {
+                let map = map_argument(mem, r1)?;
+                let key = mem.bytes(r2, key_size(mem, map))?.to_vec();
+                let size = mem.maps.get(usize::from(map.0)).map_or(0, |store| store.spec().value_size as usize);
+                let value = mem.bytes(r3, size)?.to_vec();
+                match mem.maps.get_mut(usize::from(map.0)) {
+                    Some(store) if !store.read_only() => store.update(&key, &value, r4) as u64,
+                    _ => return Err(Violation("bpf_map_update_elem on a read-only map".into()).into()),
+                }
+            }
+            helper::MAP_DELETE_ELEM => {
+                let map = map_argument(mem, r1)?;
+                let key = mem.bytes(r2, key_size(mem, map))?.to_vec();
+                match mem.maps.get_mut(usize::from(map.0)) {
+                    Some(store) if !store.read_only() => store.delete(&key) as u64,
+                    _ => return Err(Violation("bpf_map_delete_elem on a read-only map".into()).into()),
+                }
+            }
+            // One packet at a time on vCPU 0.
+            helper::GET_SMP_PROCESSOR_ID => 0,
+            helper::XDP_ADJUST_HEAD => {
+                if r1 != mem.ctx_pointer() {
+                    return Err(Violation("bpf_xdp_adjust_head without ctx in r1".into()).into());
+                }
+                let code = mem.adjust_head(r2 as i32);
+                mem.invalidate_packet_pointers();
+                code as u64
+            }
+            _ => return Err(Fault::Unsupported(format!("helper {id}"))),
+        })
+    }
+}
+
+#[inline]
+fn load(mem: &Mem, addr: u64, len: usize) -> Result<u64, Violation> {
+    if let (Place::Ctx, offset) = mem.place(addr) {
+        return mem.load_ctx(offset, len);
+    }
+    let bytes = mem.bytes(addr, len)?;
+    Ok(match *bytes {
+        [a] => u64::from(a),
+        [a, b] => u64::from(u16::from_le_bytes([a, b])),
+        [a, b, c, d] => u64::from(u32::from_le_bytes([a, b, c, d])),
+        [a, b, c, d, e, f, g, h] => u64::from_le_bytes([a, b, c, d, e, f, g, h]),
+        _ => 0,
+    })
+}
+
+#[inline]
+fn store(mem: &mut Mem, addr: u64, len: usize, value: u64) -> Result<(), Violation> {
+    let bytes = mem.bytes_mut(addr, len)?;
+    let value = value.to_le_bytes();
+    match bytes.len() {
+        1 => bytes.copy_from_slice(&value[..1]),
+        2 => bytes.copy_from_slice(&value[..2]),
+        4 => bytes.copy_from_slice(&value[..4]),
+        _ => bytes.copy_from_slice(&value),
+    }
+    Ok(())
+}
+
+fn map_argument(mem: &Mem, r1: u64) -> Result<MapIdx, Violation> {
+    match mem.place(r1) {
+        (Place::Map(map), 0) => Ok(map),
+        _ => Err(Violation(format!("a helper call with {r1:#x} in r1, which is no map"))),
+    }
+}
+
+fn key_size(mem: &Mem, map: MapIdx) -> usize {
+    mem.maps.get(usize::from(map.0)).map_or(0, |store| store.spec().key_size as usize)
+}
