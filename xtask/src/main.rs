@@ -1,21 +1,31 @@
-//! Developer tasks: `cargo xtask VERB`.
+//! Developer tasks: `cargo xtask VERB`. One module a verb.
 
+mod codegen;
 mod examples;
+mod test;
+mod tidy;
 
-use std::process::ExitCode;
+use anyhow::{Result, bail};
 
-fn main() -> ExitCode {
-    let args: Vec<String> = std::env::args().skip(1).collect();
-    let (verb, rest) = args.split_first().map_or(("", &[][..]), |(verb, rest)| (verb.as_str(), rest));
-    let result = match verb {
-        "examples" => examples::run(rest),
-        other => Err(anyhow::anyhow!("unknown verb \"{other}\"; verbs: examples")),
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
+const USAGE: &str = "usage: cargo xtask VERB
+  codegen [--check]                 write what is generated from hw/spec; with --check only compare
+  examples [--check] [--traffic]    rebuild objects, captures and map files of examples/; with --check only compare
+  test [--require LIST]             set up what the tests need and run them all; LIST: host,clang,verilator,z3,targets
+  tidy                              hygiene that no compiler checks";
+
+fn main() -> Result<()> {
+    let mut args = std::env::args().skip(1);
+    let verb = args.next().unwrap_or_default();
+    let args: Vec<String> = args.collect();
+    match verb.as_str() {
+        "codegen" => codegen::verb(&args),
+        "examples" => examples::run(&args),
+        "test" => test::run(&args),
+        "tidy" => tidy::run(&args),
+        "" | "help" | "--help" | "-h" => {
+            println!("{USAGE}");
+            Ok(())
         }
+        other => bail!("unknown verb `{other}`\n{USAGE}"),
     }
 }

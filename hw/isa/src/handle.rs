@@ -14,7 +14,7 @@ pub struct Handle {
 
 impl Handle {
     /// The value of the tag field.
-    pub const TAG: u64 = 4;
+    pub const TAG: u64 = crate::HANDLE_TAG;
 
     /// Packs the handle. Element is cut to 28 bits, offset to 24.
     pub const fn pack(self) -> u64 {

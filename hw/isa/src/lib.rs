@@ -7,14 +7,25 @@
 //! This crate knows nobody of ours and does no I/O.
 #![forbid(unsafe_code)]
 
+mod asm;
+mod bits;
+mod error;
+mod field;
 #[path = "gen/mod.rs"]
 mod generated;
 mod handle;
 mod operand;
 mod profile;
 
+pub use asm::AsmError;
+pub use error::DecodeError;
+pub use field::{Field, Kind};
+pub use generated::consts::*;
+pub use generated::enums::{AluOp, Base, CmpOp, RequestOp, Space, Src, StoreOp};
+pub use generated::fields::FIELDS;
 pub use generated::profiles::{PROFILES, SMALL, X16, X64};
-pub use generated::word::{AluOp, Base, CmpOp, RequestOp, Space, Src, StoreOp, Word};
+pub use generated::sem::{extract, insert};
+pub use generated::word::Word;
 pub use handle::Handle;
 pub use operand::{CodeAddr, Read, Target};
 pub use profile::Profile;

@@ -1,5 +1,7 @@
 //! Typed views of the raw fields of a word.
 
+use crate::generated::consts::CODE_ADDRESS_BITS;
+
 /// Address of a word in the instruction store, in words; 12 bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CodeAddr(pub u16);
@@ -11,6 +13,28 @@ pub enum Target {
     Goto(CodeAddr),
     /// The packet ends; return value (XDP action) 0 to 4.
     Exit(u8),
+}
+
+impl Target {
+    /// The field's value: bit 12 = 0: code address, bit 12 = 1: exit with the return value in bits 2 to 0. Larger numbers are
+    /// cut; [`crate::Word::check`] finds them.
+    pub const fn encode(self) -> u16 {
+        match self {
+            Target::Goto(CodeAddr(address)) => address & ((1 << CODE_ADDRESS_BITS) - 1),
+            Target::Exit(value) => 1 << CODE_ADDRESS_BITS | (value & 7) as u16,
+        }
+    }
+
+    /// `None` if it is an exit with a value above 4 or with other bits set, or wider than a target.
+    pub const fn decode(field: u16) -> Option<Self> {
+        if field >> CODE_ADDRESS_BITS == 0 {
+            return Some(Target::Goto(CodeAddr(field)));
+        }
+        match field ^ 1 << CODE_ADDRESS_BITS {
+            value @ 0..=4 => Some(Target::Exit(value as u8)),
+            _ => None,
+        }
+    }
 }
 
 impl Default for Target {

@@ -1,303 +1,137 @@
 // Generated from hw/spec by `cargo xtask codegen`; do not edit.
 
+use super::enums::{AluOp, Base, CmpOp, RequestOp, Space, Src, StoreOp};
 use crate::Target;
-
-/// Memory space of an access.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[repr(u8)]
-pub enum Space {
-    /// Packet bytes; address 0 is the first byte (`data`). In bounds: 0 <= a, a + size <= packet length.
-    #[default]
-    Packet = 0,
-    /// The program's stack, 512 B; address 0 is the lowest byte, so eBPF r10 is address 512.
-    Stack = 1,
-    /// Per-context scratch, 256 B. Bytes 0 to 63 are the read-only packet metadata, 64 to 255 spills.
-    Scratch = 2,
-    /// A map value; the base register holds a handle made by a lookup or by the compiler.
-    MapValue = 3,
-}
-
-/// Base of an address: address = base + signed offset.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[repr(u8)]
-pub enum Base {
-    /// Zero.
-    #[default]
-    Zero = 0,
-    /// Read port A.
-    Ra = 1,
-    /// Read port B.
-    Rb = 2,
-    /// Read port C.
-    Rc = 3,
-}
-
-/// Operand selector. What a unit may select depends on its place in the pipe (`sources` of each unit).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[repr(u8)]
-pub enum Src {
-    /// The constant 0; in a write-back field: no write.
-    #[default]
-    Zero = 0,
-    /// Read port A.
-    Ra = 1,
-    /// Read port B.
-    Rb = 2,
-    /// Read port C.
-    Rc = 3,
-    /// First extract of the load, zero-extended.
-    X0 = 4,
-    /// Second extract of the load, zero-extended.
-    X1 = 5,
-    /// Result of ALU1.
-    A1 = 6,
-    /// Result of ALU2.
-    A2 = 7,
-    /// Immediate 0, sign-extended from 16 bits.
-    I0 = 8,
-    /// Immediate 1, sign-extended from 16 bits.
-    I1 = 9,
-    /// Both immediates as one 32-bit value, i1:i0, sign-extended.
-    Iw = 10,
-}
-
-/// What the store unit does with its inserts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[repr(u8)]
-pub enum StoreOp {
-    /// Nothing.
-    #[default]
-    None = 0,
-    /// Writes the enabled inserts.
-    Store = 1,
-    /// Posted atomic 32-bit add of insert 0's source; insert 0 must have size 4, insert 1 is off.
-    Add32 = 2,
-    /// Posted atomic 64-bit add of insert 0's source; insert 0 must have size 8, insert 1 is off.
-    Add64 = 3,
-}
-
-/// Request to a shared unit. The context sleeps until the answer is in; the answer goes to register `q_dst`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[repr(u8)]
-pub enum RequestOp {
-    /// No request.
-    #[default]
-    None = 0,
-    /// Ends the packet with the low 32 bits of `q_vsrc` as its return value. No answer.
-    Exit = 1,
-    /// Key at (q_kspace, q_kbase + q_koff); answers a handle or 0.
-    Lookup = 2,
-    /// Key as for lookup, value at address q_vsrc of q_vspace; answers 0 or a negative errno. BPF_ANY.
-    UpdateAny = 3,
-    /// As UpdateAny, BPF_NOEXIST.
-    UpdateNoExist = 4,
-    /// As UpdateAny, BPF_EXIST.
-    UpdateExist = 5,
-    /// Key as for lookup; answers 0 or a negative errno.
-    Delete = 6,
-    /// Moves the front of the packet by the signed low 32 bits of `q_vsrc`; answers 0 or -22.
-    AdjustHead = 7,
-}
-
-/// Operation of an ALU.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[repr(u8)]
-pub enum AluOp {
-    /// a.
-    #[default]
-    Mov = 0,
-    /// Wrapping sum.
-    Add = 1,
-    /// Wrapping difference.
-    Sub = 2,
-    /// Bitwise and.
-    And = 3,
-    /// Bitwise or.
-    Or = 4,
-    /// Bitwise exclusive or.
-    Xor = 5,
-    /// Left shift by b mod W.
-    Lsh = 6,
-    /// Logical right shift by b mod W.
-    Rsh = 7,
-    /// Arithmetic right shift by b mod W.
-    Arsh = 8,
-    /// Low W bits of the product.
-    Mul = 9,
-    /// Low 16 bits byte-reversed, zero-extended (BPF_TO_BE 16).
-    Bswap16 = 10,
-    /// Low 32 bits byte-reversed, zero-extended.
-    Bswap32 = 11,
-    /// All W bits byte-reversed.
-    Bswap64 = 12,
-    /// Low 8 bits sign-extended.
-    Sext8 = 13,
-    /// Low 16 bits sign-extended.
-    Sext16 = 14,
-    /// Low 32 bits sign-extended.
-    Sext32 = 15,
-    /// Low 8 bits zero-extended.
-    Zext8 = 16,
-    /// Low 16 bits zero-extended.
-    Zext16 = 17,
-    /// On 64 bits a:b, the low halves joined; makes wide constants. On 32 bits a | b (the shift is by 32 mod 32 = 0).
-    Pack = 18,
-}
-
-/// Condition of a compare unit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[repr(u8)]
-pub enum CmpOp {
-    /// Not taken.
-    #[default]
-    Never = 0,
-    /// a = b.
-    Eq = 1,
-    /// a /= b.
-    Ne = 2,
-    /// a < b, unsigned.
-    Ltu = 3,
-    /// a >= b, unsigned.
-    Geu = 4,
-    /// a < b, signed.
-    Lts = 5,
-    /// a >= b, signed.
-    Ges = 6,
-    /// a and b have a common one bit (BPF_JSET).
-    Tst = 7,
-    /// a and b have no common one bit.
-    Ntst = 8,
-}
 
 /// One decoded word. The default is all zeros: a word that does nothing and goes on at address 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Word {
-    /// Unit `read`, field `ra:6`.
+    /// Unit `read`, field `ra:6`, bits 287 to 282.
     pub ra: u8,
-    /// Unit `read`, field `rb:6`.
+    /// Unit `read`, field `rb:6`, bits 281 to 276.
     pub rb: u8,
-    /// Unit `read`, field `rc:6`.
+    /// Unit `read`, field `rc:6`, bits 275 to 270.
     pub rc: u8,
-    /// Unit `guard`, field `g_en:1`.
+    /// Unit `guard`, field `g_en:1`, bits 269 to 269.
     pub g_en: bool,
-    /// Unit `guard`, field `g_base:Base`.
+    /// Unit `guard`, field `g_base:Base`, bits 268 to 267.
     pub g_base: Base,
-    /// Unit `guard`, field `g_len:10`.
+    /// Unit `guard`, field `g_len:10`, bits 266 to 257.
     pub g_len: u16,
-    /// Unit `load`, field `ld_space:Space`.
+    /// Unit `load`, field `ld_space:Space`, bits 256 to 255.
     pub ld_space: Space,
-    /// Unit `load`, field `ld_base:Base`.
+    /// Unit `load`, field `ld_base:Base`, bits 254 to 253.
     pub ld_base: Base,
-    /// Unit `load`, field `ld_off:10s`.
+    /// Unit `load`, field `ld_off:10s`, bits 252 to 243.
     pub ld_off: i16,
-    /// Unit `load`, field `ld_dismiss:1`.
+    /// Unit `load`, field `ld_dismiss:1`, bits 242 to 242.
     pub ld_dismiss: bool,
-    /// Unit `load`, field `x0_delta:4`.
+    /// Unit `load`, field `x0_delta:4`, bits 241 to 238.
     pub x0_delta: u8,
-    /// Unit `load`, field `x0_size:4`.
+    /// Unit `load`, field `x0_size:4`, bits 237 to 234.
     pub x0_size: u8,
-    /// Unit `load`, field `x0_swap:1`.
+    /// Unit `load`, field `x0_swap:1`, bits 233 to 233.
     pub x0_swap: bool,
-    /// Unit `load`, field `x1_delta:4`.
+    /// Unit `load`, field `x1_delta:4`, bits 232 to 229.
     pub x1_delta: u8,
-    /// Unit `load`, field `x1_size:4`.
+    /// Unit `load`, field `x1_size:4`, bits 228 to 225.
     pub x1_size: u8,
-    /// Unit `load`, field `x1_swap:1`.
+    /// Unit `load`, field `x1_swap:1`, bits 224 to 224.
     pub x1_swap: bool,
-    /// Unit `alu1`, field `a1_op:Alu`.
+    /// Unit `alu1`, field `a1_op:Alu`, bits 223 to 219.
     pub a1_op: AluOp,
-    /// Unit `alu1`, field `a1_w:1`.
+    /// Unit `alu1`, field `a1_w:1`, bits 218 to 218.
     pub a1_w: bool,
-    /// Unit `alu1`, field `a1_a:Src`.
+    /// Unit `alu1`, field `a1_a:Src`, bits 217 to 214.
     pub a1_a: Src,
-    /// Unit `alu1`, field `a1_b:Src`.
+    /// Unit `alu1`, field `a1_b:Src`, bits 213 to 210.
     pub a1_b: Src,
-    /// Unit `alu2`, field `a2_op:Alu`.
+    /// Unit `alu2`, field `a2_op:Alu`, bits 209 to 205.
     pub a2_op: AluOp,
-    /// Unit `alu2`, field `a2_w:1`.
+    /// Unit `alu2`, field `a2_w:1`, bits 204 to 204.
     pub a2_w: bool,
-    /// Unit `alu2`, field `a2_a:Src`.
+    /// Unit `alu2`, field `a2_a:Src`, bits 203 to 200.
     pub a2_a: Src,
-    /// Unit `alu2`, field `a2_b:Src`.
+    /// Unit `alu2`, field `a2_b:Src`, bits 199 to 196.
     pub a2_b: Src,
-    /// Unit `compare1`, field `c1_op:Cmp`.
+    /// Unit `compare1`, field `c1_op:Cmp`, bits 195 to 192.
     pub c1_op: CmpOp,
-    /// Unit `compare1`, field `c1_w:1`.
+    /// Unit `compare1`, field `c1_w:1`, bits 191 to 191.
     pub c1_w: bool,
-    /// Unit `compare1`, field `c1_a:Src`.
+    /// Unit `compare1`, field `c1_a:Src`, bits 190 to 187.
     pub c1_a: Src,
-    /// Unit `compare1`, field `c1_b:Src`.
+    /// Unit `compare1`, field `c1_b:Src`, bits 186 to 183.
     pub c1_b: Src,
-    /// Unit `compare2`, field `c2_op:Cmp`.
+    /// Unit `compare2`, field `c2_op:Cmp`, bits 182 to 179.
     pub c2_op: CmpOp,
-    /// Unit `compare2`, field `c2_w:1`.
+    /// Unit `compare2`, field `c2_w:1`, bits 178 to 178.
     pub c2_w: bool,
-    /// Unit `compare2`, field `c2_a:Src`.
+    /// Unit `compare2`, field `c2_a:Src`, bits 177 to 174.
     pub c2_a: Src,
-    /// Unit `compare2`, field `c2_b:Src`.
+    /// Unit `compare2`, field `c2_b:Src`, bits 173 to 170.
     pub c2_b: Src,
-    /// Unit `store`, field `st_op:StoreOp`.
+    /// Unit `store`, field `st_op:StoreOp`, bits 169 to 167.
     pub st_op: StoreOp,
-    /// Unit `store`, field `st_space:Space`.
+    /// Unit `store`, field `st_space:Space`, bits 166 to 165.
     pub st_space: Space,
-    /// Unit `store`, field `st_base:Base`.
+    /// Unit `store`, field `st_base:Base`, bits 164 to 163.
     pub st_base: Base,
-    /// Unit `store`, field `st_off:10s`.
+    /// Unit `store`, field `st_off:10s`, bits 162 to 153.
     pub st_off: i16,
-    /// Unit `store`, field `st_kill1:1`.
+    /// Unit `store`, field `st_kill1:1`, bits 152 to 152.
     pub st_kill1: bool,
-    /// Unit `store`, field `st_kill2:1`.
+    /// Unit `store`, field `st_kill2:1`, bits 151 to 151.
     pub st_kill2: bool,
-    /// Unit `store`, field `s0_delta:4`.
+    /// Unit `store`, field `s0_delta:4`, bits 150 to 147.
     pub s0_delta: u8,
-    /// Unit `store`, field `s0_size:4`.
+    /// Unit `store`, field `s0_size:4`, bits 146 to 143.
     pub s0_size: u8,
-    /// Unit `store`, field `s0_src:Src`.
+    /// Unit `store`, field `s0_src:Src`, bits 142 to 139.
     pub s0_src: Src,
-    /// Unit `store`, field `s0_swap:1`.
+    /// Unit `store`, field `s0_swap:1`, bits 138 to 138.
     pub s0_swap: bool,
-    /// Unit `store`, field `s1_delta:4`.
+    /// Unit `store`, field `s1_delta:4`, bits 137 to 134.
     pub s1_delta: u8,
-    /// Unit `store`, field `s1_size:4`.
+    /// Unit `store`, field `s1_size:4`, bits 133 to 130.
     pub s1_size: u8,
-    /// Unit `store`, field `s1_src:Src`.
+    /// Unit `store`, field `s1_src:Src`, bits 129 to 126.
     pub s1_src: Src,
-    /// Unit `store`, field `s1_swap:1`.
+    /// Unit `store`, field `s1_swap:1`, bits 125 to 125.
     pub s1_swap: bool,
-    /// Unit `write`, field `w0_src:Src`.
+    /// Unit `write`, field `w0_src:Src`, bits 124 to 121.
     pub w0_src: Src,
-    /// Unit `write`, field `w0_reg:3`.
+    /// Unit `write`, field `w0_reg:3`, bits 120 to 118.
     pub w0_reg: u8,
-    /// Unit `write`, field `w1_src:Src`.
+    /// Unit `write`, field `w1_src:Src`, bits 117 to 114.
     pub w1_src: Src,
-    /// Unit `write`, field `w1_reg:3`.
+    /// Unit `write`, field `w1_reg:3`, bits 113 to 111.
     pub w1_reg: u8,
-    /// Unit `immediate`, field `i0:16s`.
+    /// Unit `immediate`, field `i0:16s`, bits 110 to 95.
     pub i0: i16,
-    /// Unit `immediate`, field `i1:16s`.
+    /// Unit `immediate`, field `i1:16s`, bits 94 to 79.
     pub i1: i16,
-    /// Unit `request`, field `q_op:RequestOp`.
+    /// Unit `request`, field `q_op:RequestOp`, bits 78 to 73.
     pub q_op: RequestOp,
-    /// Unit `request`, field `q_map:8`.
+    /// Unit `request`, field `q_map:8`, bits 72 to 65.
     pub q_map: u8,
-    /// Unit `request`, field `q_kspace:Space`.
+    /// Unit `request`, field `q_kspace:Space`, bits 64 to 63.
     pub q_kspace: Space,
-    /// Unit `request`, field `q_kbase:Base`.
+    /// Unit `request`, field `q_kbase:Base`, bits 62 to 61.
     pub q_kbase: Base,
-    /// Unit `request`, field `q_koff:10s`.
+    /// Unit `request`, field `q_koff:10s`, bits 60 to 51.
     pub q_koff: i16,
-    /// Unit `request`, field `q_vspace:Space`.
+    /// Unit `request`, field `q_vspace:Space`, bits 50 to 49.
     pub q_vspace: Space,
-    /// Unit `request`, field `q_vsrc:Src`.
+    /// Unit `request`, field `q_vsrc:Src`, bits 48 to 45.
     pub q_vsrc: Src,
-    /// Unit `request`, field `q_dst:4`.
+    /// Unit `request`, field `q_dst:4`, bits 44 to 41.
     pub q_dst: u8,
-    /// Unit `request`, field `q_null:1`.
+    /// Unit `request`, field `q_null:1`, bits 40 to 40.
     pub q_null: bool,
-    /// Unit `target`, field `t1:Target`.
+    /// Unit `target`, field `t1:Target`, bits 39 to 27.
     pub t1: Target,
-    /// Unit `target`, field `t2:Target`.
+    /// Unit `target`, field `t2:Target`, bits 26 to 14.
     pub t2: Target,
-    /// Unit `target`, field `next:Target`.
+    /// Unit `target`, field `next:Target`, bits 13 to 1.
     pub next: Target,
 }

@@ -1,0 +1,6 @@
+//! Tests of the generated instruction set, one binary.
+
+mod asm;
+mod codec;
+mod random;
+mod sem;
