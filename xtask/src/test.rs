@@ -59,7 +59,9 @@ pub fn run(args: &[String]) -> Result<()> {
     }
     step(&mut tally, "format", cargo(&["fmt", "--all", "--check"]));
     step(&mut tally, "codegen", cargo(&["xtask", "codegen", "--check"]));
+    step(&mut tally, "tidy", cargo(&["xtask", "tidy"]));
     tests(&mut tally, &require)?;
+    examples(&mut tally, &require);
     step(
         &mut tally,
         "lints",
@@ -80,7 +82,7 @@ pub fn run(args: &[String]) -> Result<()> {
 
 /// Skips that a test function reported: libtest counted those functions as passed.
 fn skipped_tests(tally: &Tally) -> u64 {
-    tally.skipped.iter().filter(|(what, _)| !what.starts_with("target ")).map(|(_, count)| count).sum()
+    tally.skipped.iter().filter(|(what, _)| !what.starts_with("target ") && !what.starts_with("step ")).map(|(_, count)| count).sum()
 }
 
 fn cargo(args: &[&str]) -> Command {
@@ -186,6 +188,20 @@ fn count(line: &str, word: &str) -> u64 {
     let Some(end) = line.find(word) else { return 0 };
     let start = line[..end].rfind(|c: char| !c.is_ascii_digit()).map_or(0, |at| at + 1);
     line[start..end].parse().unwrap_or(0)
+}
+
+/// Objects, captures and map files of the examples are what the sources say.
+fn examples(tally: &mut Tally, require: &[String]) {
+    if present("clang-19") {
+        step(tally, "examples", cargo(&["xtask", "examples", "--check"]));
+        return;
+    }
+    eprintln!("SKIP clang: clang-19 is not installed");
+    if require.iter().any(|name| name == "clang") {
+        tally.failed.push("examples: clang-19 is not installed".to_owned());
+    } else {
+        tally.skip("step examples");
+    }
 }
 
 /// `cargo check` of the portable crates for other machines.
