@@ -6,6 +6,7 @@
 
 pub mod host;
 pub mod reference;
+pub mod require;
 
 use offload_compiler::ebpf::MapIdx;
 use offwire_diag::Diagnostic;
