@@ -10,23 +10,28 @@ pub mod backends;
 pub mod commands;
 pub mod output;
 pub mod program;
+pub mod throughput;
 
 use clap::Parser;
 use offwire_diag::{Diagnostic, codes};
-use output::{Failure, Output};
+use output::{Failure, Form, Output};
 use std::ffi::OsString;
-use std::process::ExitCode;
+use std::io::Write;
 
-/// Runs the command line to its end.
-pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+/// Runs one command line (with the program's name in front) and gives the exit code.
+pub fn run(arguments: impl IntoIterator<Item = OsString>, stdout: &mut dyn Write, stderr: &mut dyn Write) -> u8 {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let cli = match args::Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
-        Err(error) => return usage(&arguments, &error),
+        Err(error) => return usage(&arguments, &error, stdout, stderr),
     };
-    let mut output = Output::new(cli.json || cli.pretty, cli.pretty);
-    let result = commands::dispatch(cli.object, &mut output);
-    let code = match result {
+    let form = match (cli.pretty, cli.json) {
+        (true, _) => Form::Pretty,
+        (false, true) => Form::Json,
+        (false, false) => Form::Text,
+    };
+    let mut output = Output::new(form, stdout, stderr);
+    match commands::dispatch(cli.object, &mut output) {
         Ok(code) => code,
         Err(Failure { diagnostics, code }) => {
             for diagnostic in &diagnostics {
@@ -34,29 +39,29 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             }
             code
         }
-    };
-    ExitCode::from(code)
+    }
 }
 
 /// clap's message, in our forms: help and version are no failures, all else is wrong use.
-fn usage(arguments: &[OsString], error: &clap::Error) -> ExitCode {
-    if !error.use_stderr() {
-        // Help or version; a closed pipe is nobody's fault.
-        let _ = error.print();
-        return ExitCode::SUCCESS;
-    }
-    let json = arguments.iter().any(|argument| {
+fn usage(arguments: &[OsString], error: &clap::Error, stdout: &mut dyn Write, stderr: &mut dyn Write) -> u8 {
+    // The arguments did not parse, so the wish for JSON is read off them by hand.
+    let json = arguments.iter().skip(1).any(|argument| {
         let text = argument.to_string_lossy();
-        matches!(text.as_ref(), "--json" | "--pretty")
-            || text.starts_with('-') && !text.starts_with("--") && text.contains(['j', 'p'])
+        matches!(text.as_ref(), "--json" | "--pretty" | "-j" | "-p" | "-jp" | "-pj")
     });
-    if json {
-        let text = error.to_string();
-        let message = text.lines().next().unwrap_or("wrong use").trim_start_matches("error: ").to_owned();
-        let diagnostic = Diagnostic::error(codes::cli::USAGE, message).with_help("offwire --help");
-        Output::new(true, false).diagnostic(&diagnostic);
-    } else {
-        let _ = error.print();
+    let text = error.to_string();
+    let form = if json { Form::Json } else { Form::Text };
+    let mut output = Output::new(form, stdout, stderr);
+    if !error.use_stderr() {
+        output.plain(&text);
+        return 0;
     }
-    ExitCode::from(2)
+    let message = text.trim_start_matches("error: ").trim_end().to_owned();
+    let (message, rest) = message.split_once("\n").map_or((message.as_str(), ""), |(first, rest)| (first, rest));
+    let mut diagnostic = Diagnostic::error(codes::cli::USAGE, message);
+    if !rest.trim().is_empty() {
+        diagnostic = diagnostic.with_help(rest.trim());
+    }
+    output.diagnostic(&diagnostic);
+    2
 }

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    offwire_cli::main(std::env::args_os())
+    ExitCode::from(offwire_cli::run(std::env::args_os(), &mut std::io::stdout().lock(), &mut std::io::stderr().lock()))
 }

@@ -29,40 +29,51 @@ impl Failure {
 /// Result of a command: its exit code, or why not.
 pub type Outcome = Result<u8, Failure>;
 
-/// The two streams.
-#[derive(Debug)]
-pub struct Output {
-    json: bool,
-    pretty: bool,
+/// Form of the result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Text for people.
+    Text,
+    /// One JSON document on one line.
+    Json,
+    /// One JSON document, indented.
+    Pretty,
 }
 
-impl Output {
-    /// `json`: one document on stdout; `pretty`: indented.
-    pub fn new(json: bool, pretty: bool) -> Self {
-        Output { json, pretty }
-    }
+/// The two streams. A reader that goes away (head, less) is no failure of ours: write errors are ignored.
+pub struct Output<'a> {
+    form: Form,
+    stdout: &'a mut dyn Write,
+    stderr: &'a mut dyn Write,
+}
 
-    /// True if the user wants JSON.
-    pub fn json(&self) -> bool {
-        self.json
+impl<'a> Output<'a> {
+    /// Results go to `stdout`, diagnostics to `stderr`.
+    pub fn new(form: Form, stdout: &'a mut dyn Write, stderr: &'a mut dyn Write) -> Self {
+        Output { form, stdout, stderr }
     }
 
     /// Prints the result: `text` for people, `document` with -j.
     pub fn result(&mut self, document: &impl Serialize, text: impl FnOnce() -> String) {
-        let text = if !self.json {
-            text()
-        } else if self.pretty {
-            serde_json::to_string_pretty(document).unwrap_or_default() + "\n"
-        } else {
-            serde_json::to_string(document).unwrap_or_default() + "\n"
+        let text = match self.form {
+            Form::Text => text(),
+            Form::Json => serde_json::to_string(document).unwrap_or_default() + "\n",
+            Form::Pretty => serde_json::to_string_pretty(document).unwrap_or_default() + "\n",
         };
-        // A reader that went away (head, less) is no failure of ours.
-        let _ = std::io::stdout().write_all(text.as_bytes());
+        let _ = self.stdout.write_all(text.as_bytes());
     }
 
-    /// Prints a diagnostic on stderr.
+    /// Prints text as it is: help and version.
+    pub fn plain(&mut self, text: &str) {
+        let _ = self.stdout.write_all(text.as_bytes());
+    }
+
+    /// Prints a diagnostic: text, or one JSON object on a line.
     pub fn diagnostic(&mut self, diagnostic: &Diagnostic) {
-        let text = if self.json { diagnostic.to_json() } else { diagnostic.to_string() };
-        let _ = writeln!(std::io::stderr(), "{text}");
+        let text = match self.form {
+            Form::Text => diagnostic.to_string(),
+            Form::Json | Form::Pretty => diagnostic.to_json(),
+        };
+        let _ = writeln!(self.stderr, "{text}");
     }
 }

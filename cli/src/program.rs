@@ -60,8 +60,8 @@ pub fn load(args: &ProgramArgs) -> Result<Object, Failure> {
     object::load(&bytes, &options).map_err(in_file(&args.object))
 }
 
-/// The program that is meant: the named one, or the only one.
-pub fn choose<'a>(args: &ProgramArgs, object: &'a Object) -> Result<&'a Program, Failure> {
+/// The program that is meant, with its number in the object: the named one, or the only one.
+pub fn choose<'a>(args: &ProgramArgs, object: &'a Object) -> Result<(usize, &'a Program), Failure> {
     let names = || object.programs.iter().map(|program| program.name.as_str()).collect::<Vec<_>>().join(", ");
     let refuse = |message: String| {
         let diagnostic =
@@ -72,9 +72,10 @@ pub fn choose<'a>(args: &ProgramArgs, object: &'a Object) -> Result<&'a Program,
         (_, []) => Err(Failure { code: 1, ..refuse("the object has no XDP program".to_owned()) }),
         (Some(name), programs) => programs
             .iter()
-            .find(|program| program.name == *name)
+            .enumerate()
+            .find(|(_, program)| program.name == *name)
             .ok_or_else(|| refuse(format!("there is no program {name:?}; the object has {}", names()))),
-        (None, [program]) => Ok(program),
+        (None, [program]) => Ok((0, program)),
         (None, _) => Err(refuse(format!("--prog is missing; the object has {}", names()))),
     }
 }

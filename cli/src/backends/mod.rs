@@ -19,6 +19,8 @@ pub use model::{Model, control_error, write_entry};
 pub struct Prepared<'a> {
     /// The object that the program comes from.
     pub object: &'a Object,
+    /// The program's number in the object.
+    pub index: usize,
     /// The program.
     pub program: &'a Program,
     /// The device's profile.
@@ -33,7 +35,7 @@ impl<'a> Prepared<'a> {
     /// Verifies and compiles.
     pub fn new(
         object: &'a Object,
-        program: &'a Program,
+        (index, program): (usize, &'a Program),
         profile: &'static Profile,
         options: &CompileOptions,
         dispatch: DispatchArg,
@@ -45,7 +47,7 @@ impl<'a> Prepared<'a> {
             DispatchArg::Flow => Some(DispatchMode::Flow),
             DispatchArg::Any => Some(DispatchMode::Any),
         };
-        Ok(Prepared { object, program, profile, compiled, dispatch })
+        Ok(Prepared { object, index, program, profile, compiled, dispatch })
     }
 
     /// The mode that the device will run in.
@@ -81,7 +83,7 @@ pub trait TimedBackend: Backend {
     }
 }
 
-impl TimedBackend for reference::Ref<'_> {}
+impl TimedBackend for reference::Ref {}
 impl TimedBackend for host::Host {}
 
 /// The name that users type.
@@ -97,8 +99,10 @@ pub fn name(on: On) -> &'static str {
 pub fn make<'a>(on: On, prepared: &'a Prepared<'_>) -> Result<Box<dyn TimedBackend + 'a>, Diagnostic> {
     Ok(match on {
         On::Model => Box::new(Model::new(prepared)?),
-        On::Ref => Box::new(reference::Ref::new(prepared.object, prepared.program, Some(&prepared.compiled.facts))?),
-        On::Host => Box::new(host::Host::new(prepared.object, prepared.program)?),
+        On::Ref => {
+            Box::new(reference::Ref::new(prepared.object, prepared.index)?.with_facts(&prepared.compiled.facts))
+        },
+        On::Host => Box::new(host::Host::new(prepared.object, prepared.index)?),
     })
 }
 

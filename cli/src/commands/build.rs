@@ -20,13 +20,13 @@ struct Report {
 }
 
 /// Compiles and writes.
-pub(super) fn run(args: &BuildArgs, output: &mut Output) -> Outcome {
+pub(super) fn run(args: &BuildArgs, output: &mut Output<'_>) -> Outcome {
     let profile = program::profile(&args.program)?;
     let object = program::load(&args.program)?;
     for warning in &object.warnings {
         output.diagnostic(warning);
     }
-    let chosen = program::choose(&args.program, &object)?;
+    let (_, chosen) = program::choose(&args.program, &object)?;
     let compiled = compile(&object, chosen, profile, &CompileOptions::default())
         .map_err(program::in_file(&args.program.object))?;
     let bytes = compiled.image.to_bytes();

@@ -34,7 +34,7 @@ struct ProgramReport {
 }
 
 /// Checks the named program, or all of them.
-pub(super) fn run(args: &CheckArgs, output: &mut Output) -> Outcome {
+pub(super) fn run(args: &CheckArgs, output: &mut Output<'_>) -> Outcome {
     let profile = program::profile(&args.program)?;
     let object = program::load(&args.program)?;
     for warning in &object.warnings {
@@ -42,7 +42,7 @@ pub(super) fn run(args: &CheckArgs, output: &mut Output) -> Outcome {
     }
     let chosen: Vec<_> = match (&args.program.prog, object.programs.len()) {
         (None, 1..) => object.programs.iter().collect(),
-        _ => vec![program::choose(&args.program, &object)?],
+        _ => vec![program::choose(&args.program, &object)?.1],
     };
     let options = CompileOptions {
         limits: verify::Limits { max_processed: args.max_insns, ..Default::default() },

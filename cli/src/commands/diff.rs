@@ -8,7 +8,7 @@ use offload_compiler::CompileOptions;
 use offwire_harness::{Backend, capture, diff, mapfile};
 
 /// Runs the capture, and random packets if asked for, on all back ends.
-pub(super) fn run(args: &DiffArgs, output: &mut Output) -> Outcome {
+pub(super) fn run(args: &DiffArgs, output: &mut Output<'_>) -> Outcome {
     let profile = program::profile(&args.program)?;
     let object = program::load(&args.program)?;
     for warning in &object.warnings {

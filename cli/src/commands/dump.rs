@@ -16,10 +16,10 @@ struct Report {
 }
 
 /// Prints the program.
-pub(super) fn run(args: &DumpArgs, output: &mut Output) -> Outcome {
+pub(super) fn run(args: &DumpArgs, output: &mut Output<'_>) -> Outcome {
     let profile = program::profile(&args.program)?;
     let object = program::load(&args.program)?;
-    let chosen = program::choose(&args.program, &object)?;
+    let (_, chosen) = program::choose(&args.program, &object)?;
     let (form, text) = match args.form {
         // The loaded program, verified or not: one wants to see it most when it is refused.
         DumpForm::Xlated => ("xlated", xlated(&object, chosen)),

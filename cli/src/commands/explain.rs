@@ -12,7 +12,7 @@ struct Page {
 }
 
 /// Prints the page of a code, or all codes.
-pub(super) fn run(code: Option<&str>, output: &mut Output) -> Outcome {
+pub(super) fn run(code: Option<&str>, output: &mut Output<'_>) -> Outcome {
     let Some(code) = code else {
         let list: Vec<_> = codes::all()
             .map(|entry| Page { code: entry.code.to_string(), title: entry.title, page: entry.page })

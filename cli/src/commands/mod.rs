@@ -11,7 +11,7 @@ use crate::args::{ObjectArg, ProgVerb};
 use crate::output::{Outcome, Output};
 
 /// Runs the command that the user typed.
-pub fn dispatch(object: ObjectArg, output: &mut Output) -> Outcome {
+pub fn dispatch(object: ObjectArg, output: &mut Output<'_>) -> Outcome {
     match object {
         ObjectArg::Prog(ProgVerb::Check(args)) => check::run(&args, output),
         ObjectArg::Prog(ProgVerb::Build(args)) => build::run(&args, output),

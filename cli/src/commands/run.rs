@@ -70,7 +70,7 @@ struct Report {
 }
 
 /// Runs the capture.
-pub(super) fn run(args: &RunArgs, output: &mut Output) -> Outcome {
+pub(super) fn run(args: &RunArgs, output: &mut Output<'_>) -> Outcome {
     let profile = program::profile(&args.program)?;
     let object = program::load(&args.program)?;
     for warning in &object.warnings {
@@ -112,7 +112,7 @@ pub(super) fn run(args: &RunArgs, output: &mut Output) -> Outcome {
     if let Some(path) = &args.out {
         program::write_file(path, &outgoing(&packets, &pass.packets))?;
     }
-    let report = report(args.on, chosen.name.clone(), &prepared, &pass, model.as_ref(), &object);
+    let report = report(args.on, chosen.1.name.clone(), &prepared, &pass, model.as_ref(), &object);
     output.result(&report, || text(&report));
     Ok(0)
 }
