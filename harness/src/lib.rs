@@ -4,6 +4,7 @@
 //! through bpf(2)) live here; the device's back ends live in the cli, the only crate that names them all. `capture` reads and
 //! writes pcap and pcapng, `mapfile` reads and writes map contents, `diff` runs several back ends side by side.
 
+pub mod capture;
 pub mod host;
 pub mod reference;
 pub mod require;

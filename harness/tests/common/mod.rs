@@ -1,5 +1,5 @@
 //! Programs made by hand, and back ends for them.
-#![allow(dead_code, reason = "each test file uses a part")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
 
 use offload_compiler::ebpf::{AluOp, Cond, Imm64, Insn, InsnIdx, MapIdx, Operand, Reg, Size, Width, encode};
 use offload_compiler::object::{Map, Object, Program};

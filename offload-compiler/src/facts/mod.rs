@@ -3,6 +3,21 @@
 //! The verifier's states are no facts: pruning lets later paths hold values that no stored state covers. Facts come from a
 //! dataflow of their own that joins at merges until nothing changes. The compiler uses nothing else, and the reference
 //! interpreter asserts every fact at every step.
+//!
+//! How: [`analyze`] cuts the program into blocks and propagates states along edges until nothing grows, loosening what keeps
+//! growing to landmarks (`fixpoint`); `step` holds the effect of one instruction, `value` the lattice. Local functions are
+//! analysed once for all their call sites. The analysis ends on every input; its results mean something only for programs that
+//! the verifier accepted: "a load that is executed is in bounds" is used, for example, to conclude that its base is not null.
+#![deny(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::as_conversions)]
+
+mod blocks;
+mod fixpoint;
+mod step;
+#[cfg(test)]
+mod tests;
+mod value;
+
+pub use fixpoint::analyze;
 
 use crate::ebpf::MapIdx;
 
@@ -71,7 +86,11 @@ pub struct State {
     pub slots: [Fact; 64],
 }
 
-/// Facts of a whole program: indexed by instruction slot; `None` where no execution comes.
+/// Facts of a whole program: indexed by instruction slot; `None` where no execution comes. A branch whose outcome is certain
+/// (also "a pointer that cannot be null is compared with 0") has `None` on its other side if nothing else leads there.
+///
+/// In a local function the facts hold for all its callers, [`PtrKind::Stack`] is its own frame, and pointers into a caller's
+/// frame are [`Fact::Unknown`].
 #[derive(Clone, Debug)]
 pub struct Facts {
     /// One state an instruction slot.

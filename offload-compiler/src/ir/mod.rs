@@ -7,6 +7,7 @@
 
 mod cfg;
 mod check;
+pub mod interp;
 mod lift;
 mod parse;
 mod print;

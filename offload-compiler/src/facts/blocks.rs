@@ -1,0 +1,91 @@
+//! Basic blocks and functions of a program, for the fixpoint.
+
+use crate::ebpf::{Insn, InsnIdx};
+
+/// Block boundaries by instruction, and which functions may change the packet.
+pub(super) struct Blocks {
+    /// First instruction of each block, ascending.
+    pub(super) starts: Vec<usize>,
+    /// Block that starts at an instruction.
+    block_at: Vec<Option<usize>>,
+    /// For each block the entry instruction of its function, by address.
+    function: Vec<usize>,
+    /// Entry instructions of functions that may move the packet's data, themselves or through calls.
+    changes_packet: Vec<usize>,
+}
+
+impl Blocks {
+    pub(super) fn new(insns: &[Insn]) -> Self {
+        let mut starts = vec![0];
+        let mut entries = vec![0];
+        for (at, insn) in insns.iter().enumerate() {
+            match *insn {
+                Insn::Jump { target } | Insn::JumpIf { target, .. } => {
+                    starts.extend([target.at(), at.saturating_add(1)])
+                }
+                Insn::CallLocal { target } => {
+                    starts.extend([target.at(), at.saturating_add(1)]);
+                    entries.push(target.at());
+                }
+                Insn::Exit => starts.push(at.saturating_add(1)),
+                _ => {}
+            }
+        }
+        starts.retain(|&start| start < insns.len());
+        starts.sort_unstable();
+        starts.dedup();
+        entries.sort_unstable();
+        entries.dedup();
+        let mut block_at = vec![None; insns.len()];
+        for (block, &start) in starts.iter().enumerate() {
+            if let Some(place) = block_at.get_mut(start) {
+                *place = Some(block);
+            }
+        }
+        let function = starts.iter().map(|&start| function_of(&entries, start)).collect();
+        let changes_packet = packet_changers(insns, &entries);
+        Blocks { starts, block_at, function, changes_packet }
+    }
+
+    /// The block that starts at the instruction.
+    pub(super) fn at(&self, insn: InsnIdx) -> Option<usize> {
+        self.block_at.get(insn.at()).copied().flatten()
+    }
+
+    /// Entry instruction of the function that a block belongs to.
+    pub(super) fn function(&self, block: usize) -> usize {
+        self.function.get(block).copied().unwrap_or(0)
+    }
+
+    /// True if a call of the function may move the packet's data.
+    pub(super) fn changes_packet(&self, entry: InsnIdx) -> bool {
+        self.changes_packet.contains(&entry.at())
+    }
+}
+
+fn function_of(entries: &[usize], insn: usize) -> usize {
+    let after = entries.partition_point(|&entry| entry <= insn);
+    entries.get(after.saturating_sub(1)).copied().unwrap_or(0)
+}
+
+fn packet_changers(insns: &[Insn], entries: &[usize]) -> Vec<usize> {
+    let mut changers = Vec::new();
+    loop {
+        let before = changers.len();
+        for (at, insn) in insns.iter().enumerate() {
+            let changes = match *insn {
+                Insn::CallHelper { id } => super::step::changes_packet(id),
+                Insn::CallLocal { target } => changers.contains(&target.at()),
+                Insn::CallKfunc { .. } => true,
+                _ => false,
+            };
+            let function = function_of(entries, at);
+            if changes && !changers.contains(&function) {
+                changers.push(function);
+            }
+        }
+        if changers.len() == before {
+            return changers;
+        }
+    }
+}

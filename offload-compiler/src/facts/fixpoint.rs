@@ -1,0 +1,215 @@
+//! States at block starts, by iteration until nothing grows.
+
+use super::blocks::Blocks;
+use super::step;
+use super::value::{Frame, Named, Val};
+use super::{Facts, PtrKind};
+use crate::ebpf::{Insn, InsnIdx};
+use crate::object::{Object, Program};
+use offwire_diag::Diagnostic;
+use std::collections::BTreeSet;
+
+/// Growth steps of a loop head's state before it is loosened.
+const PATIENCE: u32 = 3;
+/// The same for any other block: cycles through calls and returns have to end, too.
+const PATIENCE_ELSEWHERE: u32 = 64;
+/// Rounds that take back what loosening lost.
+const TIGHTEN: u32 = 2;
+
+/// Facts before each instruction.
+///
+/// Ends on every program; the facts hold for programs that the verifier accepted. No error is defined today.
+pub fn analyze(object: &Object, program: &Program) -> Result<Facts, Diagnostic> {
+    let pass = Pass { object, insns: &program.insns, blocks: Blocks::new(&program.insns) };
+    let mut solved = pass.solve();
+    for _ in 0..TIGHTEN {
+        // One more application of all equations at once to a solution gives a solution again, and a tighter one.
+        solved = pass.apply(&solved);
+    }
+    let mut before = vec![None; program.insns.len()];
+    for (block, state) in solved.blocks.iter().enumerate() {
+        if let Some(state) = state {
+            pass.walk(block, state.clone(), &solved, &mut |at, frame| {
+                if let Some(place) = before.get_mut(at) {
+                    *place = Some(frame.export());
+                }
+            });
+        }
+    }
+    Ok(Facts { before })
+}
+
+/// What all steps need to know.
+pub(super) struct Pass<'a> {
+    pub(super) object: &'a Object,
+    insns: &'a [Insn],
+    blocks: Blocks,
+}
+
+/// States at block starts and r0 at function exits; `None` where no execution comes.
+#[derive(Clone)]
+struct Solution {
+    blocks: Vec<Option<Frame>>,
+    /// By the function's entry instruction.
+    results: Vec<Option<Named>>,
+}
+
+impl Solution {
+    fn result(&self, entry: usize) -> Option<Named> {
+        self.results.get(entry).copied().flatten()
+    }
+}
+
+/// What a block hands on.
+#[expect(clippy::large_enum_variant, reason = "short-lived, and nearly all are the large one")]
+enum Out {
+    /// A state at the start of a block.
+    To(usize, Frame),
+    /// r0 at the exit of the function with this entry.
+    Returns(usize, Named),
+}
+
+impl Pass<'_> {
+    fn start(&self) -> Solution {
+        let entry = Frame::entry([Val::ptr(PtrKind::Ctx, 0), Val::Uninit, Val::Uninit, Val::Uninit, Val::Uninit]);
+        let mut blocks = vec![None; self.blocks.starts.len()];
+        if let Some(first) = blocks.first_mut() {
+            *first = Some(entry);
+        }
+        Solution { blocks, results: vec![None; self.insns.len()] }
+    }
+
+    fn solve(&self) -> Solution {
+        let mut solution = self.start();
+        let mut growth = vec![0u32; self.blocks.starts.len()];
+        let mut result_growth = vec![0u32; self.insns.len()];
+        let mut pending = BTreeSet::from([0]);
+        while let Some(block) = pending.pop_first() {
+            let Some(state) = solution.blocks.get(block).cloned().flatten() else { continue };
+            for out in self.walk(block, state, &solution, &mut |_, _| {}) {
+                match out {
+                    Out::To(target, incoming) => {
+                        let (Some(place), Some(count)) = (solution.blocks.get_mut(target), growth.get_mut(target))
+                        else {
+                            continue;
+                        };
+                        let patience = if target <= block { PATIENCE } else { PATIENCE_ELSEWHERE };
+                        let next = match place {
+                            None => incoming,
+                            Some(old) if *count >= patience => old.widen(&incoming),
+                            Some(old) => old.join(&incoming),
+                        };
+                        if place.as_ref() != Some(&next) {
+                            *place = Some(next);
+                            *count = count.saturating_add(1);
+                            pending.insert(target);
+                        }
+                    }
+                    Out::Returns(entry, result) => {
+                        let (Some(place), Some(count)) =
+                            (solution.results.get_mut(entry), result_growth.get_mut(entry))
+                        else {
+                            continue;
+                        };
+                        let next = match place {
+                            None => result,
+                            // Results are not worth landmarks.
+                            Some(_) if *count >= PATIENCE_ELSEWHERE => Named::UNKNOWN,
+                            Some(old) => old.join(result),
+                        };
+                        if *place != Some(next) {
+                            *place = Some(next);
+                            *count = count.saturating_add(1);
+                            pending.extend(self.call_sites(entry));
+                        }
+                    }
+                }
+            }
+        }
+        solution
+    }
+
+    /// Applies all equations once.
+    fn apply(&self, old: &Solution) -> Solution {
+        let mut new = self.start();
+        for (block, state) in old.blocks.iter().enumerate() {
+            let Some(state) = state else { continue };
+            for out in self.walk(block, state.clone(), old, &mut |_, _| {}) {
+                match out {
+                    Out::To(target, incoming) => {
+                        if let Some(place) = new.blocks.get_mut(target) {
+                            *place = Some(place.as_ref().map_or_else(|| incoming.clone(), |old| old.join(&incoming)));
+                        }
+                    }
+                    Out::Returns(entry, result) => {
+                        if let Some(place) = new.results.get_mut(entry) {
+                            *place = Some(place.map_or(result, |old| old.join(result)));
+                        }
+                    }
+                }
+            }
+        }
+        new
+    }
+
+    /// Runs through a block, shows the state before each instruction, and returns what it hands on.
+    fn walk(&self, block: usize, mut frame: Frame, known: &Solution, see: &mut dyn FnMut(usize, &Frame)) -> Vec<Out> {
+        let start = self.blocks.starts.get(block).copied().unwrap_or(0);
+        let end = self.blocks.starts.get(block.saturating_add(1)).copied().unwrap_or(self.insns.len());
+        let to = |insn: InsnIdx, frame: Frame| self.blocks.at(insn).map(|block| Out::To(block, frame));
+        for (at, insn) in self.insns.iter().enumerate().take(end).skip(start) {
+            see(at, &frame);
+            let next = InsnIdx(u32::try_from(at).unwrap_or(u32::MAX)).next();
+            match *insn {
+                Insn::Jump { target } => return to(target, frame).into_iter().collect(),
+                Insn::JumpIf { width, cond, dst, src, target } => {
+                    let [taken, not_taken] = Self::branch(&frame, width, cond, dst, src);
+                    let sides = [(target, taken), (next, not_taken)];
+                    return sides.into_iter().filter_map(|(insn, side)| to(insn, side?)).collect();
+                }
+                Insn::CallLocal { target } => return self.call(frame, target, next, known),
+                Insn::Exit => return vec![Out::Returns(self.blocks.function(block), for_caller(frame.reg(0)))],
+                _ => self.step(at, insn, &mut frame),
+            }
+        }
+        let next = InsnIdx(u32::try_from(end).unwrap_or(u32::MAX));
+        to(next, frame).into_iter().collect()
+    }
+
+    fn call(&self, mut frame: Frame, target: InsnIdx, next: InsnIdx, known: &Solution) -> Vec<Out> {
+        let args: [Val; 5] = [1, 2, 3, 4, 5].map(|reg| for_caller(frame.reg(reg)).val);
+        let mut outs = Vec::new();
+        outs.extend(self.blocks.at(target).map(|block| Out::To(block, Frame::entry(args))));
+        if let (Some(result), Some(block)) = (known.result(target.at()), self.blocks.at(next)) {
+            // The callee can write to this frame only through a pointer that it was given.
+            if args.contains(&Val::Unknown) {
+                frame.forget_slots();
+            }
+            if self.blocks.changes_packet(target) {
+                step::forget_packet(&mut frame);
+            }
+            step::clobber(&mut frame);
+            frame.set_reg(0, result);
+            outs.push(Out::To(block, frame));
+        }
+        outs
+    }
+
+    /// Blocks that end with a call of the function.
+    fn call_sites(&self, entry: usize) -> Vec<usize> {
+        let calls = self
+            .insns
+            .iter()
+            .enumerate()
+            .filter(|(_, insn)| matches!(insn, Insn::CallLocal { target } if target.at() == entry));
+        calls.map(|(at, _)| self.blocks.starts.partition_point(|&start| start <= at).saturating_sub(1)).collect()
+    }
+}
+
+/// Across a call, a pointer to the frame of one function says nothing in the other; ids are of one frame.
+fn for_caller(named: Named) -> Named {
+    match named.val {
+        Val::Ptr { kind: PtrKind::Stack, .. } => Named::UNKNOWN,
+        val => Named::new(val),
+    }
+}

@@ -1,0 +1,233 @@
+#![allow(clippy::indexing_slicing, reason = "a panic is a failed test")]
+
+use super::{Fact, Facts, PtrKind, analyze};
+use crate::ebpf::{AluOp, Cond, Insn, MapIdx, Size};
+use crate::object::Map;
+use crate::testing::*;
+use offwire_image::MapKind;
+
+fn facts(maps: Vec<Map>, insns: Vec<Insn>) -> Facts {
+    analyze(&object(maps), &program(insns)).expect("the analysis takes every program")
+}
+
+fn reg(facts: &Facts, insn: usize, reg: usize) -> Fact {
+    facts.before[insn].as_ref().expect("reached").regs[reg]
+}
+
+fn bounds(fact: Fact) -> (i64, i64) {
+    match fact {
+        Fact::Scalar(range) | Fact::Ptr { offset: range, .. } => (range.smin, range.smax),
+        Fact::Unknown => panic!("nothing is known"),
+    }
+}
+
+#[test]
+fn packet_pointers_keep_kind_and_offset_through_parsing() {
+    let facts = facts(
+        vec![],
+        vec![
+            load(Size::B4, 2, 1, 0),
+            load(Size::B4, 3, 1, 4),
+            mov(4, 2),
+            alu_imm(AluOp::Add, 4, 34),
+            jump_if(Cond::Gt, 4, 3, 11),
+            load(Size::B1, 5, 2, 14),
+            alu_imm(AluOp::And, 5, 15),
+            alu_imm(AluOp::Lsh, 5, 2),
+            alu(AluOp::Add, 2, 5),
+            mov_imm(0, 2),
+            Insn::Exit,
+            mov_imm(0, 1),
+            Insn::Exit,
+        ],
+    );
+    assert!(matches!(reg(&facts, 3, 4), Fact::Ptr { kind: PtrKind::Packet, maybe_null: false, .. }));
+    assert_eq!(bounds(reg(&facts, 4, 4)), (34, 34));
+    assert!(matches!(reg(&facts, 2, 3), Fact::Ptr { kind: PtrKind::PacketEnd, .. }));
+    assert!(matches!(reg(&facts, 9, 2), Fact::Ptr { kind: PtrKind::Packet, .. }));
+    assert_eq!(bounds(reg(&facts, 9, 2)), (0, 60));
+}
+
+#[test]
+fn null_checks_refine_copies_and_spills() {
+    let mut insns = vec![store_imm(Size::B4, 10, -4, 0), mov(2, 10), alu_imm(AluOp::Add, 2, -4)];
+    insns.extend(load_map(1, 0));
+    insns.extend([
+        helper(1),
+        mov(6, 0),
+        store(Size::B8, 10, -16, 0),
+        jump_imm(Cond::Eq, 6, 0, 12),
+        load(Size::B8, 7, 10, -16), // 9
+        load(Size::B8, 1, 0, 0),
+        load(Size::B8, 1, 7, 8),
+        mov_imm(0, 2),
+        Insn::Exit,
+    ]);
+    let facts = facts(vec![map(MapKind::Array, 4, 16, 1)], insns);
+    let value = |maybe_null| Fact::Ptr {
+        kind: PtrKind::MapValue(MapIdx(0)),
+        offset: crate::range::Num::<64, 32>::constant(0).to_range(),
+        maybe_null,
+    };
+    assert_eq!(reg(&facts, 6, 0), value(true));
+    assert_eq!(reg(&facts, 9, 0), value(false), "the copy in r0 is not refined");
+    assert_eq!(facts.before[9].as_ref().expect("reached").slots[1], value(false), "the spill is not refined");
+    assert_eq!(reg(&facts, 10, 7), value(false));
+    assert!(matches!(reg(&facts, 12, 6), Fact::Ptr { maybe_null: true, .. } | Fact::Unknown), "joined with 0");
+}
+
+#[test]
+fn different_kinds_join_to_unknown_and_zero_joins_to_maybe_null() {
+    let facts = facts(
+        vec![],
+        vec![
+            load(Size::B4, 2, 1, 0),
+            load(Size::B4, 3, 1, 12),
+            mov_imm(4, 0),
+            mov(5, 10),
+            jump_imm(Cond::Eq, 3, 1, 7),
+            mov(4, 2),
+            mov(5, 2),
+            mov_imm(0, 0),
+            Insn::Exit,
+        ],
+    );
+    assert!(matches!(reg(&facts, 7, 4), Fact::Ptr { kind: PtrKind::Packet, maybe_null: true, .. }));
+    assert_eq!(reg(&facts, 7, 5), Fact::Unknown);
+}
+
+#[test]
+fn loops_end_and_their_bounds_come_back() {
+    let facts = facts(
+        vec![],
+        vec![
+            mov_imm(6, 0),
+            alu_imm(AluOp::Add, 6, 1), // 1: loop
+            jump_imm(Cond::Lt, 6, 64, 1),
+            mov_imm(0, 0),
+            Insn::Exit,
+        ],
+    );
+    assert_eq!(bounds(reg(&facts, 1, 6)), (0, 63));
+    assert_eq!(bounds(reg(&facts, 2, 6)), (1, 64));
+    assert_eq!(bounds(reg(&facts, 3, 6)), (64, 64));
+}
+
+#[test]
+fn a_redefined_register_is_no_longer_linked_to_its_old_copy() {
+    // r7 holds the value of the last turn: bounds of the new r6 must not refine it.
+    let facts = facts(
+        vec![],
+        vec![
+            load(Size::B4, 6, 1, 12),
+            mov_imm(7, 1000),
+            load(Size::B4, 6, 1, 12), // 2: loop
+            jump_imm(Cond::Gt, 6, 10, 6),
+            mov_imm(0, 0),
+            Insn::Exit, // here r7 may be 1000 or what r6 was
+            mov(7, 6),  // 6
+            jump(2),
+        ],
+    );
+    assert!(bounds(reg(&facts, 4, 7)).1 >= 1000, "r7 was refined with r6");
+}
+
+#[test]
+fn stack_slots_are_forgotten_when_overwritten() {
+    let facts = facts(
+        vec![],
+        vec![
+            mov_imm(2, 7),
+            store(Size::B8, 10, -8, 2),
+            store(Size::B8, 10, -16, 10),
+            store_imm(Size::B1, 10, -3, 1),
+            mov_imm(0, 0),
+            Insn::Exit,
+        ],
+    );
+    let slots = |insn: usize| facts.before[insn].as_ref().expect("reached").slots;
+    assert_eq!(bounds(slots(3)[0]), (7, 7));
+    assert_eq!(slots(4)[0], Fact::Unknown, "a byte of the slot changed");
+    assert!(matches!(slots(4)[1], Fact::Ptr { kind: PtrKind::Stack, .. }));
+}
+
+#[test]
+fn adjust_head_and_calls_that_reach_it_forget_packet_pointers() {
+    let facts = facts(
+        vec![],
+        vec![
+            mov(6, 1),
+            load(Size::B4, 7, 1, 0),
+            load(Size::B4, 8, 1, 12),
+            call(7), // 3
+            load(Size::B4, 9, 6, 0),
+            mov_imm(0, 2),
+            Insn::Exit,
+            mov_imm(2, 0), // 7: callee
+            helper(44),
+            mov_imm(0, 5),
+            Insn::Exit,
+        ],
+    );
+    assert!(matches!(reg(&facts, 3, 7), Fact::Ptr { kind: PtrKind::Packet, .. }));
+    assert_eq!(reg(&facts, 4, 7), Fact::Unknown);
+    assert!(matches!(reg(&facts, 4, 8), Fact::Scalar(_)));
+    assert_eq!(bounds(reg(&facts, 4, 0)), (5, 5), "the result of the call");
+    assert!(matches!(reg(&facts, 7, 1), Fact::Ptr { kind: PtrKind::Ctx, .. }), "the argument of the call");
+}
+
+#[test]
+fn a_callee_with_a_pointer_to_the_stack_may_write_there() {
+    let facts = facts(
+        vec![],
+        vec![
+            mov_imm(2, 7),
+            store(Size::B8, 10, -8, 2),
+            mov(1, 10),
+            call(6), // 3
+            mov_imm(0, 2),
+            Insn::Exit,
+            store_imm(Size::B8, 1, -8, 9), // 6
+            mov_imm(0, 0),
+            Insn::Exit,
+        ],
+    );
+    assert_eq!(facts.before[4].as_ref().expect("reached").slots[0], Fact::Unknown);
+    assert_eq!(reg(&facts, 6, 1), Fact::Unknown, "a pointer to the caller's frame is not one to the callee's");
+}
+
+#[test]
+fn frozen_data_decides_branches() {
+    let mut rodata = map(MapKind::Array, 4, 8, 1);
+    rodata.spec.frozen = true;
+    rodata.spec.init = vec![0, 0, 0, 0, 3];
+    let mut insns = Vec::from(load_map_value(1, 0, 4));
+    insns.extend([
+        load(Size::B4, 2, 1, 0),
+        jump_imm(Cond::Eq, 2, 3, 6),
+        mov_imm(0, 1),
+        Insn::Exit,
+        mov_imm(0, 2),
+        Insn::Exit,
+    ]);
+    let facts = facts(vec![rodata], insns);
+    assert_eq!(bounds(reg(&facts, 3, 2)), (3, 3));
+    assert!(facts.before[4].is_none(), "no execution comes here");
+    assert!(facts.before[6].is_some());
+}
+
+#[test]
+fn strange_programs_end_without_panic() {
+    for insns in [
+        vec![],
+        vec![jump(0)],
+        vec![jump(99)],
+        vec![call(0), Insn::Exit],
+        vec![call(2), Insn::Exit, call(0), Insn::Exit],
+        vec![store(Size::B8, 200, 0, 201), load(Size::B8, 12, 0, -1)],
+        vec![alu_imm(AluOp::Add, 10, i32::MIN), store(Size::B8, 10, -32768, 10), jump_imm(Cond::Set, 10, -1, 0)],
+        vec![mov_imm(1, 1), alu_imm(AluOp::Mul, 1, 3), jump(1)],
+    ] {
+        facts(vec![], insns);
+    }
+}
