@@ -1,10 +1,11 @@
-//! Sustained rate of a program on the device model: the capture over and over at wire rate, many packets in flight.
+//! Sustained rate of a program on the device model: packets over and over at wire rate, many in flight.
 
 use crate::backends::{self, Prepared};
-use device_model::{Arrival, Device};
+use device_model::{Arrival, Counters, Device, Empty, Stall};
 use offload_compiler::ebpf::MapIdx;
-use offwire_diag::Diagnostic;
+use offwire_diag::{Diagnostic, codes};
 use offwire_harness::{Entry, PacketIn};
+use offwire_isa::Profile;
 
 /// Packets offered in a measurement, at the least.
 const PACKETS: usize = 32_768;
@@ -15,15 +16,6 @@ const WIRE_OVERHEAD: u64 = 24;
 /// Shortest frame on the wire without FCS, bytes.
 const WIRE_MINIMUM: u64 = 60;
 
-/// How packets spread over flows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Flows {
-    /// As their headers say.
-    AsCaptured,
-    /// All in one order bucket on vCPU 0.
-    One,
-}
-
 /// A sustained rate.
 #[derive(Clone, Debug)]
 pub struct Throughput {
@@ -31,11 +23,9 @@ pub struct Throughput {
     pub mpps: f64,
     /// What bounds it.
     pub limit: String,
-    /// Packets that the figure comes from.
-    pub packets: u64,
 }
 
-/// When each packet of an endless repetition of the capture starts to arrive, in cycles, at the profile's wire rate.
+/// When frames that follow each other without a gap have arrived, in cycles, at the profile's wire rate.
 #[derive(Debug)]
 pub struct WireClock {
     gbps: u64,
@@ -45,74 +35,121 @@ pub struct WireClock {
 
 impl WireClock {
     /// A wire with the port rate and the clock of the profile.
-    pub fn new(profile: &offwire_isa::Profile) -> Self {
+    pub fn new(profile: &Profile) -> Self {
         WireClock { gbps: u64::from(profile.port_gbps), mhz: u64::from(profile.clock_mhz), bytes: 0 }
     }
 
-    /// The cycle at which a frame has arrived that follows the former ones without a gap.
+    /// The cycle at which the next frame has arrived.
     pub fn arrival(&mut self, frame_bytes: usize) -> u64 {
         self.bytes += (frame_bytes as u64).max(WIRE_MINIMUM) + WIRE_OVERHEAD;
-        // bytes * 8 bits / (gbps * 1000 bits a us) * mhz cycles a us
+        // 8 bits a byte, gbps * 1000 bits a microsecond, mhz cycles a microsecond.
         self.bytes * 8 * self.mhz / (self.gbps * 1000)
     }
 }
 
-/// Measures the sustained rate: departures a cycle after a quarter of the packets has warmed the device up.
-pub fn measure(
+/// Measures the sustained rate of the packets, repeated in order.
+///
+/// # Errors
+/// What the device refuses: image, map entry, packet.
+pub fn measure<'p>(
     prepared: &Prepared<'_>,
-    packets: &[PacketIn],
+    packets: impl Iterator<Item = &'p PacketIn>,
     initial: &[(MapIdx, Entry)],
-    flows: Flows,
 ) -> Result<Throughput, Diagnostic> {
-    let runnable: Vec<&PacketIn> = packets.iter().filter(|packet| backends::fits_device(packet)).collect();
-    if runnable.is_empty() {
-        return Ok(Throughput { mpps: 0.0, limit: "no packet that a device can take".to_owned(), packets: 0 });
+    let packets: Vec<&PacketIn> = packets.filter(|packet| backends::fits_device(packet)).collect();
+    if packets.is_empty() {
+        return Ok(Throughput { mpps: 0.0, limit: "no packet that a device takes".to_owned() });
     }
     let mut device = backends::device(prepared, initial)?;
-    let mut wire = WireClock::new(prepared.profile);
-    let rounds = PACKETS.div_ceil(runnable.len());
-    let total = rounds * runnable.len();
-    let mut departures = Vec::with_capacity(total);
-    let mut offered = 0usize;
-    for _ in 0..rounds {
-        for packet in &runnable {
-            let cycle = wire.arrival(packet.bytes.len());
-            device.offer(Arrival {
-                cycle,
-                port: packet.port,
-                ingress_ifindex: packet.port + 1,
-                rx_queue: packet.rx_queue,
-                bytes: packet.bytes.clone(),
-                vcpu: (flows == Flows::One).then_some(0),
-            });
-            offered += 1;
-            if offered % 1024 == 0 {
-                device.run_until(cycle);
-                departures.extend(device.departures().map(|departure| departure.departed));
+    let total = PACKETS.div_ceil(packets.len()) * packets.len();
+    let departed = saturate(&mut device, &packets, total, |_| ())?;
+    // The first quarter fills the pipes; the last packets drain them.
+    let steady = departed.get(departed.len() / 4..).unwrap_or_default();
+    let (Some(first), Some(last)) = (steady.first(), steady.last()) else {
+        return Ok(Throughput { mpps: 0.0, limit: "no packet left the device".to_owned() });
+    };
+    let cycles = (last - first).max(1);
+    let mpps = (steady.len() - 1) as f64 * f64::from(prepared.profile.clock_mhz) / cycles as f64;
+    Ok(Throughput { mpps, limit: limit(prepared.profile, &device.counters()) })
+}
+
+/// Offers `total` packets at wire rate, taking the list over and over, and lets the device run dry. Gives the cycles of departure,
+/// ascending. `each` sees every departure (benches count slots).
+///
+/// # Errors
+/// A packet that the device does not take.
+pub fn saturate(
+    device: &mut Device,
+    packets: &[&PacketIn],
+    total: usize,
+    mut each: impl FnMut(&device_model::Departure),
+) -> Result<Vec<u64>, Diagnostic> {
+    let mut wire = WireClock::new(device.profile());
+    let mut departed = Vec::with_capacity(total);
+    let start = device.now();
+    let mut spare: Vec<Vec<u8>> = Vec::new();
+    for (offered, packet) in packets.iter().cycle().take(total).enumerate() {
+        let cycle = start + wire.arrival(packet.bytes.len());
+        let mut bytes = spare.pop().unwrap_or_default();
+        bytes.clear();
+        bytes.extend_from_slice(&packet.bytes);
+        let arrival = Arrival {
+            cycle,
+            port: u16::try_from(packet.port).unwrap_or(u16::MAX),
+            ingress_ifindex: packet.port.saturating_add(1),
+            rx_queue: packet.rx_queue,
+            bytes,
+            vcpu: None,
+        };
+        device.offer(arrival).map_err(|error| {
+            Diagnostic::error(codes::device::PACKET, "the device did not take the packet").with_reason(error.to_string())
+        })?;
+        // Now and then, so that neither arrivals nor departures pile up.
+        if offered % 256 == 255 {
+            device.run_until(cycle);
+            for departure in device.departures() {
+                departed.push(departure.departed);
+                each(&departure);
+                spare.push(departure.bytes);
             }
         }
     }
     device.run_until_idle();
-    departures.extend(device.departures().map(|departure| departure.departed));
-    departures.sort_unstable();
-    Ok(rate(prepared, &device, &departures, total))
-}
-
-fn rate(prepared: &Prepared<'_>, device: &Device, departed: &[u64], offered: usize) -> Throughput {
-    let from = departed.len() / 4;
-    let span = match (departed.get(from), departed.last()) {
-        (Some(first), Some(last)) if last > first => last - first,
-        _ => 1,
-    };
-    let packets = (departed.len() - from).saturating_sub(1) as u64;
-    let mpps = packets as f64 * f64::from(prepared.profile.clock_mhz) / span as f64;
-    Throughput { mpps, limit: limit(prepared, device, departed.len() == offered), packets }
-}
-
-/// What bounds the rate: the wire if nothing was lost, else the unit that was busiest.
-fn limit(prepared: &Prepared<'_>, device: &Device, lossless: bool) -> String {
-    if lossless {
-        return format!("the wire ({} Gb/s)", prepared.profile.port_gbps);
+    for departure in device.departures() {
+        departed.push(departure.departed);
+        each(&departure);
     }
-    device.busiest().to_string()
+    departed.sort_unstable();
+    Ok(departed)
+}
+
+/// What bounds the rate: the wire if nothing was lost, else what kept the dispatcher from placing a packet most often.
+fn limit(profile: &Profile, counters: &Counters) -> String {
+    if counters.tail_drops == 0 {
+        return format!("the wire ({} Gb/s)", profile.port_gbps);
+    }
+    let stalls = |stall: Stall| counters.stalls.get(stall as usize).copied().unwrap_or(0);
+    let worst = [Stall::Serialised, Stall::RestorerFull, Stall::ContextsFull].into_iter().max_by_key(|&stall| stalls(stall));
+    match worst {
+        Some(stall) if stalls(stall) == 0 => "the dispatcher".to_owned(),
+        Some(Stall::Serialised) => "serialisation (dispatch mode)".to_owned(),
+        Some(Stall::RestorerFull) => "the order restorer".to_owned(),
+        _ => {
+            let slots = &counters.slots;
+            if slots.used() * 100 >= slots.total() * 85 {
+                return "issue slots of the engines".to_owned();
+            }
+            let cause = Empty::ALL
+                .into_iter()
+                .filter(|&cause| cause != Empty::NoContext)
+                .max_by_key(|&cause| slots.empty.get(cause as usize).copied().unwrap_or(0));
+            match cause {
+                Some(Empty::Transfer) => "packet transfer into the engines".to_owned(),
+                Some(Empty::PacketStore) => "the packet store".to_owned(),
+                Some(Empty::Map) => "contexts that wait for the map unit".to_owned(),
+                Some(Empty::Adjust) => "contexts that wait for adjust_head".to_owned(),
+                _ => "contexts (pipeline distance)".to_owned(),
+            }
+        }
+    }
 }

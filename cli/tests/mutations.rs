@@ -170,7 +170,8 @@ fn mutated_images() {
                 ran += 1;
                 for length in [14, 60, 200] {
                     let bytes: Vec<u8> = (0..length).map(|_| random.next() as u8).collect();
-                    offwire_cli::backends::run_one(&mut device, 0, &bytes);
+                    let arrival = device_model::Arrival { bytes, ..Default::default() };
+                    device.run_one(arrival).expect("a loaded device takes a packet of legal length");
                 }
             }
         }

@@ -12,7 +12,7 @@ use offwire_harness::{Backend, Entry, host, reference};
 use offwire_image::DispatchMode;
 use offwire_isa::Profile;
 
-pub use model::{Model, control_error, write_entry};
+pub use model::{Model, arrival, device, fits_device};
 
 /// A program that is verified and compiled, ready for any back end.
 #[derive(Debug)]

@@ -2,7 +2,8 @@
 //!
 //! Two passes. The first runs one packet at a time on vCPU 0, as `diff` does, so that verdicts, bytes and maps are the same on each
 //! back end; words, slots, cycles and latency come from it. The second, on the device model only, offers the capture over and over
-//! at the port's wire rate, with as many packets in flight as the dispatch mode allows: that gives the sustained rate and its limit.
+//! at the port's wire rate, with as many packets in flight as the dispatch mode allows: that gives the sustained rate and its limit. The
+//! single-flow rate is that of the capture's slowest packet over and over.
 
 use crate::args::{On, RunArgs};
 use crate::backends::{self, Prepared};
@@ -99,10 +100,13 @@ pub(super) fn run(args: &RunArgs, output: &mut Output<'_>) -> Outcome {
 
     let pass = functional_pass(args, &prepared, &packets, &initial)?;
     let model = match args.on {
-        On::Model => Some((
-            throughput::measure(&prepared, &packets, &initial, throughput::Flows::AsCaptured)?,
-            throughput::measure(&prepared, &packets, &initial, throughput::Flows::One)?,
-        )),
+        On::Model => {
+            let slowest = pass.packets.iter().zip(&packets).max_by_key(|(out, _)| out.as_ref().and_then(|out| out.slots));
+            Some((
+                throughput::measure(&prepared, packets.iter(), &initial)?,
+                throughput::measure(&prepared, slowest.into_iter().map(|(_, packet)| packet), &initial)?,
+            ))
+        }
         On::Ref | On::Host => None,
     };
     if let Some(path) = &args.dump_maps {
