@@ -21,5 +21,8 @@ pub mod facts;
 pub mod ir;
 pub mod object;
 pub mod range;
+pub mod regalloc;
+pub mod schedule;
+pub mod select;
 #[cfg(test)]
 mod testing;
