@@ -1,5 +1,9 @@
 //! A context: one hardware thread of an engine with the packet that it holds.
 
+use offwire_isa::{
+    METADATA_EGRESS_IFINDEX, METADATA_INGRESS_IFINDEX, METADATA_PACKET_LEN, METADATA_RX_QUEUE_INDEX, METADATA_VCPU,
+};
+
 use crate::fault::{Fault, FaultCause};
 use crate::geometry::{METADATA, SCRATCH, STACK, VALID_LINE};
 use crate::op::Goto;
@@ -8,13 +12,11 @@ use crate::packet::{Lines, Packet};
 /// Bytes behind each memory, so that an 8 B access at its last byte needs no second check.
 const PAD: usize = 8;
 
-/// Offsets of the metadata in scratch; see `[metadata]` in `hw/spec/isa.toml`.
-mod metadata {
-    pub(super) const PACKET_LEN: usize = 0;
-    pub(super) const INGRESS_IFINDEX: usize = 8;
-    pub(super) const RX_QUEUE_INDEX: usize = 12;
-    pub(super) const EGRESS_IFINDEX: usize = 16;
-    pub(super) const VCPU: usize = 20;
+/// Writes a field of the metadata.
+fn put<const BYTES: usize>(metadata: &mut [u8], offset: u16, value: [u8; BYTES]) {
+    if let Some(field) = metadata.get_mut(usize::from(offset)..usize::from(offset) + BYTES) {
+        field.copy_from_slice(&value);
+    }
 }
 
 /// Stack or scratch: bytes with a valid bit per 16 B line. All bits are cleared at dispatch; what is not valid reads as zero.
@@ -181,17 +183,17 @@ impl Context {
         self.scratch.valid = 0;
         let ticket = &self.ticket;
         let block = self.scratch.at(0, METADATA);
-        block[metadata::INGRESS_IFINDEX..][..4].copy_from_slice(&ticket.ingress_ifindex.to_le_bytes());
-        block[metadata::RX_QUEUE_INDEX..][..4].copy_from_slice(&ticket.rx_queue.to_le_bytes());
-        block[metadata::EGRESS_IFINDEX..][..4].copy_from_slice(&0u32.to_le_bytes());
-        block[metadata::VCPU..][..4].copy_from_slice(&u32::from(ticket.vcpu).to_le_bytes());
+        put(block, METADATA_INGRESS_IFINDEX, ticket.ingress_ifindex.to_le_bytes());
+        put(block, METADATA_RX_QUEUE_INDEX, ticket.rx_queue.to_le_bytes());
+        put(block, METADATA_EGRESS_IFINDEX, 0u32.to_le_bytes());
+        put(block, METADATA_VCPU, u32::from(ticket.vcpu).to_le_bytes());
         self.note_length();
     }
 
     /// Brings `packet_len` of the metadata up to date.
     pub(crate) fn note_length(&mut self) {
         let length = u64::from(self.packet.len());
-        self.scratch.at(0, 8)[metadata::PACKET_LEN..][..8].copy_from_slice(&length.to_le_bytes());
+        put(self.scratch.at(0, METADATA), METADATA_PACKET_LEN, length.to_le_bytes());
     }
 
     /// Ends the packet with a fault at the word `pc`.

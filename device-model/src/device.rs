@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
-use offwire_image::{DispatchMode, MapSpec};
-use offwire_isa::{CodeAddr, Profile, Word};
+use offwire_image::{DispatchMode, Image, MapSpec};
+use offwire_isa::{CodeAddr, ISA_VERSION, Profile, Word};
 
 use crate::context::Ticket;
 use crate::counters::Counters;
@@ -181,6 +181,27 @@ impl<T: Trace> Device<T> {
         self.shared.dispatcher.mode()
     }
 
+    /// Loads a program: code and maps are replaced, everything else is as after power on. `mode` overrides the image's dispatch
+    /// mode; it is the user's to know that a looser one than the compiler proved may go wrong.
+    ///
+    /// An image that was not checked ([`Image::validate`]) may be loaded: the device refuses what it cannot run, and what is wrong
+    /// beyond that hurts only the image's own packets.
+    pub fn load(&mut self, image: &Image, mode: Option<DispatchMode>) -> Result<(), LoadError> {
+        if image.isa_version != ISA_VERSION {
+            return Err(LoadError::IsaVersion { image: image.isa_version, device: ISA_VERSION });
+        }
+        if image.profile_hash != self.profile.hash {
+            return Err(LoadError::Profile { image: image.profile.clone(), device: self.profile.name });
+        }
+        let words = image
+            .words
+            .iter()
+            .enumerate()
+            .map(|(address, raw)| Word::decode(raw).map_err(|why| LoadError::BadWord { address, why }))
+            .collect::<Result<Vec<_>, _>>()?;
+        self.load_words(&words, image.entry, &image.maps, mode.unwrap_or(image.dispatch.mode), image.budget_cycles)
+    }
+
     /// Loads a program of decoded words; [`Device::load`] does it for an image.
     #[doc(hidden)]
     pub fn load_words(
@@ -209,8 +230,9 @@ impl<T: Trace> Device<T> {
         let program = words
             .iter()
             .enumerate()
-            .map(|(address, word)| {
-                Op::new(word).map_err(|broken| LoadError::BadWord { address, why: broken.0.to_string() })
+            .map(|(address, word)| match word.check() {
+                Ok(()) => Ok(Op::new(word)),
+                Err(why) => Err(LoadError::BadWord { address, why }),
             })
             .collect::<Result<_, _>>()?;
         let table = Table::new(maps, self.profile, self.seed)?;

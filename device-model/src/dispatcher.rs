@@ -146,7 +146,6 @@ impl Dispatcher {
         self.free_contexts += 1;
     }
 
-
     /// What stalls the dispatcher, if anything.
     fn stall(&self, restorer_full: bool) -> Option<Stall> {
         if self.eligible.is_empty() {

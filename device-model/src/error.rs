@@ -1,6 +1,7 @@
 //! What the device refuses.
 
 use offwire_image::MapKind;
+use offwire_isa::DecodeError;
 
 /// Why an image was not loaded. The program that was loaded before stays.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -50,13 +51,13 @@ pub enum LoadError {
         /// Its address.
         address: usize,
         /// The broken rule.
-        why: String,
+        why: DecodeError,
     },
     /// A packet would have no cycle to run.
     #[error("the image gives its packets no cycles")]
     NoBudget,
     /// Handles name at most 256 maps.
-    #[error("the image has {maps} maps, a device holds 256")]
+    #[error("the image has {maps} maps, a device holds {}", offwire_image::MAPS_MAX)]
     TooManyMaps {
         /// Maps of the image.
         maps: usize,
@@ -95,7 +96,7 @@ pub enum MapRefusal {
     /// Key size that does not fit the kind.
     #[error("keys of {0} B do not fit the kind")]
     KeySize(u32),
-    /// Value size outside 1 B to 16 MiB - 1 B.
+    /// Value size outside 1 B to what a handle names.
     #[error("values of {0} B are not possible")]
     ValueSize(u32),
     /// More initial bytes than the value has.

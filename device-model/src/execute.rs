@@ -10,7 +10,6 @@ use crate::geometry::{METADATA, SCRATCH, STACK};
 use crate::map::port::{Port, Posted, PostedKind, ValueAddress};
 use crate::map::table::MapInfo;
 use crate::op::{EXIT, Goto, Op, Part, read, unit};
-use crate::pure;
 
 /// What a word came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,6 +146,7 @@ fn extracts(op: &Op, base: u64, context: &mut Context, port: &mut Port, maps: &[
 }
 
 /// Where a store goes, once it is known to be allowed.
+#[derive(Clone, Copy)]
 enum Place {
     Packet([u32; 2]),
     Stack([u32; 2]),
@@ -373,21 +373,21 @@ pub(crate) fn execute(op: &Op, context: &mut Context, port: &mut Port, maps: &[M
     }
     if units & unit::ALU1 != 0 {
         let alu = op.alu1;
-        row[Src::A1 as usize] = pure::alu(alu.op, alu.wide, row[usize::from(alu.a & 15)], row[usize::from(alu.b & 15)]);
+        row[Src::A1 as usize] = alu.op.eval(alu.wide, row[usize::from(alu.a & 15)], row[usize::from(alu.b & 15)]);
     }
     if units & unit::ALU2 != 0 {
         let alu = op.alu2;
-        row[Src::A2 as usize] = pure::alu(alu.op, alu.wide, row[usize::from(alu.a & 15)], row[usize::from(alu.b & 15)]);
+        row[Src::A2 as usize] = alu.op.eval(alu.wide, row[usize::from(alu.a & 15)], row[usize::from(alu.b & 15)]);
     }
     let mut taken1 = false;
     let mut taken2 = false;
     if units & unit::CMP1 != 0 {
         let cmp = op.cmp1;
-        taken1 = pure::cmp(cmp.op, cmp.wide, row[usize::from(cmp.a & 15)], row[usize::from(cmp.b & 15)]);
+        taken1 = cmp.op.eval(cmp.wide, row[usize::from(cmp.a & 15)], row[usize::from(cmp.b & 15)]);
     }
     if units & unit::CMP2 != 0 && !taken1 {
         let cmp = op.cmp2;
-        taken2 = pure::cmp(cmp.op, cmp.wide, row[usize::from(cmp.a & 15)], row[usize::from(cmp.b & 15)]);
+        taken2 = cmp.op.eval(cmp.wide, row[usize::from(cmp.a & 15)], row[usize::from(cmp.b & 15)]);
     }
 
     // What may refuse the word or end the packet comes before the first write.

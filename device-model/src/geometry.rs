@@ -12,11 +12,11 @@ pub const MAX_PACKET: u32 = 3520;
 /// Bytes of a line of the packet store.
 pub const LINE: u32 = 64;
 /// Bytes of the program's stack.
-pub const STACK: u32 = 512;
+pub const STACK: u32 = offwire_isa::STACK_BYTES as u32;
 /// Bytes of scratch: metadata and spills.
-pub const SCRATCH: u32 = 256;
+pub const SCRATCH: u32 = offwire_isa::SCRATCH_BYTES as u32;
 /// Bytes of scratch that the program can only read: the packet's metadata.
-pub const METADATA: u32 = 64;
+pub const METADATA: u32 = offwire_isa::METADATA_BYTES as u32;
 /// Bytes of stack or scratch that share a valid bit.
 pub const VALID_LINE: u32 = 16;
 /// Posted stores and adds of one context that the map unit has not yet taken; a word that would post one more is refused.

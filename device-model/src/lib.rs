@@ -30,7 +30,6 @@ pub mod geometry;
 mod map;
 mod op;
 mod packet;
-mod pure;
 mod restorer;
 mod ring;
 mod trace;

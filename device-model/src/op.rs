@@ -87,16 +87,10 @@ pub(crate) struct Op {
     pub iw: u64,
 }
 
-/// Why a decoded word cannot run: a limit of `hw/spec/isa.toml` is broken. `Word::decode` refuses the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct BrokenLimit(pub &'static str);
-
-fn goto(target: Target) -> Result<Goto, BrokenLimit> {
+fn goto(target: Target) -> Goto {
     match target {
-        Target::Goto(address) if address.0 < EXIT => Ok(address.0),
-        Target::Goto(_) => Err(BrokenLimit("a code address has 12 bits")),
-        Target::Exit(value) if value <= 4 => Ok(EXIT | Goto::from(value)),
-        Target::Exit(_) => Err(BrokenLimit("a target's return value is at most 4")),
+        Target::Goto(address) => address.0 & (EXIT - 1),
+        Target::Exit(value) => EXIT | Goto::from(value),
     }
 }
 
@@ -104,42 +98,23 @@ fn base(base: Base) -> u8 {
     base as u8
 }
 
-fn part(delta: u8, size: u8, swap: bool, src: Src) -> Result<Part, BrokenLimit> {
-    if size > 8 || delta > 15 || delta + size > 16 {
-        return Err(BrokenLimit("an extract or insert has at most 8 bytes and lies in its 16 B window"));
-    }
-    Ok(Part { delta, size, swap, src: src as u8 })
+fn part(delta: u8, size: u8, swap: bool, src: Src) -> Part {
+    Part { delta, size, swap, src: src as u8 }
 }
 
 impl Op {
-    /// Predecodes one word.
-    pub(crate) fn new(word: &Word) -> Result<Op, BrokenLimit> {
+    /// Predecodes a word that passes [`Word::check`].
+    pub(crate) fn new(word: &Word) -> Op {
         let load = [
-            part(word.x0_delta, word.x0_size, word.x0_swap, Src::Zero)?,
-            part(word.x1_delta, word.x1_size, word.x1_swap, Src::Zero)?,
+            part(word.x0_delta, word.x0_size, word.x0_swap, Src::Zero),
+            part(word.x1_delta, word.x1_size, word.x1_swap, Src::Zero),
         ];
         let mut store = [
-            part(word.s0_delta, word.s0_size, word.s0_swap, word.s0_src)?,
-            part(word.s1_delta, word.s1_size, word.s1_swap, word.s1_src)?,
+            part(word.s0_delta, word.s0_size, word.s0_swap, word.s0_src),
+            part(word.s1_delta, word.s1_size, word.s1_swap, word.s1_src),
         ];
-        match word.st_op {
-            StoreOp::None => store = [Part::default(); 2],
-            StoreOp::Store => {}
-            StoreOp::Add32 if word.s0_size == 4 && word.s1_size == 0 => {}
-            StoreOp::Add64 if word.s0_size == 8 && word.s1_size == 0 => {}
-            StoreOp::Add32 | StoreOp::Add64 => {
-                return Err(BrokenLimit("a posted add has one insert of the width of the add"));
-            }
-        }
-        let early = |src: Src| src as u8 > Src::X1 as u8 && (src as u8) < Src::I0 as u8;
-        if early(word.a1_a) || early(word.a1_b) {
-            return Err(BrokenLimit("ALU1 cannot see the result of an ALU"));
-        }
-        if [word.a2_a, word.a2_b, word.c1_a, word.c1_b, word.c2_a, word.c2_b].contains(&Src::A2) {
-            return Err(BrokenLimit("ALU2 and the compares cannot see the result of ALU2"));
-        }
-        if word.w0_reg > 7 || word.w1_reg > 7 || word.q_dst > 15 {
-            return Err(BrokenLimit("there are 16 registers"));
+        if word.st_op == StoreOp::None {
+            store = [Part::default(); 2];
         }
         let mut units = 0;
         let mut set = |flag: u16, on: bool| units |= if on { flag } else { 0 };
@@ -158,7 +133,7 @@ impl Op {
             unit::SHARED,
             (stores && word.st_space == Space::MapValue) || !matches!(word.q_op, RequestOp::None | RequestOp::Exit),
         );
-        Ok(Op {
+        Op {
             units,
             reads: [word.ra & 63, word.rb & 63, word.rc & 63],
             guard_base: base(word.g_base),
@@ -189,13 +164,13 @@ impl Op {
             value_src: word.q_vsrc as u8,
             answer_reg: word.q_dst,
             answer_null: word.q_null,
-            t1: goto(word.t1)?,
-            t2: goto(word.t2)?,
-            next: goto(word.next)?,
+            t1: goto(word.t1),
+            t2: goto(word.t2),
+            next: goto(word.next),
             i0: word.i0 as u64,
             i1: word.i1 as u64,
             iw: ((word.i1 as u16 as u32) << 16 | (word.i0 as u16 as u32)) as i32 as u64,
-        })
+        }
     }
 }
 

@@ -106,12 +106,6 @@ impl Index {
         hash & (self.heads.len() as u32).wrapping_sub(1)
     }
 
-    /// Keys in the index.
-    #[cfg(test)]
-    pub(crate) fn len(&self) -> u32 {
-        self.used
-    }
-
     #[inline(always)]
     pub(crate) fn key(&self, element: u32) -> &[u8] {
         let start = element as usize * self.key_size;
@@ -196,7 +190,7 @@ impl Index {
                     None => after,
                 };
                 match before {
-                    Some(before) => self.links[before as usize] = to,
+                    Some(before) => self.links[before] = to,
                     None => self.heads[bucket] = to,
                 }
                 return Some(element);

@@ -1,6 +1,6 @@
 //! The map table of the running image: geometry, values and indices. What happens at what cycle is `map::unit`'s.
 
-use offwire_image::{MapKind, MapSpec};
+use offwire_image::{ELEMENTS_MAX, MAPS_MAX, MapKind, MapSpec, VALUE_BYTES_MAX};
 use offwire_isa::Profile;
 
 use super::index::{Index, KeyHash};
@@ -22,11 +22,7 @@ mod flag {
 }
 
 /// Longest key of a hash map.
-pub const KEY_BYTES_MAX: u32 = 512;
-/// Longest value: the offset of a handle has 24 bits.
-pub const VALUE_BYTES_MAX: u32 = (1 << 24) - 1;
-/// Most elements: the element of a handle has 28 bits.
-pub const ELEMENTS_MAX: u64 = 1 << 28;
+const KEY_BYTES_MAX: u32 = 512;
 
 /// What the engines need to know of a map.
 #[derive(Clone, Copy, Debug)]
@@ -79,19 +75,17 @@ pub(crate) struct Table {
     pub infos: Vec<MapInfo>,
     pub contents: Vec<Contents>,
     pub hash: KeyHash,
-    /// Bytes of map memory in use.
-    pub bytes: u64,
 }
 
 impl Table {
     /// The table without maps.
     pub(crate) fn empty() -> Self {
-        Table { infos: Vec::new(), contents: Vec::new(), hash: KeyHash::new(0, 8), bytes: 0 }
+        Table { infos: Vec::new(), contents: Vec::new(), hash: KeyHash::new(0, 8) }
     }
 
     /// Builds the maps of an image with their initial contents.
     pub(crate) fn new(specs: &[MapSpec], profile: &Profile, seed: u64) -> Result<Self, LoadError> {
-        if specs.len() > 256 {
+        if specs.len() > MAPS_MAX {
             return Err(LoadError::TooManyMaps { maps: specs.len() });
         }
         let refuse = |spec: &MapSpec, why| LoadError::Map { name: spec.name.clone(), why };
@@ -107,7 +101,7 @@ impl Table {
         }
         let contents = specs.iter().zip(&infos).map(|(spec, info)| contents(spec, info, profile)).collect();
         let longest = infos.iter().map(|info| info.key_size).max().unwrap_or(0);
-        Ok(Table { infos, contents, hash: KeyHash::new(seed, longest.max(8)), bytes })
+        Ok(Table { infos, contents, hash: KeyHash::new(seed, longest.max(8)) })
     }
 }
 

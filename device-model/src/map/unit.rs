@@ -212,7 +212,7 @@ impl MapUnit {
         (element.wrapping_add(u32::from(slot)) % self.timing.banks) as usize
     }
 
-    fn to_value_bank(&mut self, cycle: u64, slot: u8, element: u32, job: Job) {
+    fn queue_value(&mut self, cycle: u64, slot: u8, element: u32, job: Job) {
         let bank = self.value_bank(slot, element);
         self.value_waiting |= 1 << bank;
         self.value_banks[bank].queue.push_back((cycle, job));
@@ -272,11 +272,11 @@ impl MapUnit {
                     let bank = self.index_bank(id);
                     Job::Write { id, index_bank: Some(bank as u8) }
                 };
-                self.to_value_bank(cycle, slot, element, job);
+                self.queue_value(cycle, slot, element, job);
             }
             Event::Fetched { id, .. } => self.operands(cycle, id, trace),
             Event::Posted { id, posted, .. } => {
-                self.to_value_bank(cycle, posted.slot, posted.element, Job::Posted { id, posted });
+                self.queue_value(cycle, posted.slot, posted.element, Job::Posted { id, posted });
             }
             Event::Request { id, .. } => {
                 self.counters.requests += 1;
@@ -284,7 +284,7 @@ impl MapUnit {
             }
             Event::Read { id, .. } => {
                 let at = self.ports[usize::from(id)].wanted;
-                self.to_value_bank(cycle, at.slot, at.element, Job::Window { id, at });
+                self.queue_value(cycle, at.slot, at.element, Job::Window { id, at });
             }
             Event::Answer { id, beats, .. } => arrived.push(Arrived { id, beats }),
         }
@@ -294,9 +294,9 @@ impl MapUnit {
     fn operands<T: Trace>(&mut self, cycle: u64, id: ContextId, trace: &mut T) {
         let port = &mut self.ports[usize::from(id)];
         if let Some(at) = port.key_from {
-            self.to_value_bank(cycle, at.slot, at.element, Job::FetchKey { id });
+            self.queue_value(cycle, at.slot, at.element, Job::FetchKey { id });
         } else if let Some(at) = port.value_from {
-            self.to_value_bank(cycle, at.slot, at.element, Job::FetchValue { id });
+            self.queue_value(cycle, at.slot, at.element, Job::FetchValue { id });
         } else if self.table.infos[usize::from(port.slot)].kind == MapKind::Hash {
             port.hash = self.table.hash.hash(&port.key);
             let bank = self.index_bank(id);
@@ -334,7 +334,7 @@ impl MapUnit {
                 self.note(cycle, id, trace, |port| SharedOp::Lookup { key: &port.key, answer: handle });
                 if inside {
                     self.ports[usize::from(id)].answer = handle;
-                    self.to_value_bank(
+                    self.queue_value(
                         cycle,
                         slot,
                         element,
@@ -359,7 +359,7 @@ impl MapUnit {
                     0
                 };
                 if refused == 0 {
-                    self.to_value_bank(cycle, slot, element, Job::Write { id, index_bank: None });
+                    self.queue_value(cycle, slot, element, Job::Write { id, index_bank: None });
                 } else {
                     self.note_update(cycle, id, refused, trace);
                     self.answer(cycle + 1, 0, id, negative(refused));
