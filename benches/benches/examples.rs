@@ -13,6 +13,7 @@ use offwire_cli::args::{DispatchArg, On};
 use offwire_cli::backends::{self, Prepared};
 use offwire_cli::throughput;
 use offwire_harness::host::Host;
+use offwire_harness::{Backend, mapfile};
 use offwire_isa::X16;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -35,7 +36,7 @@ fn host(criterion: &mut Criterion) {
         group.throughput(Throughput::Elements(1));
         if kernel {
             let mut host = Host::new(&example.object, 0).unwrap_or_else(|error| panic!("{}: {error}", example.name));
-            backends::fill(&mut host, &example.maps).unwrap_or_else(|error| panic!("{}: {error}", example.name));
+            mapfile::apply(&mut host, &example.maps).unwrap_or_else(|error| panic!("{}: {error}", example.name));
             group.bench_function(BenchmarkId::from_parameter(&example.name), |bencher| {
                 // One run a call: the kernel resets neither bytes nor headroom between repeats. Its clock reads, some 38 ns a
                 // call, are in the figure.
@@ -50,7 +51,7 @@ fn host(criterion: &mut Criterion) {
         } else {
             let prepared = prepared(&example);
             let mut reference = backends::make(On::Ref, &prepared).unwrap_or_else(|error| panic!("{error}"));
-            backends::fill(reference.as_mut(), &example.maps).unwrap_or_else(|error| panic!("{error}"));
+            mapfile::apply(reference.as_mut(), &example.maps).unwrap_or_else(|error| panic!("{error}"));
             let mut packets = example.packets.iter().cycle();
             group.bench_function(BenchmarkId::from_parameter(&example.name), |bencher| {
                 bencher.iter(|| packets.next().map(|packet| black_box(reference.run(packet))));
@@ -151,7 +152,7 @@ fn slots(criterion: &mut Criterion<Slots>) {
         group.bench_function(BenchmarkId::from_parameter(&example.name), |bencher| {
             // The mean over the capture is what an iteration costs, however many criterion asks for.
             let mut device = backends::make(On::Model, &prepared).unwrap_or_else(|error| panic!("{error}"));
-            backends::fill(device.as_mut(), &example.maps).unwrap_or_else(|error| panic!("{error}"));
+            mapfile::apply(device.as_mut(), &example.maps).unwrap_or_else(|error| panic!("{error}"));
             let mut total = 0;
             let mut packets = 0;
             for packet in example.packets.iter().filter(|packet| backends::fits_device(packet)) {

@@ -1,9 +1,9 @@
 //! What the benches share: the examples, ready to run.
 #![forbid(unsafe_code)]
 
-use offload_compiler::ebpf::MapIdx;
 use offload_compiler::object::{LoadOptions, Object, load};
-use offwire_harness::{Entry, PacketIn, capture, mapfile};
+use offwire_harness::mapfile::{self, Contents};
+use offwire_harness::{PacketIn, capture};
 use std::path::{Path, PathBuf};
 
 /// One example of `examples/`.
@@ -18,7 +18,7 @@ pub struct Example {
     /// Its traffic.
     pub packets: Vec<PacketIn>,
     /// Map contents before the first packet.
-    pub maps: Vec<(MapIdx, Entry)>,
+    pub maps: Contents,
 }
 
 /// The folder with the examples.
@@ -56,7 +56,7 @@ pub fn example(name: &str) -> Result<Example, String> {
     let capture = capture::read(&read("traffic.pcap")?).map_err(|diagnostic| diagnostic.to_string())?;
     let maps = match read("maps.json") {
         Ok(text) => mapfile::parse(&text, &object).map_err(|diagnostic| diagnostic.to_string())?,
-        Err(_) => Vec::new(),
+        Err(_) => Contents::new(),
     };
     Ok(Example { name: name.to_owned(), packets: capture.packets_in(), object, bytes, maps })
 }

@@ -4,6 +4,7 @@ use crate::args::ProgramArgs;
 use crate::output::Failure;
 use offload_compiler::object::{self, Object, Program};
 use offwire_diag::{Diagnostic, codes};
+use offwire_harness::mapfile::{self, Contents};
 use offwire_isa::Profile;
 use std::path::Path;
 
@@ -78,4 +79,10 @@ pub fn choose<'a>(args: &ProgramArgs, object: &'a Object) -> Result<(usize, &'a 
         (None, [program]) => Ok((0, program)),
         (None, _) => Err(refuse(format!("--prog is missing; the object has {}", names()))),
     }
+}
+
+/// Reads the map file, if there is one.
+pub fn map_contents(path: Option<&Path>, object: &Object) -> Result<Contents, Failure> {
+    let Some(path) = path else { return Ok(Contents::new()) };
+    mapfile::parse(&read_file(path)?, object).map_err(in_file(path))
 }

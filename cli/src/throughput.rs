@@ -2,9 +2,9 @@
 
 use crate::backends::{self, Prepared};
 use device_model::{Arrival, Counters, Device, Empty, Stall};
-use offload_compiler::ebpf::MapIdx;
 use offwire_diag::{Diagnostic, codes};
-use offwire_harness::{Entry, PacketIn};
+use offwire_harness::PacketIn;
+use offwire_harness::mapfile::Contents;
 use offwire_isa::Profile;
 
 /// Packets offered in a measurement, at the least.
@@ -54,13 +54,13 @@ impl WireClock {
 pub fn measure<'p>(
     prepared: &Prepared<'_>,
     packets: impl Iterator<Item = &'p PacketIn>,
-    initial: &[(MapIdx, Entry)],
+    contents: &Contents,
 ) -> Result<Throughput, Diagnostic> {
     let packets: Vec<&PacketIn> = packets.filter(|packet| backends::fits_device(packet)).collect();
     if packets.is_empty() {
         return Ok(Throughput { mpps: 0.0, limit: "no packet that a device takes".to_owned() });
     }
-    let mut device = backends::device(prepared, initial)?;
+    let mut device = backends::device(prepared, contents)?;
     let total = PACKETS.div_ceil(packets.len()) * packets.len();
     let departed = saturate(&mut device, &packets, total, |_| ())?;
     // The first quarter fills the pipes; the last packets drain them.

@@ -42,7 +42,7 @@ impl Tally {
 }
 
 /// Runs the verb.
-pub fn run(args: &[String]) -> Result<()> {
+pub(crate) fn run(args: &[String]) -> Result<()> {
     let mut require = Vec::new();
     let mut install = true;
     let mut rest = args.iter();

@@ -4,11 +4,10 @@ mod model;
 
 use crate::args::{DispatchArg, On};
 use crate::output::Failure;
-use offload_compiler::ebpf::MapIdx;
 use offload_compiler::object::{Object, Program};
 use offload_compiler::{CompileOptions, Compiled, compile};
 use offwire_diag::{Diagnostic, codes};
-use offwire_harness::{Backend, Entry, host, reference};
+use offwire_harness::{Backend, host, reference};
 use offwire_image::DispatchMode;
 use offwire_isa::Profile;
 
@@ -104,9 +103,4 @@ pub fn make<'a>(on: On, prepared: &'a Prepared<'_>) -> Result<Box<dyn TimedBacke
         },
         On::Host => Box::new(host::Host::new(prepared.object, prepared.index)?),
     })
-}
-
-/// Puts initial contents into the maps.
-pub fn fill(backend: &mut (impl Backend + ?Sized), initial: &[(MapIdx, Entry)]) -> Result<(), Diagnostic> {
-    initial.iter().try_for_each(|(map, entry)| backend.map_update(*map, entry))
 }

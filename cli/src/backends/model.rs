@@ -4,6 +4,7 @@ use super::{Prepared, TimedBackend, Timing};
 use device_model::{Arrival, Device, MapError, OfferError, Update, geometry};
 use offload_compiler::ebpf::MapIdx;
 use offwire_diag::{Diagnostic, codes};
+use offwire_harness::mapfile::Contents;
 use offwire_harness::{Backend, Entry, EntryValue, PacketIn, PacketOut};
 use offwire_image::MapSpec;
 use std::collections::BTreeMap;
@@ -28,12 +29,11 @@ impl Model {
             timing: Timing::default(),
         })
     }
+}
 
-    fn spec(&self, map: MapIdx) -> Result<&MapSpec, Diagnostic> {
-        self.maps
-            .get(usize::from(map.0))
-            .ok_or_else(|| Diagnostic::error(codes::device::MAP, format!("the image has no map number {}", map.0)))
-    }
+fn spec(maps: &[MapSpec], map: MapIdx) -> Result<&MapSpec, Diagnostic> {
+    maps.get(usize::from(map.0))
+        .ok_or_else(|| Diagnostic::error(codes::device::MAP, format!("the image has no map number {}", map.0)))
 }
 
 fn loaded(prepared: &Prepared<'_>) -> Result<Device, Diagnostic> {
@@ -48,13 +48,11 @@ fn loaded(prepared: &Prepared<'_>) -> Result<Device, Diagnostic> {
 ///
 /// # Errors
 /// `OW0601` if the device refuses the image, `OW0602` if it refuses an entry.
-pub fn device(prepared: &Prepared<'_>, initial: &[(MapIdx, Entry)]) -> Result<Device, Diagnostic> {
+pub fn device(prepared: &Prepared<'_>, contents: &Contents) -> Result<Device, Diagnostic> {
     let mut device = loaded(prepared)?;
-    for (map, entry) in initial {
-        let spec = prepared.compiled.image.maps.get(usize::from(map.0)).ok_or_else(|| {
-            Diagnostic::error(codes::device::MAP, format!("the image has no map number {}", map.0))
-        })?;
-        write_entry(&mut device, spec, *map, entry)?;
+    for (map, entries) in contents {
+        let spec = spec(&prepared.compiled.image.maps, *map)?;
+        entries.iter().try_for_each(|entry| write_entry(&mut device, spec, *map, entry))?;
     }
     Ok(device)
 }
@@ -95,12 +93,11 @@ impl Backend for Model {
     }
 
     fn map_update(&mut self, map: MapIdx, entry: &Entry) -> Result<(), Diagnostic> {
-        let spec = self.spec(map)?.clone();
-        write_entry(&mut self.device, &spec, map, entry)
+        write_entry(&mut self.device, spec(&self.maps, map)?, map, entry)
     }
 
     fn map_entries(&mut self, map: MapIdx) -> Result<Vec<Entry>, Diagnostic> {
-        let spec = self.spec(map)?;
+        let spec = spec(&self.maps, map)?;
         let entries = self.device.map_entries(usize::from(map.0)).map_err(|error| map_error(spec, &error))?;
         let per_cpu = spec.kind.is_per_cpu();
         Ok(entries
@@ -121,7 +118,7 @@ impl Backend for Model {
         if fits_device(packet) {
             return Ok(());
         }
-        Err(Diagnostic::error(codes::device::PACKET, format!("a device does not take packets of {} bytes", packet.bytes.len()))
+        Err(Diagnostic::error(codes::host::NOT_COMPARABLE, format!("a device does not take packets of {} bytes", packet.bytes.len()))
             .with_reason(format!("a frame has {} to {} bytes", geometry::MIN_PACKET, geometry::MAX_PACKET)))
     }
 

@@ -11,8 +11,8 @@ use crate::output::{Failure, Outcome, Output};
 use crate::program;
 use crate::throughput::{self, Throughput};
 use offload_compiler::CompileOptions;
-use offload_compiler::ebpf::MapIdx;
-use offwire_harness::{Entry, PacketIn, PacketOut, Verdict, capture, mapfile};
+use offwire_harness::mapfile::{self, Contents};
+use offwire_harness::{Entry, PacketIn, PacketOut, Verdict, capture};
 use serde::Serialize;
 use std::fmt::Write;
 
@@ -83,35 +83,28 @@ pub(super) fn run(args: &RunArgs, output: &mut Output<'_>) -> Outcome {
         .map_err(program::in_file(&args.program.object))?;
     let bytes = program::read_file(&args.pcap)?;
     let capture = capture::read(&bytes).map_err(program::in_file(&args.pcap))?;
-    for warning in capture.warnings() {
-        output.diagnostic(&warning.clone().with_file(args.pcap.display().to_string()));
+    if let Some(warning) = capture.warning() {
+        output.diagnostic(&warning.with_file(args.pcap.display().to_string()));
     }
     let packets = capture.packets_in();
-    let initial = match &args.maps {
-        Some(path) => {
-            let bytes = program::read_file(path)?;
-            mapfile::parse(&bytes, &object).map_err(program::in_file(path))?
-        }
-        None => Vec::new(),
-    };
+    let contents = program::map_contents(args.maps.as_deref(), &object)?;
     if let Some(warning) = prepared.dispatch_warning() {
         output.diagnostic(&warning);
     }
 
-    let pass = functional_pass(args, &prepared, &packets, &initial)?;
+    let pass = functional_pass(args, &prepared, &packets, &contents)?;
     let model = match args.on {
         On::Model => {
             let slowest = pass.packets.iter().zip(&packets).max_by_key(|(out, _)| out.as_ref().and_then(|out| out.slots));
             Some((
-                throughput::measure(&prepared, packets.iter(), &initial)?,
-                throughput::measure(&prepared, slowest.into_iter().map(|(_, packet)| packet), &initial)?,
+                throughput::measure(&prepared, packets.iter(), &contents)?,
+                throughput::measure(&prepared, slowest.into_iter().map(|(_, packet)| packet), &contents)?,
             ))
         }
         On::Ref | On::Host => None,
     };
     if let Some(path) = &args.dump_maps {
-        let text = mapfile::dump(&object, &pass.after);
-        program::write_file(path, text.as_bytes())?;
+        program::write_file(path, mapfile::dump(&object, &pass.after).to_string().as_bytes())?;
     }
     if let Some(path) = &args.out {
         program::write_file(path, &outgoing(&packets, &pass.packets))?;
@@ -126,8 +119,8 @@ struct Pass {
     /// One a packet; `None` if the back end could not run it.
     packets: Vec<Option<PacketOut>>,
     insns: u64,
-    before: Vec<(MapIdx, Vec<Entry>)>,
-    after: Vec<(MapIdx, Vec<Entry>)>,
+    before: Contents,
+    after: Contents,
     cycles: Option<u64>,
     latencies: Vec<u64>,
 }
@@ -136,7 +129,7 @@ fn functional_pass(
     args: &RunArgs,
     prepared: &Prepared<'_>,
     packets: &[PacketIn],
-    initial: &[(MapIdx, Entry)],
+    contents: &Contents,
 ) -> Result<Pass, Failure> {
     let mut backend = backends::make(args.on, prepared)?;
     // Instructions are counted by the interpreter, whatever executes the program.
@@ -144,18 +137,17 @@ fn functional_pass(
         On::Ref => None,
         On::Model | On::Host => Some(backends::make(On::Ref, prepared)?),
     };
-    backends::fill(backend.as_mut(), initial)?;
+    mapfile::apply(backend.as_mut(), contents)?;
     if let Some(counter) = &mut counter {
-        backends::fill(counter.as_mut(), initial)?;
+        mapfile::apply(counter.as_mut(), contents)?;
     }
-    let before = all_maps(backend.as_mut(), prepared)?;
+    let before = mapfile::collect(backend.as_mut(), prepared.object)?;
     let mut pass =
         Pass { packets: Vec::with_capacity(packets.len()), insns: 0, before, after: Vec::new(), cycles: None, latencies: Vec::new() };
     for packet in packets {
-        let out = match backend.run(packet) {
-            Ok(out) => Some(out),
-            Err(diagnostic) if offwire_harness::diff::is_not_comparable(&diagnostic) => None,
-            Err(diagnostic) => return Err(diagnostic.into()),
+        let out = match backend.admits(packet) {
+            Ok(()) => Some(backend.run(packet)?),
+            Err(_) => None,
         };
         let counted = match &mut counter {
             Some(counter) if out.is_some() => counter.run(packet)?.insns,
@@ -164,24 +156,12 @@ fn functional_pass(
         pass.insns += counted.unwrap_or(0);
         pass.packets.push(out);
     }
-    pass.after = all_maps(backend.as_mut(), prepared)?;
+    pass.after = mapfile::collect(backend.as_mut(), prepared.object)?;
     if let Some(timing) = backend.timing() {
         pass.cycles = Some(timing.cycles);
         pass.latencies = timing.latencies;
     }
     Ok(pass)
-}
-
-fn all_maps(
-    backend: &mut dyn backends::TimedBackend,
-    prepared: &Prepared<'_>,
-) -> Result<Vec<(MapIdx, Vec<Entry>)>, Failure> {
-    let mut all = Vec::new();
-    for index in 0..prepared.object.maps.len() {
-        let map = MapIdx(u16::try_from(index).unwrap_or(u16::MAX));
-        all.push((map, backend.map_entries(map)?));
-    }
-    Ok(all)
 }
 
 /// The packets that a NIC would send on or hand up, as a capture with the times of arrival.
