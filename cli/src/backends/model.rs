@@ -118,7 +118,7 @@ impl Backend for Model {
         if fits_device(packet) {
             return Ok(());
         }
-        Err(Diagnostic::error(codes::host::NOT_COMPARABLE, format!("a device does not take packets of {} bytes", packet.bytes.len()))
+        Err(Diagnostic::error(codes::device::PACKET, format!("a device does not take packets of {} bytes", packet.bytes.len()))
             .with_reason(format!("a frame has {} to {} bytes", geometry::MIN_PACKET, geometry::MAX_PACKET)))
     }
 
