@@ -15,8 +15,10 @@
 //! The crate never sees a device and does no I/O. Whatever it cannot do, it refuses with a Diagnostic.
 #![forbid(unsafe_code)]
 
+pub mod backend;
 pub mod btf;
 pub mod ebpf;
+pub mod emit;
 pub mod facts;
 pub mod ir;
 pub mod object;
