@@ -9,6 +9,7 @@
 mod budget;
 mod core_relo;
 mod data;
+mod dump;
 mod elf;
 mod functions;
 mod lines;

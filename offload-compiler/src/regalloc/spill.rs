@@ -149,7 +149,7 @@ impl Spilling {
         let compare2 = word.word.c2_op != CmpOp::Never;
         let first = (is_write && word.word.c1_op != CmpOp::Never).then_some(word.t1).flatten();
         let second = ((is_write && compare2) || word.word.q_null).then_some(word.t2).flatten();
-        let mut store = |target: Option<Target>, spilling: &mut Spilling| {
+        let store = |target: Option<Target>, spilling: &mut Spilling| {
             let to = target?;
             let like = spilling.like[spilling.code.word_of(to)?.at()];
             let needed = live.is_live_in(like, reg);

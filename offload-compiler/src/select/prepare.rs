@@ -20,6 +20,7 @@ pub fn prepare(func: &Func) -> Func {
     reach(&mut func);
     split_edges(&mut func);
     break_cycles(&mut func);
+    keep_tested(&mut func);
     drop_unreachable(&mut func);
     drop_unused(&mut func);
     func
@@ -131,7 +132,8 @@ fn split_edges(func: &mut Func) {
         let [first, second] = jumps.as_slice() else { continue };
         let clash = |jump: &Jump, other: &Jump| {
             let params = &func.blocks[jump.block.at()].params;
-            params.iter().zip(&jump.args).any(|(param, arg)| param != arg && live.is_live_in(other.block, *param))
+            let read = |param: &Value| live.is_live_in(other.block, *param) || other.args.contains(param);
+            params.iter().zip(&jump.args).any(|(param, arg)| param != arg && read(param))
         };
         for (n, split) in [clash(first, second), clash(second, first)].into_iter().enumerate() {
             if !split {
@@ -183,6 +185,44 @@ fn on_cycle(params: &[Value], args: &[Value], n: usize) -> bool {
     }
     // Runs into a cycle that does not hold `n`.
     false
+}
+
+/// What a branch tests and one of its edges sets anew is tested under another name: the edge's copies stand before the branch.
+fn keep_tested(func: &mut Func) {
+    for at in 0..func.blocks.len() {
+        let mut term = std::mem::replace(&mut func.blocks[at].term, Term::Unreachable);
+        let insn = func.blocks[at].term_insn;
+        let set = |value: Value| {
+            term.jumps().any(|jump| {
+                // A block that jumps to itself keeps its parameters while `term` is out.
+                let params = &func.blocks[jump.block.at()].params;
+                params.iter().zip(&jump.args).any(|(param, arg)| *param == value && arg != param)
+            })
+        };
+        let mut tested = Vec::new();
+        term.for_each_own_use(|value| {
+            if set(value) && !tested.contains(&value) {
+                tested.push(value);
+            }
+        });
+        let is_exit = matches!(term, Term::Exit(_));
+        for old in tested.into_iter().filter(|_| !is_exit) {
+            let copy = func.new_value();
+            let op = Op::Alu { op: AluOp::Mov, wide: true, a: old, b: old };
+            func.blocks[at].insts.push(Inst { result: Some(copy), op, insn });
+            let rename = |value: &mut Value| {
+                if *value == old {
+                    *value = copy;
+                }
+            };
+            match &mut term {
+                Term::Branch { a, b, .. } => [a, b].into_iter().for_each(rename),
+                Term::Guard { base: Some(base), .. } => rename(base),
+                _ => {}
+            }
+        }
+        func.blocks[at].term = term;
+    }
 }
 
 /// Instructions whose results nobody uses go.

@@ -121,3 +121,10 @@ fn too_long(words: usize, profile: &Profile) -> Diagnostic {
 fn internal(message: &str, reason: &str) -> Diagnostic {
     Diagnostic::error(codes::compiler::INTERNAL, format!("mistake in the compiler: {message}")).with_reason(reason)
 }
+
+#[cfg(test)]
+mod eval;
+#[cfg(test)]
+mod random;
+#[cfg(test)]
+mod tests;
