@@ -63,22 +63,14 @@ pub fn load(args: &ProgramArgs) -> Result<Object, Failure> {
 
 /// The program that is meant, with its number in the object: the named one, or the only one.
 pub fn choose<'a>(args: &ProgramArgs, object: &'a Object) -> Result<(usize, &'a Program), Failure> {
-    let names = || object.programs.iter().map(|program| program.name.as_str()).collect::<Vec<_>>().join(", ");
-    let refuse = |message: String| {
-        let diagnostic =
-            Diagnostic::error(codes::cli::WHICH_PROGRAM, message).with_file(args.object.display().to_string());
-        Failure { diagnostics: vec![diagnostic], code: 2 }
-    };
-    match (&args.prog, object.programs.as_slice()) {
-        (_, []) => Err(Failure { code: 1, ..refuse("the object has no XDP program".to_owned()) }),
-        (Some(name), programs) => programs
-            .iter()
-            .enumerate()
-            .find(|(_, program)| program.name == *name)
-            .ok_or_else(|| refuse(format!("there is no program {name:?}; the object has {}", names()))),
-        (None, [program]) => Ok((0, program)),
-        (None, _) => Err(refuse(format!("--prog is missing; the object has {}", names()))),
-    }
+    let chosen = object.program(args.prog.as_deref()).map_err(|diagnostic| {
+        // A name that is missing or wrong is the command's fault, an object without programs is the object's.
+        let wrong_use = diagnostic.code == codes::object::NO_SUCH_PROGRAM && !object.programs.is_empty();
+        let failure = in_file(&args.object)(diagnostic);
+        Failure { code: if wrong_use { 2 } else { failure.code }, ..failure }
+    })?;
+    let index = object.programs.iter().position(|program| std::ptr::eq(program, chosen)).unwrap_or_default();
+    Ok((index, chosen))
 }
 
 /// Reads the map file, if there is one.

@@ -22,6 +22,8 @@ pub mod emit;
 pub mod facts;
 pub mod ir;
 pub mod object;
+pub mod pipeline;
+pub use pipeline::{CompileOptions, Compiled, compile};
 pub mod range;
 pub mod regalloc;
 pub mod schedule;

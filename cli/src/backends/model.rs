@@ -136,7 +136,7 @@ impl Backend for Model {
             insns: None,
             words: Some(u64::from(departure.words)),
             slots: Some(u64::from(departure.slots)),
-            fault: departure.fault.map(|fault| fault.to_string()),
+            fault: departure.fault.map(|fault| format!("{} at word {}", fault.cause.name(), fault.word.0)),
         })
     }
 }

@@ -3,7 +3,7 @@
 use crate::args::CheckArgs;
 use crate::output::{Failure, Outcome, Output};
 use crate::program;
-use offload_compiler::{CompileOptions, compile, verify};
+use offload_compiler::{CompileOptions, compile};
 use offwire_diag::Diagnostic;
 use serde::Serialize;
 use std::fmt::Write;
@@ -20,7 +20,8 @@ struct ProgramReport {
     name: String,
     section: String,
     result: &'static str,
-    ebpf_insns: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ebpf_insns: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     processed_insns: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -40,23 +41,34 @@ pub(super) fn run(args: &CheckArgs, output: &mut Output<'_>) -> Outcome {
     for warning in &object.warnings {
         output.diagnostic(warning);
     }
-    let chosen: Vec<_> = match (&args.program.prog, object.programs.len()) {
-        (None, 1..) => object.programs.iter().collect(),
-        _ => vec![program::choose(&args.program, &object)?.1],
-    };
-    let options = CompileOptions {
-        limits: verify::Limits { max_processed: args.max_insns, ..Default::default() },
-        ..Default::default()
-    };
+    let all = args.program.prog.is_none() && !(object.programs.is_empty() && object.refused.is_empty());
+    let chosen: Vec<_> =
+        if all { object.programs.iter().collect() } else { vec![program::choose(&args.program, &object)?.1] };
+    let options = CompileOptions::default();
     let mut report =
         Report { object: args.program.object.display().to_string(), profile: profile.name, programs: Vec::new() };
     let mut failures = Vec::new();
+    for program in object.refused.iter().filter(|_| all) {
+        let Failure { diagnostics, .. } = program::in_file(&args.program.object)(program.diagnostic.clone());
+        report.programs.push(ProgramReport {
+            name: program.name.clone(),
+            section: program.section.clone(),
+            result: "refused",
+            ebpf_insns: None,
+            processed_insns: None,
+            words: None,
+            image_bytes: None,
+            dispatch: None,
+            diagnostics: diagnostics.clone(),
+        });
+        failures.extend(diagnostics);
+    }
     for program in chosen {
         let mut entry = ProgramReport {
             name: program.name.clone(),
             section: program.section.clone(),
             result: "accepted",
-            ebpf_insns: program.insns.len(),
+            ebpf_insns: Some(program.insns.len()),
             processed_insns: None,
             words: None,
             image_bytes: None,
@@ -65,7 +77,7 @@ pub(super) fn run(args: &CheckArgs, output: &mut Output<'_>) -> Outcome {
         };
         match compile(&object, program, profile, &options) {
             Ok(compiled) => {
-                entry.processed_insns = Some(compiled.verified.processed);
+                entry.processed_insns = None;
                 entry.words = Some(compiled.image.words.len());
                 entry.image_bytes = Some(compiled.image.to_bytes().len());
                 entry.dispatch = Some(super::DispatchReport::of(&compiled.image.dispatch));
@@ -89,7 +101,10 @@ pub(super) fn run(args: &CheckArgs, output: &mut Output<'_>) -> Outcome {
 fn text(report: &Report) -> String {
     let mut text = String::new();
     for entry in &report.programs {
-        let _ = write!(text, "{} ({}): {}, {} eBPF instructions", entry.name, entry.section, entry.result, entry.ebpf_insns);
+        let _ = write!(text, "{} ({}): {}", entry.name, entry.section, entry.result);
+        if let Some(insns) = entry.ebpf_insns {
+            let _ = write!(text, ", {insns} eBPF instructions");
+        }
         if let (Some(words), Some(bytes), Some(processed)) = (entry.words, entry.image_bytes, entry.processed_insns) {
             let _ = write!(text, " ({processed} verified), {words} words, image of {bytes} bytes for {}", report.profile);
         }

@@ -33,10 +33,18 @@ impl DispatchReport {
     fn of(dispatch: &offwire_image::Dispatch) -> Self {
         DispatchReport { mode: mode_name(dispatch.mode), reason: dispatch.reason.clone() }
     }
+
+    /// The mode that the device runs in: proven, or as the user wishes.
+    fn chosen(prepared: &crate::backends::Prepared<'_>) -> Self {
+        match prepared.dispatch {
+            Some(mode) => DispatchReport { mode: mode_name(mode), reason: "asked for with --dispatch".to_owned() },
+            None => Self::of(&prepared.compiled.image.dispatch),
+        }
+    }
 }
 
 /// The word that `--dispatch` takes for a mode.
-fn mode_name(mode: offwire_image::DispatchMode) -> &'static str {
+pub(crate) fn mode_name(mode: offwire_image::DispatchMode) -> &'static str {
     match mode {
         offwire_image::DispatchMode::Cpu => "cpu",
         offwire_image::DispatchMode::Flow => "flow",

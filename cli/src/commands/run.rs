@@ -214,7 +214,7 @@ fn report(
         ebpf_insns_per_word: words.filter(|&words| words > 0).map(|words| pass.insns as f64 / words as f64),
         latency_cycles: pass.cycles.map(|_| Latency { p50: rank(50), p99: rank(99), max: rank(100) }),
         clock_mhz: model.map(|_| prepared.profile.clock_mhz),
-        dispatch: model.map(|_| prepared.dispatch_report()),
+        dispatch: model.map(|_| super::DispatchReport::chosen(prepared)),
         mpps: model.map(|(all, _)| all.mpps),
         limit: model.map(|(all, _)| all.limit.clone()),
         single_flow_mpps: model.map(|(_, one)| one.mpps),
