@@ -67,8 +67,10 @@ fn compile_time(criterion: &mut Criterion) {
     for example in all() {
         group.bench_function(BenchmarkId::from_parameter(&example.name), |bencher| {
             bencher.iter(|| {
-                let object = load(black_box(&example.bytes), &LoadOptions::default()).unwrap_or_else(|error| panic!("{error}"));
-                compile(&object, &object.programs[0], &X16, &CompileOptions::default()).unwrap_or_else(|error| panic!("{error}"))
+                let object =
+                    load(black_box(&example.bytes), &LoadOptions::default()).unwrap_or_else(|error| panic!("{error}"));
+                compile(&object, &object.programs[0], &X16, &CompileOptions::default())
+                    .unwrap_or_else(|error| panic!("{error}"))
             });
         });
     }
@@ -88,7 +90,8 @@ fn model_speed(criterion: &mut Criterion) {
             bencher.iter_custom(|rounds| {
                 let start = Instant::now();
                 for _ in 0..rounds {
-                    throughput::saturate(&mut device, &packets, PACKETS, |_| ()).unwrap_or_else(|error| panic!("{error}"));
+                    throughput::saturate(&mut device, &packets, PACKETS, |_| ())
+                        .unwrap_or_else(|error| panic!("{error}"));
                 }
                 start.elapsed()
             });

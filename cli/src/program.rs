@@ -53,9 +53,9 @@ pub fn load(args: &ProgramArgs) -> Result<Object, Failure> {
     let bytes = read_file(&args.object)?;
     let mut options = object::LoadOptions::default();
     for assignment in &args.set {
-        let (name, value) = assignment.split_once('=').ok_or_else(|| {
-            Failure::usage(codes::cli::USAGE, format!("--set wants VAR=VALUE, not {assignment:?}"))
-        })?;
+        let (name, value) = assignment
+            .split_once('=')
+            .ok_or_else(|| Failure::usage(codes::cli::USAGE, format!("--set wants VAR=VALUE, not {assignment:?}")))?;
         options.set.push((name.to_owned(), value.to_owned()));
     }
     object::load(&bytes, &options).map_err(in_file(&args.object))

@@ -102,7 +102,8 @@ pub fn saturate(
             vcpu: None,
         };
         device.offer(arrival).map_err(|error| {
-            Diagnostic::error(codes::device::PACKET, "the device did not take the packet").with_reason(error.to_string())
+            Diagnostic::error(codes::device::PACKET, "the device did not take the packet")
+                .with_reason(error.to_string())
         })?;
         // Now and then, so that neither arrivals nor departures pile up.
         if offered % 256 == 255 {
@@ -129,7 +130,8 @@ fn limit(profile: &Profile, counters: &Counters) -> String {
         return format!("the wire ({} Gb/s)", profile.port_gbps);
     }
     let stalls = |stall: Stall| counters.stalls.get(stall as usize).copied().unwrap_or(0);
-    let worst = [Stall::Serialised, Stall::RestorerFull, Stall::ContextsFull].into_iter().max_by_key(|&stall| stalls(stall));
+    let worst =
+        [Stall::Serialised, Stall::RestorerFull, Stall::ContextsFull].into_iter().max_by_key(|&stall| stalls(stall));
     match worst {
         Some(stall) if stalls(stall) == 0 => "the dispatcher".to_owned(),
         Some(Stall::Serialised) => "serialisation (dispatch mode)".to_owned(),

@@ -85,7 +85,10 @@ fn drive(name: &str, seeds: &[Vec<u8>], arguments: impl Fn(&str) -> Vec<String>)
             panic!("mutation {number} of {name} panics; kept as {}", kept.display())
         });
         assert!(ran.code <= 2, "mutation {number} of {name}: exit code {}", ran.code);
-        assert!(ran.code == 0 || !ran.stderr.is_empty() || !ran.stdout.is_empty(), "mutation {number} of {name} says nothing");
+        assert!(
+            ran.code == 0 || !ran.stderr.is_empty() || !ran.stdout.is_empty(),
+            "mutation {number} of {name} says nothing"
+        );
         codes[usize::from(ran.code)] += 1;
     }
     assert!(codes[1] > 0, "no mutation of {name} was refused: {codes:?}");
@@ -128,7 +131,9 @@ fn mutated_map_files() {
     let object = root().join("examples/firewall/firewall.o");
     let capture = root().join("examples/drop/traffic.pcap");
     drive("map-files", &seeds, |file| {
-        ["prog", "run", text(&object), "--on", "ref", "--pcap", text(&capture), "--maps", file].map(str::to_owned).to_vec()
+        ["prog", "run", text(&object), "--on", "ref", "--pcap", text(&capture), "--maps", file]
+            .map(str::to_owned)
+            .to_vec()
     });
 }
 
@@ -152,7 +157,10 @@ fn mutated_images() {
         let seed = &seeds[number % seeds.len()];
         // Half of them are mutated in the container, half in the code behind a container that is whole.
         if number % 2 == 0 {
-            assert!(Image::from_bytes(&mutate(&mut random, seed)).is_err(), "image {number}: the digest did not notice");
+            assert!(
+                Image::from_bytes(&mutate(&mut random, seed)).is_err(),
+                "image {number}: the digest did not notice"
+            );
             refused += 1;
             continue;
         }

@@ -48,9 +48,8 @@ fn unsafe_programs_are_refused_with_line_and_reason() {
             .and_then(|rest| rest.rsplit_once(" at "))
             .unwrap_or_else(|| panic!("{}: first line must be `// expect: TEXT at LINE`", source.display()));
         let line: u32 = line.trim().parse().expect("a line number");
-        let result = object(&source).and_then(|object| {
-            verify(&object, &object.programs[0], &Limits::default()).map(|_| ())
-        });
+        let result =
+            object(&source).and_then(|object| verify(&object, &object.programs[0], &Limits::default()).map(|_| ()));
         let name = source.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         match result {
             Ok(()) => wrong.push(format!("{name}: accepted")),
@@ -88,7 +87,8 @@ fn safe_programs_are_accepted() {
     for source in sources("safe") {
         let object = object(&source).unwrap_or_else(|error| panic!("{}: {error}", source.display()));
         if kernel {
-            let verdict = host::load_verdict(&object, 0).unwrap_or_else(|error| panic!("{}: {error}", source.display()));
+            let verdict =
+                host::load_verdict(&object, 0).unwrap_or_else(|error| panic!("{}: {error}", source.display()));
             assert!(verdict.is_ok(), "{}: the kernel refuses it: {verdict:?}", source.display());
         }
         if let Err(diagnostic) = verify(&object, &object.programs[0], &Limits::default()) {

@@ -76,13 +76,22 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
         println!("failed: {what}");
     }
     let skipped: u64 = tally.skipped.values().sum();
-    println!("{} passed, {} failed, {skipped} skipped", tally.passed.saturating_sub(skipped_tests(&tally)), tally.failed.len());
+    println!(
+        "{} passed, {} failed, {skipped} skipped",
+        tally.passed.saturating_sub(skipped_tests(&tally)),
+        tally.failed.len()
+    );
     if tally.failed.is_empty() { Ok(()) } else { std::process::exit(1) }
 }
 
 /// Skips that a test function reported: libtest counted those functions as passed.
 fn skipped_tests(tally: &Tally) -> u64 {
-    tally.skipped.iter().filter(|(what, _)| !what.starts_with("target ") && !what.starts_with("step ")).map(|(_, count)| count).sum()
+    tally
+        .skipped
+        .iter()
+        .filter(|(what, _)| !what.starts_with("target ") && !what.starts_with("step "))
+        .map(|(_, count)| count)
+        .sum()
 }
 
 fn cargo(args: &[&str]) -> Command {
@@ -108,7 +117,8 @@ fn install_tools() {
         return;
     }
     eprintln!("== installing {}", missing.join(" "));
-    for args in [vec!["update", "-qq"], [vec!["install", "-y", "-qq", "--no-install-recommends"], missing.clone()].concat()]
+    for args in
+        [vec!["update", "-qq"], [vec!["install", "-y", "-qq", "--no-install-recommends"], missing.clone()].concat()]
     {
         let done = Command::new("apt-get")
             .args(&args)

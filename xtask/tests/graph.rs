@@ -18,12 +18,28 @@ const ALLOWED: &[(&str, &str, &[&str])] = &[
     (
         "offwire-cli",
         "cli",
-        &["offload-compiler", "device-model", "offwire-harness", "offwire-isa", "offwire-image", "offwire-diag", "rtl-sim-bridge"],
+        &[
+            "offload-compiler",
+            "device-model",
+            "offwire-harness",
+            "offwire-isa",
+            "offwire-image",
+            "offwire-diag",
+            "rtl-sim-bridge",
+        ],
     ),
     (
         "offwire-benches",
         "benches",
-        &["offload-compiler", "device-model", "offwire-harness", "offwire-cli", "offwire-isa", "offwire-image", "offwire-diag"],
+        &[
+            "offload-compiler",
+            "device-model",
+            "offwire-harness",
+            "offwire-cli",
+            "offwire-isa",
+            "offwire-image",
+            "offwire-diag",
+        ],
     ),
     ("xtask", "xtask", &[]),
 ];

@@ -58,9 +58,14 @@ impl<'a> Prepared<'a> {
     pub fn dispatch_warning(&self) -> Option<Diagnostic> {
         let proven = &self.compiled.image.dispatch;
         (self.mode() > proven.mode).then(|| {
-            Diagnostic::warning(codes::cli::LOOSE_DISPATCH, "the dispatch mode is looser than what is proven for the program")
-                .with_reason(format!("proven is {}: {}", crate::commands::mode_name(proven.mode), proven.reason))
-                .with_help("packets that run at the same time may lose updates of map values; leave --dispatch out to be safe")
+            Diagnostic::warning(
+                codes::cli::LOOSE_DISPATCH,
+                "the dispatch mode is looser than what is proven for the program",
+            )
+            .with_reason(format!("proven is {}: {}", crate::commands::mode_name(proven.mode), proven.reason))
+            .with_help(
+                "packets that run at the same time may lose updates of map values; leave --dispatch out to be safe",
+            )
         })
     }
 }
@@ -98,9 +103,7 @@ pub fn name(on: On) -> &'static str {
 pub fn make<'a>(on: On, prepared: &'a Prepared<'_>) -> Result<Box<dyn TimedBackend + 'a>, Diagnostic> {
     Ok(match on {
         On::Model => Box::new(Model::new(prepared)?),
-        On::Ref => {
-            Box::new(reference::Ref::new(prepared.object, prepared.index)?.with_facts(&prepared.compiled.facts))
-        },
+        On::Ref => Box::new(reference::Ref::new(prepared.object, prepared.index)?.with_facts(&prepared.compiled.facts)),
         On::Host => Box::new(host::Host::new(prepared.object, prepared.index)?),
     })
 }

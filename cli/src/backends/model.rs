@@ -23,11 +23,7 @@ impl Model {
     /// # Errors
     /// `OW0601` if the device refuses the image.
     pub fn new(prepared: &Prepared<'_>) -> Result<Self, Diagnostic> {
-        Ok(Model {
-            device: loaded(prepared)?,
-            maps: prepared.compiled.image.maps.clone(),
-            timing: Timing::default(),
-        })
+        Ok(Model { device: loaded(prepared)?, maps: prepared.compiled.image.maps.clone(), timing: Timing::default() })
     }
 }
 
@@ -77,7 +73,12 @@ fn write_entry(device: &mut Device, spec: &MapSpec, map: MapIdx, entry: &Entry) 
             if copies > device.profile().vcpus {
                 return Err(Diagnostic::error(
                     codes::device::MAP,
-                    format!("map {} has a value for CPU {}, the device has {} vCPUs", spec.name, copies - 1, device.profile().vcpus),
+                    format!(
+                        "map {} has a value for CPU {}, the device has {} vCPUs",
+                        spec.name,
+                        copies - 1,
+                        device.profile().vcpus
+                    ),
                 ));
             }
             let zeros = vec![0; spec.value_size as usize];
@@ -118,14 +119,18 @@ impl Backend for Model {
         if fits_device(packet) {
             return Ok(());
         }
-        Err(Diagnostic::error(codes::device::PACKET, format!("a device does not take packets of {} bytes", packet.bytes.len()))
-            .with_reason(format!("a frame has {} to {} bytes", geometry::MIN_PACKET, geometry::MAX_PACKET)))
+        Err(Diagnostic::error(
+            codes::device::PACKET,
+            format!("a device does not take packets of {} bytes", packet.bytes.len()),
+        )
+        .with_reason(format!("a frame has {} to {} bytes", geometry::MIN_PACKET, geometry::MAX_PACKET)))
     }
 
     fn run(&mut self, packet: &PacketIn) -> Result<PacketOut, Diagnostic> {
         let arrival = Arrival { vcpu: Some(0), ..arrival(packet, 0) };
         let departure = self.device.run_one(arrival).map_err(|error: OfferError| {
-            Diagnostic::error(codes::device::PACKET, "the device did not take the packet").with_reason(error.to_string())
+            Diagnostic::error(codes::device::PACKET, "the device did not take the packet")
+                .with_reason(error.to_string())
         })?;
         let latency = departure.departed - departure.arrival;
         self.timing.cycles += latency;

@@ -106,7 +106,8 @@ fn text(report: &Report) -> String {
             let _ = write!(text, ", {insns} eBPF instructions");
         }
         if let (Some(words), Some(bytes), Some(processed)) = (entry.words, entry.image_bytes, entry.processed_insns) {
-            let _ = write!(text, " ({processed} verified), {words} words, image of {bytes} bytes for {}", report.profile);
+            let _ =
+                write!(text, " ({processed} verified), {words} words, image of {bytes} bytes for {}", report.profile);
         }
         text.push('\n');
         if let Some(dispatch) = &entry.dispatch {

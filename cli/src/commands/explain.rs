@@ -20,8 +20,9 @@ pub(super) fn run(code: Option<&str>, output: &mut Output<'_>) -> Outcome {
         output.result(&list, || list.iter().map(|page| format!("{}  {}\n", page.code, page.title)).collect());
         return Ok(0);
     };
-    let entry = codes::find(code)
-        .ok_or_else(|| Failure::usage(codes::cli::UNKNOWN_CODE, format!("{code:?} is no diagnostic code of offwire")))?;
+    let entry = codes::find(code).ok_or_else(|| {
+        Failure::usage(codes::cli::UNKNOWN_CODE, format!("{code:?} is no diagnostic code of offwire"))
+    })?;
     let page = Page { code: entry.code.to_string(), title: entry.title, page: entry.page };
     output.result(&page, || entry.page.to_owned());
     Ok(0)

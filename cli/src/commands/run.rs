@@ -95,7 +95,8 @@ pub(super) fn run(args: &RunArgs, output: &mut Output<'_>) -> Outcome {
     let pass = functional_pass(args, &prepared, &packets, &contents)?;
     let model = match args.on {
         On::Model => {
-            let slowest = pass.packets.iter().zip(&packets).max_by_key(|(out, _)| out.as_ref().and_then(|out| out.slots));
+            let slowest =
+                pass.packets.iter().zip(&packets).max_by_key(|(out, _)| out.as_ref().and_then(|out| out.slots));
             Some((
                 throughput::measure(&prepared, packets.iter(), &contents)?,
                 throughput::measure(&prepared, slowest.into_iter().map(|(_, packet)| packet), &contents)?,
@@ -142,8 +143,14 @@ fn functional_pass(
         mapfile::apply(counter.as_mut(), contents)?;
     }
     let before = mapfile::collect(backend.as_mut(), prepared.object)?;
-    let mut pass =
-        Pass { packets: Vec::with_capacity(packets.len()), insns: 0, before, after: Vec::new(), cycles: None, latencies: Vec::new() };
+    let mut pass = Pass {
+        packets: Vec::with_capacity(packets.len()),
+        insns: 0,
+        before,
+        after: Vec::new(),
+        cycles: None,
+        latencies: Vec::new(),
+    };
     for packet in packets {
         let out = match backend.admits(packet) {
             Ok(()) => Some(backend.run(packet)?),
@@ -192,7 +199,8 @@ fn report(
     let per_packet = |total: Option<u64>| total.filter(|_| packets > 0).map(|total| total as f64 / packets as f64);
     let mut latencies = pass.latencies.clone();
     latencies.sort_unstable();
-    let rank = |percent: usize| latencies.get((latencies.len().saturating_sub(1)) * percent / 100).copied().unwrap_or(0);
+    let rank =
+        |percent: usize| latencies.get((latencies.len().saturating_sub(1)) * percent / 100).copied().unwrap_or(0);
     Report {
         program,
         on: backends::name(on),
@@ -248,7 +256,8 @@ fn changes(pass: &Pass, object: &offload_compiler::object::Object) -> Vec<MapCha
 
 fn text(report: &Report) -> String {
     let mut text = String::new();
-    let _ = writeln!(text, "{} on {}, profile {}: {} packets", report.program, report.on, report.profile, report.packets);
+    let _ =
+        writeln!(text, "{} on {}, profile {}: {} packets", report.program, report.on, report.profile, report.packets);
     for (name, count) in [
         ("ABORTED", report.verdicts.aborted),
         ("DROP", report.verdicts.drop),
@@ -303,9 +312,11 @@ fn text(report: &Report) -> String {
     for change in &report.map_changes {
         row(
             &format!("map {}", change.map),
-            format!("{} entries changed, {} before, {} after", change.changed, change.entries_before, change.entries_after),
+            format!(
+                "{} entries changed, {} before, {} after",
+                change.changed, change.entries_before, change.entries_after
+            ),
         );
     }
     text
 }
-

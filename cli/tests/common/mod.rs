@@ -15,8 +15,9 @@ pub struct Ran {
 impl Ran {
     /// Stdout as the one JSON document that it must be.
     pub fn json(&self) -> serde_json::Value {
-        serde_json::from_str(&self.stdout)
-            .unwrap_or_else(|error| panic!("stdout is not one JSON document: {error}\n{}\n{}", self.stdout, self.stderr))
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| {
+            panic!("stdout is not one JSON document: {error}\n{}\n{}", self.stdout, self.stderr)
+        })
     }
 }
 
