@@ -13,7 +13,7 @@ use offwire_cli::args::{DispatchArg, On};
 use offwire_cli::backends::{self, Prepared};
 use offwire_cli::throughput;
 use offwire_harness::host::Host;
-use offwire_harness::{Backend, mapfile};
+use offwire_harness::mapfile;
 use offwire_isa::X16;
 use std::hint::black_box;
 use std::time::{Duration, Instant};

@@ -3,7 +3,6 @@
 mod model;
 
 use crate::args::{DispatchArg, On};
-use crate::output::Failure;
 use offload_compiler::object::{Object, Program};
 use offload_compiler::{CompileOptions, Compiled, compile};
 use offwire_diag::{Diagnostic, codes};

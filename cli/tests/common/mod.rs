@@ -6,15 +6,15 @@ use std::path::{Path, PathBuf};
 
 /// What a command did.
 #[derive(Debug)]
-pub struct Ran {
-    pub code: u8,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Ran {
+    pub(crate) code: u8,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Ran {
     /// Stdout as the one JSON document that it must be.
-    pub fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| {
             panic!("stdout is not one JSON document: {error}\n{}\n{}", self.stdout, self.stderr)
         })
@@ -22,7 +22,7 @@ impl Ran {
 }
 
 /// Runs the command in this process.
-pub fn offwire<S: AsRef<std::ffi::OsStr>>(arguments: &[S]) -> Ran {
+pub(crate) fn offwire<S: AsRef<std::ffi::OsStr>>(arguments: &[S]) -> Ran {
     let mut line: Vec<OsString> = vec!["offwire".into()];
     line.extend(arguments.iter().map(|argument| argument.as_ref().to_owned()));
     let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
@@ -35,12 +35,12 @@ pub fn offwire<S: AsRef<std::ffi::OsStr>>(arguments: &[S]) -> Ran {
 }
 
 /// The repository.
-pub fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
 /// Names of the examples, ascending.
-pub fn examples() -> Vec<String> {
+pub(crate) fn examples() -> Vec<String> {
     let mut names: Vec<String> = std::fs::read_dir(root().join("examples"))
         .expect("examples/ is there")
         .flatten()
@@ -52,7 +52,7 @@ pub fn examples() -> Vec<String> {
 }
 
 /// The arguments that name an example's object, capture and maps.
-pub fn example_arguments(name: &str) -> Vec<OsString> {
+pub(crate) fn example_arguments(name: &str) -> Vec<OsString> {
     let folder = root().join("examples").join(name);
     let mut arguments: Vec<OsString> =
         vec![folder.join(format!("{name}.o")).into(), "--pcap".into(), folder.join("traffic.pcap").into()];
@@ -64,7 +64,7 @@ pub fn example_arguments(name: &str) -> Vec<OsString> {
 }
 
 /// Back ends to compare: the kernel too where bpf(2) works.
-pub fn all_backends() -> &'static str {
+pub(crate) fn all_backends() -> &'static str {
     match offwire_harness::host::available() {
         Ok(()) => "host,ref,model",
         Err(diagnostic) => {
@@ -75,17 +75,17 @@ pub fn all_backends() -> &'static str {
 }
 
 /// xorshift64*, so that a failure can be repeated by its seed.
-pub struct Random(pub u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    pub fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
         self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
     }
 
-    pub fn below(&mut self, bound: usize) -> usize {
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
         (self.next() % bound.max(1) as u64) as usize
     }
 }
