@@ -22,9 +22,12 @@ pub mod emit;
 pub mod facts;
 pub mod ir;
 pub mod object;
+mod pipeline;
 pub mod range;
 pub mod regalloc;
 pub mod schedule;
 pub mod select;
 #[cfg(test)]
 mod testing;
+
+pub use pipeline::{CompileOptions, Compiled, compile};

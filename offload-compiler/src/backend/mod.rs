@@ -88,8 +88,7 @@ pub fn generate(
         return Err(too_long(laid.words.len(), profile));
     }
     let bound = emit::bound(&laid, profile);
-    let stats =
-        Stats { words: laid.words.len(), regions: traces.len(), spills: allocated.spills, bound };
+    let stats = Stats { words: laid.words.len(), regions: traces.len(), spills: allocated.spills, bound };
     let image = Image {
         isa_version: ISA_VERSION,
         profile: profile.name.to_string(),
