@@ -20,6 +20,7 @@ pub mod ebpf;
 pub mod facts;
 pub mod ir;
 pub mod object;
+pub mod opt;
 pub mod range;
 #[cfg(test)]
 mod testing;
