@@ -22,6 +22,7 @@ pub mod emit;
 pub mod facts;
 pub mod ir;
 pub mod object;
+pub mod opt;
 mod pipeline;
 pub mod range;
 pub mod regalloc;
