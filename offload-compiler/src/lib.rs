@@ -20,5 +20,6 @@ pub mod facts;
 pub mod ir;
 pub mod object;
 pub mod range;
+pub mod verify;
 #[cfg(test)]
 mod testing;
