@@ -3,7 +3,7 @@
 //!
 //! | stage | in | out | what it may rely on |
 //! |---|---|---|---|
-//! | [`object`] (with `btf`, [`ebpf`]) | ELF bytes | [`object::Object`]: programs with resolved relocations, maps, lines | nothing: any bytes |
+//! | [`object`] (with [`btf`], [`ebpf`]) | ELF bytes | [`object::Object`]: programs with resolved relocations, maps, lines | nothing: any bytes |
 //! | `verify` | a program | accepted, or a Diagnostic; explores paths as the kernel does | decoded instructions |
 //! | [`facts`] | a verified program | [`facts::Facts`]: sound ranges and pointer kinds at each instruction | that it is verified |
 //! | [`ir`] | program and facts | SSA [`ir::Func`] that prints and parses | facts |
@@ -15,11 +15,17 @@
 //! The crate never sees a device and does no I/O. Whatever it cannot do, it refuses with a Diagnostic.
 #![forbid(unsafe_code)]
 
+pub mod backend;
+pub mod btf;
 pub mod ebpf;
+pub mod emit;
 pub mod facts;
 pub mod ir;
 pub mod object;
 pub mod range;
+pub mod regalloc;
+pub mod schedule;
+pub mod select;
 pub mod verify;
 #[cfg(test)]
 mod testing;

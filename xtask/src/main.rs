@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 
 const USAGE: &str = "usage: cargo xtask VERB
   codegen [--check]                 write what is generated from hw/spec; with --check only compare
-  examples [--check] [--traffic]    rebuild objects, captures and map files of examples/; with --check only compare
+  examples [--check] [...]          rebuild objects, captures and map files; with --check only compare; --help tells more
   test [--require LIST]             set up what the tests need and run them all; LIST: host,clang,verilator,z3,targets
   tidy                              hygiene that no compiler checks";
 

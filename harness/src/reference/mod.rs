@@ -16,7 +16,7 @@ use check::{Broken, Checks};
 use exec::{Code, Fault, Run};
 use maps::MapStore;
 use mem::Mem;
-use offload_compiler::ebpf::{Imm64, Insn, InsnIdx, MapIdx};
+use offload_compiler::ebpf::{Imm64, Insn, InsnIdx, MapIdx, Names, disasm};
 use offload_compiler::facts::Facts;
 use offload_compiler::object::{Object, Program};
 use offwire_diag::{Diagnostic, Span, Step, codes};
@@ -34,6 +34,7 @@ pub struct Ref {
     mem: Mem,
     coverage: Option<Vec<u64>>,
     insns: u64,
+    last_branch: Option<u32>,
 }
 
 impl Ref {
@@ -59,12 +60,12 @@ impl Ref {
                     codes::host::REF_UNSUPPORTED,
                     format!("{what} is not supported by the reference interpreter"),
                 )
-                .with_span(span(program, at))
+                .with_span(span(program, at, &mem))
             })?);
         }
         let uses = insns.iter().map(exec::uses).collect();
         let code = Code { insns, uses, checks: None, limit: DEFAULT_LIMIT };
-        Ok(Self { program: program.clone(), code, mem, coverage: None, insns: 0 })
+        Ok(Self { program: program.clone(), code, mem, coverage: None, insns: 0, last_branch: None })
     }
 
     /// Asserts these facts at each step.
@@ -140,7 +141,7 @@ impl Ref {
                 format!("{what} is not supported by the reference interpreter"),
             ),
         };
-        diagnostic.with_span(span(&self.program, run.at)).with_path(self.path(run))
+        diagnostic.with_span(span(&self.program, run.at, &self.mem)).with_path(self.path(run))
     }
 
     /// The last branches of a run, oldest first.
@@ -149,7 +150,7 @@ impl Ref {
         (last.saturating_sub(8)..last)
             .filter_map(|n| run.branches.get((n & 7) as usize))
             .map(|&(at, taken)| Step {
-                span: span(&self.program, at as usize),
+                span: span(&self.program, at as usize, &self.mem),
                 what: if taken { "branch taken".into() } else { "branch not taken".into() },
             })
             .collect()
@@ -186,6 +187,7 @@ impl Backend for Ref {
         let mut run = Run::new(&self.mem);
         let result = run.execute(&self.code, &mut self.mem, self.coverage.as_mut());
         self.insns += run.count;
+        self.last_branch = run.last_branch();
         match result {
             Ok(r0) => Ok(PacketOut {
                 retval: r0 as u32,
@@ -195,6 +197,10 @@ impl Backend for Ref {
             }),
             Err(fault) => Err(self.fault(&run, fault)),
         }
+    }
+
+    fn last_branch(&self) -> Option<Span> {
+        Some(span(&self.program, self.last_branch? as usize, &self.mem))
     }
 }
 
@@ -220,8 +226,15 @@ fn resolve(insn: &Insn, mem: &Mem) -> Result<Insn, String> {
     })
 }
 
-fn span(program: &Program, at: usize) -> Span {
-    let mut span = program.span(InsnIdx(at as u32));
-    span.insn_text = program.insns.get(at).map(|insn| format!("{insn:?}"));
+fn span(program: &Program, at: usize, names: &dyn Names) -> Span {
+    let at = InsnIdx(at as u32);
+    let mut span = program.span(at);
+    span.insn_text = program.insns.get(at.at()).map(|insn| disasm(at, insn, names));
     span
+}
+
+impl Names for Mem {
+    fn map(&self, map: MapIdx) -> Option<&str> {
+        self.maps.get(usize::from(map.0)).map(|store| store.spec().name.as_str())
+    }
 }

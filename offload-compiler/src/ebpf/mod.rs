@@ -12,6 +12,7 @@ mod disasm;
 mod encode;
 mod helpers;
 
+pub(crate) use decode::Slot;
 pub use decode::{DecodeError, decode};
 pub use disasm::{Names, disasm};
 pub use encode::{EncodeError, encode};

@@ -1,6 +1,6 @@
 //! Control flow of a function: predecessors, reverse postorder, dominators.
 
-use super::{Block, Func};
+use super::{Block, Func, Term};
 
 /// What the passes want to know of the control flow. Made once, stale as soon as a terminator changes.
 #[derive(Clone, Debug)]
@@ -150,6 +150,21 @@ fn intervals(idom: &[u32]) -> Vec<(u32, u32)> {
         interval[place] = (first, first + size[place] - 1);
     }
     interval
+}
+
+/// Empties the blocks that cannot be reached, so that nothing stands in the way of passes.
+pub fn clear_unreachable(func: &mut Func) {
+    let mut reached = vec![false; func.blocks.len()];
+    for block in reverse_postorder(func) {
+        reached[block.at()] = true;
+    }
+    for (data, reached) in func.blocks.iter_mut().zip(reached) {
+        if !reached {
+            data.params.clear();
+            data.insts.clear();
+            data.term = Term::Unreachable;
+        }
+    }
 }
 
 #[cfg(test)]

@@ -7,15 +7,17 @@
 
 mod cfg;
 mod check;
-mod names;
+pub mod interp;
+mod lift;
 mod parse;
 mod print;
 #[cfg(test)]
 mod tests;
 mod visit;
 
-pub use cfg::Cfg;
+pub use cfg::{Cfg, clear_unreachable};
 pub use check::check;
+pub use lift::lift;
 pub use parse::{ParseError, parse};
 pub use print::print;
 

@@ -1,10 +1,9 @@
 //! Reads the textual form of the IR, as [`super::print()`] writes it.
 
-use super::names::{ALU, CMP, SPACE, UPDATE, find};
-use super::print::is_unary;
+use super::print::{UPDATE, is_unary};
 use super::{Block, BlockData, Func, Inst, Jump, Mem, Op, Term, Value};
 use crate::ebpf::{InsnIdx, MapIdx};
-use offwire_isa::Space;
+use offwire_isa::{AluOp, CmpOp, Space};
 use std::fmt;
 
 /// Highest number of a value; passes keep tables by value.
@@ -289,7 +288,7 @@ impl<'a> Cursor<'a> {
     fn mem(&mut self) -> Step<Mem> {
         let word = self.word();
         let name = word.trim_end_matches(|c: char| c.is_ascii_digit());
-        let space = find(&SPACE, name).ok_or_else(|| format!("expected a memory operand instead of `{word}`"))?;
+        let space = Space::from_asm(name).ok_or_else(|| format!("expected a memory operand instead of `{word}`"))?;
         let mut digits = word.strip_prefix(name).unwrap_or_default();
         if digits.is_empty() && space != Space::MapValue && self.accept("!") {
             digits = self.word();
@@ -322,7 +321,7 @@ impl<'a> Cursor<'a> {
             "if" => {
                 let word = self.word();
                 let (op, wide) = word.split_once('.').unwrap_or((word, ""));
-                let op = find(&CMP, op).ok_or_else(|| format!("unknown condition `{word}`"))?;
+                let op = CmpOp::from_asm(op).ok_or_else(|| format!("unknown condition `{word}`"))?;
                 let wide = width(wide)?;
                 let a = self.value()?;
                 let b = self.comma_value()?;
@@ -386,7 +385,7 @@ impl<'a> Cursor<'a> {
             }
             "adjust_head" => Op::AdjustHead { delta: self.value()? },
             _ => {
-                let op = find(&ALU, name).ok_or_else(|| format!("unknown operation `{word}`"))?;
+                let op = AluOp::from_asm(name).ok_or_else(|| format!("unknown operation `{word}`"))?;
                 let wide = width(suffix)?;
                 let a = self.value()?;
                 self.skip_space();

@@ -1,10 +1,12 @@
 //! The textual form of the IR; `docs/ir.md` describes it. [`super::parse()`] reads it back exactly.
 
-use super::names::{ALU, CMP, SPACE, UPDATE, word};
 use super::{Block, Func, Inst, Jump, Mem, Op, Term, Value};
 use crate::ebpf::InsnIdx;
 use offwire_isa::Space;
 use std::fmt;
+
+/// Flags of an update, by number.
+pub(super) const UPDATE: [&str; 3] = ["any", "noexist", "exist"];
 
 /// Column of the comment that names the eBPF instruction.
 const COMMENT: usize = 48;
@@ -50,7 +52,7 @@ fn sum(f: &mut fmt::Formatter<'_>, base: Option<Value>, offset: i32, zero: bool)
 
 impl fmt::Display for Mem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(word(&SPACE, &self.space))?;
+        f.write_str(self.space.asm())?;
         if let Some(map) = self.map {
             // A map number on another space is an error that `check` reports; it must not vanish in print.
             let mark = if self.space == Space::MapValue { "" } else { "!" };
@@ -84,7 +86,7 @@ impl fmt::Display for Op {
                 _ => write!(f, "const {value:#x}"),
             },
             Op::Alu { op, wide, a, b } => {
-                write!(f, "{}.{} {a}", word(&ALU, op), bits(*wide))?;
+                write!(f, "{}.{} {a}", op.asm(), bits(*wide))?;
                 if is_unary(*op) && a == b { Ok(()) } else { write!(f, ", {b}") }
             }
             Op::Load { mem, size, swap, dismiss } => {
@@ -111,7 +113,7 @@ impl fmt::Display for Term {
         match self {
             Term::Jump(jump) => write!(f, "jump {jump}"),
             Term::Branch { op, wide, a, b, then, els } => {
-                write!(f, "if {}.{} {a}, {b} then {then} else {els}", word(&CMP, op), bits(*wide))
+                write!(f, "if {}.{} {a}, {b} then {then} else {els}", op.asm(), bits(*wide))
             }
             Term::Guard { base, len, pass, fail } => {
                 f.write_str("guard ")?;

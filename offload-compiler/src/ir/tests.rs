@@ -66,7 +66,7 @@ impl Rng {
         }
     }
     fn mem(&mut self) -> Mem {
-        let space = names::SPACE[self.below(4) as usize].0;
+        let space = Space::ALL[self.below(4) as usize];
         let map = (self.below(2) == 0).then(|| MapIdx(self.below(300) as u16));
         let base = (self.below(2) == 0).then(|| self.value());
         Mem { space, map, base, offset: self.offset() }
@@ -82,7 +82,7 @@ impl Rng {
         match self.below(9) {
             0 => Op::Const(if flag { self.constant() } else { self.constant().wrapping_neg() }),
             1 => {
-                let op = names::ALU[self.below(19) as usize].0;
+                let op = AluOp::ALL[self.below(AluOp::ALL.len() as u64) as usize];
                 Op::Alu { op, wide: flag, a: self.value(), b: self.value() }
             }
             2 => Op::Load { mem: self.mem(), size, swap: flag, dismiss: self.below(2) == 0 },
@@ -102,7 +102,7 @@ impl Rng {
         match self.below(5) {
             0 => Term::Jump(self.jump()),
             1 => {
-                let op = names::CMP[self.below(9) as usize].0;
+                let op = CmpOp::ALL[self.below(9) as usize];
                 let wide = self.below(2) == 0;
                 Term::Branch { op, wide, a: self.value(), b: self.value(), then: self.jump(), els: self.jump() }
             }

@@ -1,14 +1,37 @@
 //! The loaded object: programs, maps and lines, all relocations resolved.
+//!
+//! [`load`] reads an ELF object as libbpf does (src/libbpf.c is the reference for what objects mean): it finds XDP programs by
+//! section, maps by BTF, global data by section, appends to each program the functions that it calls, and resolves every
+//! relocation. A program that cannot be loaded stands in [`Object::refused`] with the reason and does not keep the others from
+//! loading. Any bytes give an [`Object`] or a Diagnostic; memory stays in proportion to the input.
+#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::as_conversions)]
 
-use crate::ebpf::{Insn, InsnIdx};
-use offwire_diag::{Diagnostic, Span};
+mod budget;
+mod core_relo;
+mod data;
+mod dump;
+mod elf;
+mod functions;
+mod lines;
+mod link;
+mod load;
+mod maps;
+mod set;
+mod types;
+
+use crate::ebpf::{Insn, InsnIdx, MapIdx, Names, disasm};
+pub use load::{LoadOptions, load};
+use offwire_diag::{Diagnostic, Span, codes::object as code};
 use offwire_image::MapSpec;
+pub use types::{Member, TypeRef};
 
 /// An ELF object, loaded.
 #[derive(Clone, Debug)]
 pub struct Object {
     /// Its XDP programs, in file order.
     pub programs: Vec<Program>,
+    /// XDP programs that could not be loaded, in file order.
+    pub refused: Vec<Refused>,
     /// All its maps, in symbol-value order; global data sections come as arrays with one element and initial contents.
     pub maps: Vec<Map>,
     /// Contents of the `license` section, without the final NUL; empty if there is none.
@@ -17,66 +40,26 @@ pub struct Object {
     pub warnings: Vec<Diagnostic>,
 }
 
+/// An XDP program that could not be loaded.
+#[derive(Clone, Debug)]
+pub struct Refused {
+    /// C function.
+    pub name: String,
+    /// ELF section.
+    pub section: String,
+    /// Why.
+    pub diagnostic: Diagnostic,
+}
+
 /// One map with what BTF says of its types.
 #[derive(Clone, Debug)]
 pub struct Map {
     /// All that the device needs to know.
     pub spec: MapSpec,
     /// Type of the key in [`Map::types`], if BTF has it.
-    pub key_type: Option<crate::object::TypeRef>,
+    pub key_type: Option<TypeRef>,
     /// Type of the value.
-    pub value_type: Option<crate::object::TypeRef>,
-}
-
-/// A BTF type, copied out of BTF into a tree of its own: sizes in bytes, offsets in bits. Used to print and parse keys and values.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "BTF's names (Documentation/bpf/btf.rst)")]
-pub enum TypeRef {
-    Int {
-        name: String,
-        size: u32,
-        signed: bool,
-        is_bool: bool,
-        is_char: bool,
-    },
-    Enum {
-        name: String,
-        size: u32,
-        signed: bool,
-        values: Vec<(String, i64)>,
-    },
-    Array {
-        element: Box<TypeRef>,
-        count: u32,
-    },
-    Struct {
-        name: String,
-        size: u32,
-        members: Vec<Member>,
-    },
-    Union {
-        name: String,
-        size: u32,
-        members: Vec<Member>,
-    },
-    /// Anything else (pointers, floats, functions): raw bytes.
-    Opaque {
-        name: String,
-        size: u32,
-    },
-}
-
-/// Member of a struct or union.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Member {
-    /// Name; empty for an anonymous struct or union.
-    pub name: String,
-    /// Offset from the start of the aggregate, in bits.
-    pub bit_offset: u32,
-    /// Width in bits of a bit field; 0 for an ordinary member.
-    pub bit_width: u32,
-    /// Type.
-    pub ty: TypeRef,
+    pub value_type: Option<TypeRef>,
 }
 
 /// One XDP program; local functions that it calls follow its own instructions.
@@ -113,12 +96,64 @@ pub struct Line {
     pub text: String,
 }
 
+impl Object {
+    /// The program with this name, or the only one.
+    ///
+    /// # Errors
+    /// No such program, several to choose from, or the reason why it could not be loaded.
+    pub fn program(&self, name: Option<&str>) -> Result<&Program, Diagnostic> {
+        let wanted = |candidate: &str| name.is_none_or(|name| name == candidate);
+        let mut loaded = self.programs.iter().filter(|program| wanted(&program.name));
+        let mut refused = self.refused.iter().filter(|program| wanted(&program.name));
+        match (loaded.next(), refused.next(), loaded.next().is_some() || refused.next().is_some()) {
+            (Some(program), None, false) => Ok(program),
+            (None, Some(refused), false) => Err(refused.diagnostic.clone()),
+            (None, None, _) => Err(self.no_such_program(&match name {
+                Some(name) => format!("the object has no XDP program `{name}`"),
+                None => "the object has no XDP program".to_owned(),
+            })),
+            _ => Err(self.no_such_program("the object has several XDP programs; choose one with `--prog`")),
+        }
+    }
+
+    fn no_such_program(&self, message: &str) -> Diagnostic {
+        let programs = self.programs.iter().map(|program| program.name.as_str());
+        let names: Vec<&str> =
+            programs.chain(self.refused.iter().map(|program| program.name.as_str())).take(40).collect();
+        Diagnostic::error(code::NO_SUCH_PROGRAM, message).with_help(format!("its programs: {}", names.join(", ")))
+    }
+}
+
+/// Maps name the operands of 64-bit loads.
+impl Names for [Map] {
+    fn map(&self, map: MapIdx) -> Option<&str> {
+        self.get(usize::from(map.0)).map(|map| map.spec.name.as_str())
+    }
+}
+
+impl Names for Object {
+    fn map(&self, map: MapIdx) -> Option<&str> {
+        self.maps.as_slice().map(map)
+    }
+}
+
 impl Program {
+    /// The instruction as text, in the kernel's syntax; empty if there is none.
+    pub fn text(&self, at: InsnIdx, names: &(impl Names + ?Sized)) -> String {
+        self.insns.get(at.at()).map(|insn| disasm(at, insn, names)).unwrap_or_default()
+    }
+
+    /// As [`Program::span`], with the text of the instruction; `names` is the [`Object`] or its maps.
+    pub fn span_with_text(&self, at: InsnIdx, names: &(impl Names + ?Sized)) -> Span {
+        let text = Some(self.text(at, names)).filter(|text| !text.is_empty());
+        Span { insn_text: text, ..self.span(at) }
+    }
+
     /// Where an instruction stands: function, C file and line, and the instruction's text.
     pub fn span(&self, at: InsnIdx) -> Span {
         let record = match self.lines.partition_point(|line| line.insn <= at) {
             0 => None,
-            n => self.lines.get(n - 1),
+            n => self.lines.get(n.saturating_sub(1)),
         };
         let function = self.functions.iter().rev().find(|(first, _)| *first <= at).map(|(_, name)| name.clone());
         Span {

@@ -1,6 +1,6 @@
 //! Calls clang and llvm-strip so that the same source gives the same object on every machine.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -55,11 +55,25 @@ pub(super) fn objects(root: &Path, sources: &[PathBuf]) -> Result<Vec<(PathBuf, 
         bail!("examples: this needs apt-get install {}", missing.join(" "));
     }
     let scratch = Scratch::new()?;
-    sources.iter().map(|source| Ok((source.with_extension("o"), object(root, source, &scratch.0)?))).collect()
+    let one = |(n, source): (usize, &PathBuf)| {
+        Ok((source.with_extension("o"), object(root, source, &scratch.0.join(format!("{n}.o")))?))
+    };
+    // Each thread takes every n-th source; the answer is sorted by path.
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut made = Vec::new();
+    std::thread::scope(|scope| -> Result<()> {
+        let share = |t: usize| sources.iter().enumerate().skip(t).step_by(threads).map(one).collect::<Result<Vec<_>>>();
+        let workers: Vec<_> = (0..threads).map(|t| scope.spawn(move || share(t))).collect();
+        for worker in workers {
+            made.extend(worker.join().map_err(|_| anyhow!("a build thread ended early"))??);
+        }
+        Ok(())
+    })?;
+    made.sort();
+    Ok(made)
 }
 
-fn object(root: &Path, source: &Path, scratch: &Path) -> Result<Vec<u8>> {
-    let out = scratch.join("object.o");
+fn object(root: &Path, source: &Path, out: &Path) -> Result<Vec<u8>> {
     let mut clang = Command::new(CLANG);
     clang.current_dir(root).args(["-target", "bpf", "-mcpu=v3", "-O2", "-g", "-Wall", "-Werror"]);
     clang.args(["-fdebug-compilation-dir=.", "-fno-ident"]);
@@ -70,10 +84,10 @@ fn object(root: &Path, source: &Path, scratch: &Path) -> Result<Vec<u8>> {
         clang.arg("-isystem").arg(&multiarch);
         clang.arg(format!("-ffile-prefix-map={}=include", multiarch.display()));
     }
-    run(clang.arg("-c").arg(source).arg("-o").arg(&out))?;
+    run(clang.arg("-c").arg(source).arg("-o").arg(out))?;
     // DWARF goes, BTF stays.
-    run(Command::new(STRIP).arg("-g").arg(&out))?;
-    fs::read(&out).with_context(|| format!("cannot read {}", out.display()))
+    run(Command::new(STRIP).arg("-g").arg(out))?;
+    fs::read(out).with_context(|| format!("cannot read {}", out.display()))
 }
 
 fn run(command: &mut Command) -> Result<()> {

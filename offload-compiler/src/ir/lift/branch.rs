@@ -1,0 +1,166 @@
+//! Conditional jumps: numbers, null checks, and packet bounds.
+
+use super::build::{Builder, exact, immediate, kind_name};
+use crate::ebpf::{Cond, Insn, Operand, Reg, Width};
+use crate::facts::{Fact, PtrKind};
+use crate::ir::{Block, Jump, Term};
+use offwire_diag::Diagnostic;
+use offwire_diag::codes::compiler;
+use offwire_isa::CmpOp;
+
+/// A comparison: operation, and whether its operands change places.
+fn comparison(cond: Cond) -> (CmpOp, bool) {
+    match cond {
+        Cond::Eq => (CmpOp::Eq, false),
+        Cond::Ne => (CmpOp::Ne, false),
+        Cond::Gt => (CmpOp::Ltu, true),
+        Cond::Ge => (CmpOp::Geu, false),
+        Cond::Lt => (CmpOp::Ltu, false),
+        Cond::Le => (CmpOp::Geu, true),
+        Cond::Set => (CmpOp::Tst, false),
+        Cond::Sgt => (CmpOp::Lts, true),
+        Cond::Sge => (CmpOp::Ges, false),
+        Cond::Slt => (CmpOp::Lts, false),
+        Cond::Sle => (CmpOp::Ges, true),
+    }
+}
+
+/// `b cond' a` for `a cond b`.
+fn mirrored(cond: Cond) -> Cond {
+    match cond {
+        Cond::Gt => Cond::Lt,
+        Cond::Ge => Cond::Le,
+        Cond::Lt => Cond::Gt,
+        Cond::Le => Cond::Ge,
+        Cond::Sgt => Cond::Slt,
+        Cond::Sge => Cond::Sle,
+        Cond::Slt => Cond::Sgt,
+        Cond::Sle => Cond::Sge,
+        Cond::Eq | Cond::Ne | Cond::Set => cond,
+    }
+}
+
+/// What can be compared with what.
+enum Plan {
+    /// Both as they are, in the condition's own sense.
+    Numbers,
+    /// Offsets in one object: addresses on the host grow with them, and all lie in one half of the address space, so signed
+    /// and unsigned conditions there are the signed ones here.
+    Offsets,
+    /// Equality of handles, or of a handle and null.
+    Handles,
+    /// A packet pointer with the end of the packet; `true` if the end stands on the left.
+    PacketEnd(bool),
+    /// Never equal.
+    Different,
+    /// Host and device could differ.
+    No,
+}
+
+fn plan(cond: Cond, wide: bool, a: &Fact, b: &Fact) -> Plan {
+    use PtrKind::{MapValue, Packet, PacketEnd};
+    let equality = matches!(cond, Cond::Eq | Cond::Ne);
+    let null = |fact: &Fact| matches!(fact, Fact::Scalar(range) if exact(range) == Some(0));
+    match (*a, *b) {
+        (Fact::Scalar(_), Fact::Scalar(_)) => Plan::Numbers,
+        _ if !wide || cond == Cond::Set => Plan::No,
+        (Fact::Ptr { kind: MapValue(_), .. }, ref other) | (ref other, Fact::Ptr { kind: MapValue(_), .. })
+            if equality && null(other) =>
+        {
+            Plan::Handles
+        }
+        (Fact::Ptr { maybe_null: false, .. }, ref other) | (ref other, Fact::Ptr { maybe_null: false, .. })
+            if equality && null(other) =>
+        {
+            Plan::Different
+        }
+        (Fact::Ptr { kind: MapValue(_), .. }, Fact::Ptr { kind: MapValue(_), .. }) if equality => Plan::Handles,
+        (Fact::Ptr { kind: a, maybe_null: false, .. }, Fact::Ptr { kind: b, maybe_null: false, .. }) => match (a, b) {
+            (Packet, PacketEnd) if !equality => Plan::PacketEnd(false),
+            (PacketEnd, Packet) if !equality => Plan::PacketEnd(true),
+            (Packet | PacketEnd, Packet | PacketEnd) => Plan::Offsets,
+            (PtrKind::Stack, PtrKind::Stack) | (PtrKind::Ctx, PtrKind::Ctx) => Plan::Offsets,
+            _ => Plan::No,
+        },
+        _ => Plan::No,
+    }
+}
+
+impl Builder<'_> {
+    /// The terminator for the conditional jump at the current instruction.
+    pub(super) fn branch(&mut self, taken: Option<Block>, next: Option<Block>) -> Result<Term, Diagnostic> {
+        let Some(&Insn::JumpIf { width, cond, dst, src, .. }) = self.lifter.program.insns.get(self.at.at()) else {
+            return Ok(Term::Unreachable);
+        };
+        let (taken, next) = match (taken, next) {
+            (Some(taken), Some(next)) if taken != next => (taken, next),
+            // The facts say that one side never happens, or both are the same.
+            (Some(only), _) | (None, Some(only)) => return Ok(Term::Jump(self.jump(only))),
+            (None, None) => return Ok(Term::Unreachable),
+        };
+        let a = self.fact(dst);
+        let b = match src {
+            Operand::Reg(reg) => self.fact(reg),
+            Operand::Imm(imm) => immediate(imm),
+        };
+        let wide = width == Width::W64;
+        let (op, turned) = comparison(cond);
+        let op = match plan(cond, wide, &a, &b) {
+            Plan::Numbers | Plan::Handles => op,
+            Plan::Offsets => match op {
+                CmpOp::Ltu => CmpOp::Lts,
+                CmpOp::Geu => CmpOp::Ges,
+                op => op,
+            },
+            Plan::PacketEnd(end_first) => {
+                let (pointer, cond) = match src {
+                    Operand::Reg(reg) if end_first => (reg, mirrored(cond)),
+                    _ => (dst, cond),
+                };
+                return Ok(self.guard(pointer, cond, taken, next));
+            }
+            Plan::Different => {
+                let to = if cond == Cond::Ne { taken } else { next };
+                return Ok(Term::Jump(self.jump(to)));
+            }
+            Plan::No => return Err(self.incomparable(&a, &b)),
+        };
+        let a = self.read(dst);
+        let b = match src {
+            Operand::Reg(reg) => self.read(reg),
+            Operand::Imm(imm) => self.constant(i64::from(imm).cast_unsigned()),
+        };
+        let (a, b) = if turned { (b, a) } else { (a, b) };
+        Ok(Term::Branch { op, wide, a, b, then: self.jump(taken), els: self.jump(next) })
+    }
+
+    /// `pointer cond data_end`, cond one of the orders: a guard with the right length and senses.
+    fn guard(&mut self, pointer: Reg, cond: Cond, taken: Block, next: Block) -> Term {
+        // p > end fails the guard p + 0 <= end; p >= end fails p + 1 <= end.
+        let (len, taken_passes) = match cond {
+            Cond::Gt | Cond::Sgt => (0, false),
+            Cond::Ge | Cond::Sge => (1, false),
+            Cond::Lt | Cond::Slt => (1, true),
+            _ => (0, true),
+        };
+        let (base, len) = match self.known_i32(pointer).and_then(|known| known.checked_add(len)) {
+            Some(len) => (None, len),
+            None => (Some(self.read(pointer)), len),
+        };
+        let (taken, next): (Jump, Jump) = (self.jump(taken), self.jump(next));
+        let (pass, fail) = if taken_passes { (taken, next) } else { (next, taken) };
+        Term::Guard { base, len, pass, fail }
+    }
+
+    fn incomparable(&self, a: &Fact, b: &Fact) -> Diagnostic {
+        let name = |fact: &Fact| match fact {
+            Fact::Ptr { kind, maybe_null: false, .. } => kind_name(*kind).to_string(),
+            Fact::Ptr { kind, maybe_null: true, .. } => format!("{} or null", kind_name(*kind)),
+            Fact::Scalar(_) => "a number".to_string(),
+            Fact::Unknown => "something that depends on the path".to_string(),
+        };
+        self.refuse(compiler::POINTER_AS_NUMBER, format!("{} is compared with {}", name(a), name(b)))
+            .with_reason("the device holds pointers in another form than the host, so the outcome could differ")
+            .with_help("compare packet pointers with data_end or with each other, and map values with NULL")
+    }
+}

@@ -1,0 +1,711 @@
+//! Instructions of each region to IR.
+
+use super::Lifter;
+use super::expand::{End, Expanded, FrameIdx};
+use super::live::{FrameReg, LiveSet};
+use crate::ebpf::{AluOp as EbpfAlu, AtomicOp, Imm64, Insn, InsnIdx, MapIdx, Operand, Reg, Size, Width};
+use crate::facts::{Fact, PtrKind, Range, State, Tnum};
+use crate::ir::{Block, Cfg, Func, Inst, Jump, Mem, Op, Term, Value, clear_unreachable};
+use offwire_diag::codes::compiler;
+use offwire_diag::{Code, Diagnostic};
+use offwire_isa::{
+    AluOp, Handle, METADATA_EGRESS_IFINDEX, METADATA_INGRESS_IFINDEX, METADATA_PACKET_LEN, METADATA_RX_QUEUE_INDEX,
+    Space,
+};
+use std::collections::BTreeMap;
+
+/// Values of the registers that hold one.
+type Regs = BTreeMap<FrameReg, Value>;
+
+/// Fills the skeleton.
+pub(super) fn build(
+    lifter: &Lifter,
+    expanded: &Expanded,
+    cfg: &Cfg,
+    live: &[LiveSet],
+    mut func: Func,
+) -> Result<Func, Diagnostic> {
+    // A block with one predecessor takes over its registers, others get parameters for the live ones.
+    let has_params = |block: Block| cfg.preds[block.at()].len() > 1;
+    for &block in cfg.order.iter().filter(|block| has_params(**block)) {
+        let count = live[block.at()].len() as u32;
+        func.blocks[block.at()].params = (func.values..func.values + count).map(Value).collect();
+        func.values += count;
+    }
+    let mut ends: Vec<Regs> = vec![Regs::new(); func.blocks.len()];
+    for &block in &cfg.order {
+        let regs: Regs = if has_params(block) {
+            live[block.at()].iter().copied().zip(func.blocks[block.at()].params.iter().copied()).collect()
+        } else {
+            let from = cfg.preds[block.at()].first().map(|pred| &ends[pred.at()]);
+            let wanted = |reg: &FrameReg| live[block.at()].contains(reg);
+            from.into_iter().flatten().filter(|(reg, _)| wanted(reg)).map(|(reg, value)| (*reg, *value)).collect()
+        };
+        let frame = expanded.regions[block.at()].frame;
+        let mut builder = Builder {
+            lifter,
+            expanded,
+            live,
+            has_params: &has_params,
+            values: &mut func.values,
+            frame,
+            at: InsnIdx(0),
+            regs,
+            insts: Vec::new(),
+        };
+        let term = builder.region(block)?;
+        let regs = builder.regs;
+        let insts = builder.insts;
+        ends[block.at()] = regs;
+        let data = &mut func.blocks[block.at()];
+        data.insts = insts;
+        data.term = term;
+    }
+    // Comparisons that the facts decide leave blocks behind that nothing jumps to.
+    clear_unreachable(&mut func);
+    Ok(func)
+}
+
+/// Translates one region.
+pub(super) struct Builder<'a> {
+    pub(super) lifter: &'a Lifter<'a>,
+    expanded: &'a Expanded,
+    live: &'a [LiveSet],
+    has_params: &'a dyn Fn(Block) -> bool,
+    /// Values handed out so far, in the whole function.
+    values: &'a mut u32,
+    frame: FrameIdx,
+    /// The instruction that is being translated.
+    pub(super) at: InsnIdx,
+    regs: Regs,
+    insts: Vec<Inst>,
+}
+
+impl Builder<'_> {
+    fn region(&mut self, block: Block) -> Result<Term, Diagnostic> {
+        let region = &self.expanded.regions[block.at()];
+        let body = match region.how {
+            End::Fall(_) | End::Dead => region.end,
+            _ => region.end.saturating_sub(1),
+        };
+        for at in (region.first..body).map(InsnIdx) {
+            self.at = at;
+            if let Some(insn) = self.lifter.program.insns.get(at.at()) {
+                self.insn(insn)?;
+            }
+        }
+        self.at = region.last();
+        Ok(match region.how {
+            End::Jump(to) | End::Fall(to) => Term::Jump(self.jump(to)),
+            End::Branch { taken, next } => self.branch(taken, next)?,
+            End::Call(to, callee) => {
+                for reg in (1..=5).map(Reg) {
+                    if let Some(value) = self.regs.get(&FrameReg::new(self.frame, reg)).copied() {
+                        let value = self.known_pointer(reg).unwrap_or(value);
+                        self.regs.insert(FrameReg::new(callee, reg), value);
+                    }
+                }
+                Term::Jump(self.jump(to))
+            }
+            End::Return(to) => {
+                let value = self.read(Reg(0));
+                if let Some((caller, _)) = self.expanded.frames[self.frame].caller {
+                    self.clobber(caller);
+                    self.regs.insert(FrameReg::new(caller, Reg(0)), value);
+                }
+                Term::Jump(self.jump(to))
+            }
+            End::Exit => Term::Exit(self.number(Reg(0))?),
+            End::Dead => Term::Unreachable,
+        })
+    }
+
+    /// r0 to r5 of the frame hold nothing any more.
+    fn clobber(&mut self, frame: FrameIdx) {
+        for reg in (0..=5).map(Reg) {
+            self.regs.remove(&FrameReg::new(frame, reg));
+        }
+    }
+
+    /// After a helper call: only the result is left.
+    pub(super) fn finish_call(&mut self, result: Value) {
+        self.clobber(self.frame);
+        self.write(Reg(0), result);
+    }
+
+    /// A jump with the registers that are live there.
+    pub(super) fn jump(&mut self, to: Block) -> Jump {
+        if !(self.has_params)(to) {
+            return Jump::to(to);
+        }
+        let live = self.live;
+        let args = live[to.at()].iter().map(|reg| match self.regs.get(reg) {
+            Some(value) => *value,
+            // Never written on this path, so a verified program never reads it.
+            None => self.constant(0),
+        });
+        let args = args.collect();
+        Jump { block: to, args }
+    }
+
+    pub(super) fn refuse(&self, code: Code, message: impl Into<String>) -> Diagnostic {
+        self.lifter.refuse(self.at, code, message)
+    }
+
+    /// Appends an instruction with a result.
+    pub(super) fn emit(&mut self, op: Op) -> Value {
+        let value = Value(*self.values);
+        *self.values += 1;
+        self.insts.push(Inst { result: Some(value), op, insn: self.at });
+        value
+    }
+
+    /// Appends an instruction without result.
+    fn emit_effect(&mut self, op: Op) {
+        self.insts.push(Inst { result: None, op, insn: self.at });
+    }
+
+    pub(super) fn constant(&mut self, value: u64) -> Value {
+        self.emit(Op::Const(value))
+    }
+
+    pub(super) fn alu(&mut self, op: AluOp, wide: bool, a: Value, b: Value) -> Value {
+        self.emit(Op::Alu { op, wide, a, b })
+    }
+
+    fn unary(&mut self, op: AluOp, wide: bool, a: Value) -> Value {
+        self.alu(op, wide, a, a)
+    }
+
+    /// The facts before the instruction.
+    pub(super) fn state(&self) -> Option<&State> {
+        self.lifter.facts.before.get(self.at.at()).and_then(Option::as_ref)
+    }
+
+    pub(super) fn fact(&self, reg: Reg) -> Fact {
+        self.state().and_then(|state| state.regs.get(usize::from(reg.0))).copied().unwrap_or(Fact::Unknown)
+    }
+
+    /// What the register holds on the device, where the facts know it exactly.
+    fn known(&self, reg: Reg) -> Option<u64> {
+        match self.fact(reg) {
+            Fact::Scalar(range) => exact(&range),
+            Fact::Ptr { kind: PtrKind::Packet, offset, maybe_null: false } => exact(&offset),
+            Fact::Ptr { kind: PtrKind::Stack, offset, maybe_null: false } => {
+                let r10 = u64::from(self.expanded.frames[self.frame].r10);
+                exact(&offset).map(|offset| r10.wrapping_add(offset))
+            }
+            _ => None,
+        }
+    }
+
+    /// The same if it fits the offset of a memory operand.
+    pub(super) fn known_i32(&self, reg: Reg) -> Option<i32> {
+        self.known(reg).and_then(|known| i32::try_from(known.cast_signed()).ok())
+    }
+
+    /// A constant for a register whose pointer is known exactly.
+    fn known_pointer(&mut self, reg: Reg) -> Option<Value> {
+        self.known(reg).map(|known| self.constant(known))
+    }
+
+    /// The register's value, pointer or number.
+    pub(super) fn read(&mut self, reg: Reg) -> Value {
+        if let Some(known) = self.known(reg) {
+            return self.constant(known);
+        }
+        if reg.0 >= 10 {
+            return self.constant(u64::from(self.expanded.frames[self.frame].r10));
+        }
+        match self.regs.get(&FrameReg::new(self.frame, reg)) {
+            Some(value) => *value,
+            // Never written on the way here, so nothing depends on it.
+            None => self.constant(0),
+        }
+    }
+
+    /// The register's value if it is certainly a number.
+    pub(super) fn number(&mut self, reg: Reg) -> Result<Value, Diagnostic> {
+        match self.fact(reg) {
+            Fact::Scalar(_) => Ok(self.read(reg)),
+            fact => Err(self.not_a_number(reg, &fact)),
+        }
+    }
+
+    fn not_a_number(&self, reg: Reg, fact: &Fact) -> Diagnostic {
+        let (message, reason) = match fact {
+            Fact::Ptr { kind, .. } => (
+                "a pointer is used as a number".to_string(),
+                format!(
+                    "r{} is {}; the device holds it in another form than the host, so the result would differ",
+                    reg.0,
+                    kind_name(*kind)
+                ),
+            ),
+            _ => (
+                format!("r{} is not certainly a number here", reg.0),
+                "on some path it may be a pointer, which the device holds in another form than the host".to_string(),
+            ),
+        };
+        self.refuse(compiler::POINTER_AS_NUMBER, message)
+            .with_reason(reason)
+            .with_help("compute with offsets and lengths instead of addresses")
+    }
+
+    fn operand(&mut self, src: Operand) -> Result<Value, Diagnostic> {
+        match src {
+            Operand::Reg(reg) => self.number(reg),
+            Operand::Imm(imm) => Ok(self.constant(i64::from(imm).cast_unsigned())),
+        }
+    }
+
+    pub(super) fn write(&mut self, reg: Reg, value: Value) {
+        self.regs.insert(FrameReg::new(self.frame, reg), value);
+    }
+
+    fn insn(&mut self, insn: &Insn) -> Result<(), Diagnostic> {
+        match *insn {
+            Insn::Alu { width, op, dst, src } => {
+                let value = self.alu_insn(width == Width::W64, op, dst, src)?;
+                self.write(dst, value);
+            }
+            Insn::MovSx { width, bits, dst, src } => {
+                let a = self.number(src)?;
+                let value = self.sign_extend(bits, width == Width::W64, a)?;
+                self.write(dst, value);
+            }
+            Insn::Neg { width, dst } => {
+                let b = self.number(dst)?;
+                let zero = self.constant(0);
+                let value = self.alu(AluOp::Sub, width == Width::W64, zero, b);
+                self.write(dst, value);
+            }
+            Insn::Endian { bits, to_be, dst } => {
+                let a = self.number(dst)?;
+                let value = match (bits, to_be) {
+                    (16, false) => self.unary(AluOp::Zext16, true, a),
+                    (32, false) => self.unary(AluOp::Mov, false, a),
+                    (64, false) => a,
+                    (_, false) => return Err(self.odd_width(bits)),
+                    (_, true) => self.swap(bits, a)?,
+                };
+                self.write(dst, value);
+            }
+            Insn::Bswap { bits, dst } => {
+                let a = self.number(dst)?;
+                let value = self.swap(bits, a)?;
+                self.write(dst, value);
+            }
+            Insn::LoadImm64 { dst, value } => {
+                let value = self.imm64(value)?;
+                self.write(dst, value);
+            }
+            Insn::Load { size, signed, dst, base, off } => {
+                let value = self.load(size, signed, base, off)?;
+                self.write(dst, value);
+            }
+            Insn::Store { size, base, off, src } => self.store(size, base, off, src)?,
+            Insn::Atomic { size, op, fetch, base, off, src } => self.atomic(size, op, fetch, base, off, src)?,
+            Insn::CallHelper { id } => self.helper(id)?,
+            Insn::CallKfunc { btf_id } => {
+                return Err(self
+                    .refuse(
+                        compiler::HELPER,
+                        format!("the kernel function with BTF number {btf_id} is not on the device"),
+                    )
+                    .with_help("run the program on the host"));
+            }
+            // Ends of regions, and the second slots of wide instructions.
+            Insn::Wide | Insn::Jump { .. } | Insn::JumpIf { .. } | Insn::CallLocal { .. } | Insn::Exit => {}
+        }
+        Ok(())
+    }
+
+    fn odd_width(&self, bits: u8) -> Diagnostic {
+        self.refuse(compiler::INSTRUCTION, format!("an operation on {bits} bits does not exist"))
+    }
+
+    fn swap(&mut self, bits: u8, a: Value) -> Result<Value, Diagnostic> {
+        let op = match bits {
+            16 => AluOp::Bswap16,
+            32 => AluOp::Bswap32,
+            64 => AluOp::Bswap64,
+            _ => return Err(self.odd_width(bits)),
+        };
+        Ok(self.unary(op, true, a))
+    }
+
+    fn sign_extend(&mut self, bits: u8, wide: bool, a: Value) -> Result<Value, Diagnostic> {
+        let op = match bits {
+            8 => AluOp::Sext8,
+            16 => AluOp::Sext16,
+            32 => AluOp::Sext32,
+            _ => return Err(self.odd_width(bits)),
+        };
+        Ok(self.unary(op, wide, a))
+    }
+
+    fn imm64(&mut self, value: Imm64) -> Result<Value, Diagnostic> {
+        Ok(match value {
+            Imm64::Const(value) => self.constant(value),
+            // Only helpers take it, and they name the map by the facts.
+            Imm64::Map(_) => self.constant(0),
+            Imm64::MapValue { map, offset } => {
+                let slot = self.slot(map)?;
+                self.constant(Handle { slot, element: 0, offset }.pack())
+            }
+            Imm64::Func(_) => {
+                return Err(self
+                    .refuse(compiler::INSTRUCTION, "the address of a function is taken")
+                    .with_reason("callbacks (bpf_loop, bpf_for_each_map_elem) are not on the device")
+                    .with_help("write the loop out"));
+            }
+        })
+    }
+
+    /// The map-table slot; handles have 8 bits for it.
+    fn slot(&self, map: MapIdx) -> Result<u8, Diagnostic> {
+        u8::try_from(map.0).map_err(|_| self.refuse(compiler::TOO_LARGE, "the object has more than 256 maps"))
+    }
+
+    fn alu_insn(&mut self, wide: bool, op: EbpfAlu, dst: Reg, src: Operand) -> Result<Value, Diagnostic> {
+        if op == EbpfAlu::Mov {
+            return Ok(match src {
+                Operand::Reg(reg) if wide => self.read(reg),
+                Operand::Reg(reg) => {
+                    let a = self.number(reg)?;
+                    self.unary(AluOp::Mov, false, a)
+                }
+                Operand::Imm(imm) if wide => self.constant(i64::from(imm).cast_unsigned()),
+                Operand::Imm(imm) => self.constant(u64::from(imm.cast_unsigned())),
+            });
+        }
+        if wide && let Some(value) = self.pointer_arithmetic(op, dst, src) {
+            return Ok(value);
+        }
+        let a = self.number(dst)?;
+        let device = match op {
+            EbpfAlu::Add => AluOp::Add,
+            EbpfAlu::Sub => AluOp::Sub,
+            EbpfAlu::Mul => AluOp::Mul,
+            EbpfAlu::Or => AluOp::Or,
+            EbpfAlu::And => AluOp::And,
+            EbpfAlu::Lsh => AluOp::Lsh,
+            EbpfAlu::Rsh => AluOp::Rsh,
+            EbpfAlu::Xor => AluOp::Xor,
+            EbpfAlu::Arsh => AluOp::Arsh,
+            EbpfAlu::Mov => AluOp::Mov,
+            EbpfAlu::Div | EbpfAlu::Mod => return self.divide(wide, op == EbpfAlu::Mod, a, dst, src),
+            EbpfAlu::Sdiv | EbpfAlu::Smod => {
+                return Err(self
+                    .refuse(compiler::INSTRUCTION, "signed division is not on the device")
+                    .with_help("divide by a constant power of two with shifts"));
+            }
+        };
+        let b = self.operand(src)?;
+        Ok(self.alu(device, wide, a, b))
+    }
+
+    /// Pointer plus or minus number, number plus pointer, and differences of pointers into one object. `None` for anything
+    /// else, which may still be arithmetic on numbers.
+    fn pointer_arithmetic(&mut self, op: EbpfAlu, dst: Reg, src: Operand) -> Option<Value> {
+        let a = self.fact(dst);
+        let b = match src {
+            Operand::Reg(reg) => self.fact(reg),
+            Operand::Imm(imm) => immediate(imm),
+        };
+        let device = match (op, a, b) {
+            (EbpfAlu::Add, Fact::Ptr { kind, .. }, Fact::Scalar(_))
+            | (EbpfAlu::Add, Fact::Scalar(_), Fact::Ptr { kind, .. })
+                if !matches!(kind, PtrKind::Map(_)) =>
+            {
+                AluOp::Add
+            }
+            (EbpfAlu::Sub, Fact::Ptr { kind, .. }, Fact::Scalar(_)) if !matches!(kind, PtrKind::Map(_)) => AluOp::Sub,
+            (
+                EbpfAlu::Sub,
+                Fact::Ptr { kind: a, maybe_null: false, .. },
+                Fact::Ptr { kind: b, maybe_null: false, .. },
+            ) if same_object(a, b) => AluOp::Sub,
+            _ => return None,
+        };
+        let a = self.read(dst);
+        let b = match src {
+            Operand::Reg(reg) => self.read(reg),
+            Operand::Imm(imm) => self.constant(i64::from(imm).cast_unsigned()),
+        };
+        Some(self.alu(device, true, a, b))
+    }
+
+    /// Unsigned division and modulo by a constant; RFC 9669 section 4.1: x / 0 = 0, x % 0 = x.
+    fn divide(&mut self, wide: bool, modulo: bool, a: Value, dst: Reg, src: Operand) -> Result<Value, Diagnostic> {
+        let divisor = match src {
+            Operand::Imm(imm) => Some(i64::from(imm).cast_unsigned()),
+            Operand::Reg(reg) => match self.fact(reg) {
+                Fact::Scalar(range) => exact(&range),
+                _ => None,
+            },
+        };
+        let divisor = divisor.map(|divisor| if wide { divisor } else { divisor & u64::from(u32::MAX) });
+        let small = match self.fact(dst) {
+            Fact::Scalar(range) => !wide || range.umax <= u64::from(u32::MAX),
+            _ => !wide,
+        };
+        let quotient = match divisor {
+            Some(0) if modulo => return Ok(self.unary(AluOp::Mov, wide, a)),
+            Some(0) => return Ok(self.constant(0)),
+            Some(d) if d.is_power_of_two() && modulo => {
+                let mask = self.constant(d - 1);
+                return Ok(self.alu(AluOp::And, wide, a, mask));
+            }
+            Some(d) if d.is_power_of_two() => {
+                let shift = self.constant(u64::from(d.trailing_zeros()));
+                return Ok(self.alu(AluOp::Rsh, wide, a, shift));
+            }
+            Some(d) if small => match u32::try_from(d) {
+                Ok(d) => {
+                    let a = if wide { a } else { self.unary(AluOp::Mov, false, a) };
+                    self.divide_by(a, d)
+                }
+                // A 32-bit number by a larger one.
+                Err(_) => self.constant(0),
+            },
+            _ => {
+                let what = if modulo { "modulo" } else { "division" };
+                return Err(self
+                    .refuse(compiler::INSTRUCTION, format!("{what} by this divisor is not on the device"))
+                    .with_reason("the device multiplies, but does not divide: 32-bit numbers by constants, any by constant powers of two")
+                    .with_help("divide 32-bit numbers by a compile-time constant (also a `const volatile` global)"));
+            }
+        };
+        if !modulo {
+            return Ok(quotient);
+        }
+        let d = self.constant(divisor.unwrap_or_default());
+        let product = self.alu(AluOp::Mul, wide, quotient, d);
+        Ok(self.alu(AluOp::Sub, wide, a, product))
+    }
+
+    /// a / d for a 32-bit number in 64 bits, d not a power of two: multiplication by a rounded-up reciprocal of 33 bits (Granlund
+    /// and Montgomery, "Division by Invariant Integers using Multiplication").
+    fn divide_by(&mut self, a: Value, d: u32) -> Value {
+        let log = 32 - (d - 1).leading_zeros();
+        // 2^32 <= reciprocal < 2^33, because d is no power of two.
+        let reciprocal = ((1u128 << (32 + log)) / u128::from(d) + 1) as u64;
+        let low = self.constant(reciprocal & u64::from(u32::MAX));
+        let product = self.alu(AluOp::Mul, true, a, low);
+        let word = self.constant(32);
+        let high = self.alu(AluOp::Rsh, true, product, word);
+        let sum = self.alu(AluOp::Add, true, high, a);
+        let log = self.constant(u64::from(log));
+        self.alu(AluOp::Rsh, true, sum, log)
+    }
+
+    /// The memory operand for an access through `base`; not for the context.
+    pub(super) fn address(&mut self, base: Reg, off: i16) -> Result<Mem, Diagnostic> {
+        let (space, map) = match self.fact(base) {
+            Fact::Ptr { kind: PtrKind::Packet, .. } => (Space::Packet, None),
+            Fact::Ptr { kind: PtrKind::Stack, .. } => (Space::Stack, None),
+            Fact::Ptr { kind: PtrKind::MapValue(map), .. } => (Space::MapValue, Some(map)),
+            Fact::Ptr { kind, .. } => {
+                let message = format!("memory is accessed through {}", kind_name(kind));
+                return Err(self.refuse(compiler::POINTER_UNKNOWN, message));
+            }
+            Fact::Scalar(_) | Fact::Unknown => {
+                return Err(self
+                    .refuse(compiler::POINTER_UNKNOWN, format!("r{} points to different kinds of memory", base.0))
+                    .with_reason("the compiler must know at each access whether it is the packet, the stack or a value of one map")
+                    .with_help("access the memory in each branch, before the pointers come together"));
+            }
+        };
+        if space != Space::MapValue
+            && let Some(known) = self.known(base)
+            && let Ok(offset) = i32::try_from(known.cast_signed().saturating_add(i64::from(off)))
+        {
+            return Ok(Mem { space, map, base: None, offset });
+        }
+        let base = self.read(base);
+        Ok(Mem { space, map, base: Some(base), offset: i32::from(off) })
+    }
+
+    fn load(&mut self, size: Size, signed: bool, base: Reg, off: i16) -> Result<Value, Diagnostic> {
+        let bytes = size.bytes() as u8;
+        let value = match self.fact(base) {
+            Fact::Ptr { kind: PtrKind::Ctx, offset, .. } => return self.context_field(bytes, &offset, off),
+            Fact::Ptr { kind: PtrKind::MapValue(map), offset, .. } => {
+                match self.constant_data(map, &offset, off, bytes) {
+                    Some(value) => self.constant(value),
+                    None => {
+                        let mem = self.address(base, off)?;
+                        self.emit(Op::Load { mem, size: bytes, swap: false, dismiss: false })
+                    }
+                }
+            }
+            _ => {
+                let mem = self.address(base, off)?;
+                if mem.space == Space::Stack && bytes < 8 {
+                    self.no_pointer_in(&mem, u32::from(bytes))?;
+                }
+                self.emit(Op::Load { mem, size: bytes, swap: false, dismiss: false })
+            }
+        };
+        if signed { self.sign_extend(bytes.saturating_mul(8), true, value) } else { Ok(value) }
+    }
+
+    /// Bytes of a frozen map (`.rodata`) are constants.
+    fn constant_data(&self, map: MapIdx, offset: &Range, off: i16, bytes: u8) -> Option<u64> {
+        let spec = &self.lifter.object.maps.get(usize::from(map.0))?.spec;
+        if !spec.frozen || spec.max_entries != 1 {
+            return None;
+        }
+        let start = usize::try_from(exact(offset)?.cast_signed().checked_add(i64::from(off))?).ok()?;
+        let end = start.checked_add(usize::from(bytes))?;
+        if end > usize::try_from(spec.value_size).ok()? {
+            return None;
+        }
+        let byte = |at: usize| u64::from(spec.init.get(at).copied().unwrap_or(0));
+        Some((start..end).rev().fold(0, |value, at| value << 8 | byte(at)))
+    }
+
+    /// A field of struct xdp_md (include/uapi/linux/bpf.h).
+    fn context_field(&mut self, bytes: u8, offset: &Range, off: i16) -> Result<Value, Diagnostic> {
+        let at = exact(offset).map(|offset| offset.wrapping_add(i64::from(off).cast_unsigned()));
+        let (place, size) = match (at, bytes) {
+            (Some(0), 4) => return Ok(self.constant(0)),
+            (Some(4), 4) => (METADATA_PACKET_LEN, 8),
+            (Some(12), 4) => (METADATA_INGRESS_IFINDEX, 4),
+            (Some(16), 4) => (METADATA_RX_QUEUE_INDEX, 4),
+            (Some(20), 4) => (METADATA_EGRESS_IFINDEX, 4),
+            (Some(8), 4) => {
+                return Err(self
+                    .refuse(compiler::UNSUPPORTED, "packet metadata (`data_meta`) is not on the device")
+                    .with_help("run the program on the host"));
+            }
+            _ => return Err(self.refuse(compiler::UNSUPPORTED, "this part of the context is not on the device")),
+        };
+        Ok(self.scratch(place, size))
+    }
+
+    /// Packet metadata.
+    pub(super) fn scratch(&mut self, place: u16, size: u8) -> Value {
+        let mem = Mem { space: Space::Scratch, map: None, base: None, offset: i32::from(place) };
+        self.emit(Op::Load { mem, size, swap: false, dismiss: false })
+    }
+
+    fn store(&mut self, size: Size, base: Reg, off: i16, src: Operand) -> Result<(), Diagnostic> {
+        let mem = self.address(base, off)?;
+        let value = match src {
+            // Pointers live on the stack in the device's form; anywhere else somebody could read them.
+            Operand::Reg(reg) if mem.space == Space::Stack && size == Size::B8 => self.read(reg),
+            src => self.operand(src)?,
+        };
+        self.emit_effect(Op::Store { mem, size: size.bytes() as u8, swap: false, value });
+        Ok(())
+    }
+
+    fn atomic(
+        &mut self,
+        size: Size,
+        op: AtomicOp,
+        fetch: bool,
+        base: Reg,
+        off: i16,
+        src: Reg,
+    ) -> Result<(), Diagnostic> {
+        let mem = self.address(base, off)?;
+        let bytes = size.bytes() as u8;
+        if !matches!(bytes, 4 | 8) {
+            return Err(self.refuse(compiler::INSTRUCTION, "atomic operations have 4 or 8 bytes"));
+        }
+        let value = self.number(src)?;
+        let device = match op {
+            AtomicOp::Add => AluOp::Add,
+            AtomicOp::Or => AluOp::Or,
+            AtomicOp::And => AluOp::And,
+            AtomicOp::Xor => AluOp::Xor,
+            AtomicOp::Xchg | AtomicOp::Cmpxchg => AluOp::Mov,
+        };
+        match mem.space {
+            Space::MapValue if op == AtomicOp::Add && !fetch => {
+                self.emit_effect(Op::AtomicAdd { mem, size: bytes, value });
+            }
+            // Nobody else sees the stack, so the parts of the operation are as good as the whole.
+            Space::Stack if op != AtomicOp::Cmpxchg => {
+                self.no_pointer_in(&mem, u32::from(bytes))?;
+                let old = self.emit(Op::Load { mem, size: bytes, swap: false, dismiss: false });
+                let new = if op == AtomicOp::Xchg { value } else { self.alu(device, bytes == 8, old, value) };
+                self.emit_effect(Op::Store { mem, size: bytes, swap: false, value: new });
+                if fetch {
+                    self.write(src, old);
+                }
+            }
+            _ => {
+                let fetching = if fetch { " that returns the old value" } else { "" };
+                return Err(self
+                    .refuse(
+                        compiler::INSTRUCTION,
+                        format!("the atomic operation {op:?}{fetching} is not on the device"),
+                    )
+                    .with_reason("the map unit adds without an answer")
+                    .with_help("use __sync_fetch_and_add and ignore its result, or a per-CPU map"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses to look at the bytes of a pointer on the stack as numbers.
+    pub(super) fn no_pointer_in(&self, mem: &Mem, bytes: u32) -> Result<(), Diagnostic> {
+        if mem.space != Space::Stack || mem.base.is_some() {
+            return Ok(());
+        }
+        let below = i64::from(self.expanded.frames[self.frame].r10) - i64::from(mem.offset);
+        // Slot n is the bytes from r10 - 8 (n + 1) on.
+        let (first, last) = ((below - i64::from(bytes)).max(0) / 8, (below - 1).max(0) / 8);
+        let slots = self.state().map_or(&[][..], |state| &state.slots);
+        let range = usize::try_from(first).unwrap_or(0)..=usize::try_from(last).unwrap_or(0);
+        match slots.iter().enumerate().find(|(n, fact)| range.contains(n) && matches!(fact, Fact::Ptr { .. })) {
+            None => Ok(()),
+            Some(_) => Err(self
+                .refuse(compiler::POINTER_AS_NUMBER, "bytes of a pointer on the stack are used as a number")
+                .with_reason("the device holds pointers in another form than the host, so the result would differ")
+                .with_help("keep pointers out of keys and values")),
+        }
+    }
+}
+
+/// The fact of an immediate operand.
+pub(super) fn immediate(imm: i32) -> Fact {
+    let value = i64::from(imm);
+    let unsigned = value.cast_unsigned();
+    let bits = Tnum { value: unsigned, mask: 0 };
+    Fact::Scalar(Range { umin: unsigned, umax: unsigned, smin: value, smax: value, bits })
+}
+
+/// The number, if there is only one in the range.
+pub(super) fn exact(range: &Range) -> Option<u64> {
+    if range.umin == range.umax {
+        Some(range.umin)
+    } else if range.bits.mask == 0 {
+        Some(range.bits.value)
+    } else {
+        None
+    }
+}
+
+/// Pointers of one object subtract alike on host and device. Values of a map do not: two elements may stand elsewhere.
+fn same_object(a: PtrKind, b: PtrKind) -> bool {
+    let packet = |kind| matches!(kind, PtrKind::Packet | PtrKind::PacketEnd);
+    (packet(a) && packet(b)) || (a == b && matches!(a, PtrKind::Stack | PtrKind::Ctx))
+}
+
+/// For messages.
+pub(super) fn kind_name(kind: PtrKind) -> &'static str {
+    match kind {
+        PtrKind::Ctx => "a pointer to the context",
+        PtrKind::Stack => "a pointer to the stack",
+        PtrKind::Packet => "a packet pointer",
+        PtrKind::PacketEnd => "the end of the packet",
+        PtrKind::MapValue(_) => "a pointer to a map value",
+        PtrKind::Map(_) => "a pointer to a map",
+    }
+}

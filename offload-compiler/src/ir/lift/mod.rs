@@ -1,0 +1,52 @@
+//! From a verified eBPF program and its facts to SSA.
+//!
+//! Local calls are inlined: every call site gets a copy of the function with registers and a stack frame of its own
+//! ([`expand`]). Registers become values by giving each block with several predecessors a parameter for each live register
+//! ([`live`]); the passes remove what is superfluous. Pointers become what the device's registers hold (see [`super`]);
+//! whatever would make that difference visible is refused: nothing but what both sides compute alike may come out.
+
+mod branch;
+mod build;
+mod call;
+mod expand;
+mod live;
+#[cfg(test)]
+mod tests;
+
+use super::{Cfg, Func};
+use crate::ebpf::InsnIdx;
+use crate::facts::Facts;
+use crate::object::{Object, Program};
+use offwire_diag::{Code, Diagnostic};
+
+/// Translates one program. The object gives the maps; the program must be verified and the facts must be its own.
+///
+/// # Errors
+/// OW0401 to OW0409: something that the device or the compiler does not do, with instruction, reason and a way out.
+pub fn lift(object: &Object, program: &Program, facts: &Facts) -> Result<Func, Diagnostic> {
+    let lifter = Lifter { object, program, facts };
+    let expanded = expand::expand(&lifter)?;
+    let skeleton = expanded.skeleton(program);
+    let cfg = Cfg::new(&skeleton);
+    let live = live::live_in(&lifter, &expanded, &cfg);
+    build::build(&lifter, &expanded, &cfg, &live, skeleton)
+}
+
+/// What every step looks at.
+struct Lifter<'a> {
+    object: &'a Object,
+    program: &'a Program,
+    facts: &'a Facts,
+}
+
+impl Lifter<'_> {
+    /// An error at an instruction.
+    fn refuse(&self, at: InsnIdx, code: Code, message: impl Into<String>) -> Diagnostic {
+        Diagnostic::error(code, message).with_span(self.program.span(at))
+    }
+
+    /// True if some execution comes there.
+    fn is_reachable(&self, at: InsnIdx) -> bool {
+        self.facts.before.get(at.at()).is_some_and(Option::is_some) && at.at() < self.program.insns.len()
+    }
+}

@@ -1,0 +1,34 @@
+// accept: an index up to 8 is compared with 8 itself
+// SPDX-License-Identifier: Apache-2.0 OR MIT OR GPL-2.0-only
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+struct table {
+	__u32 cell[8];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct table);
+} tables SEC(".maps");
+
+SEC("xdp")
+int prog(struct xdp_md *ctx)
+{
+	struct table *table;
+	__u32 key = 0, index = ctx->rx_queue_index;
+
+	table = bpf_map_lookup_elem(&tables, &key);
+	if (!table)
+		return XDP_DROP;
+	if (index > 8)
+		return XDP_DROP;
+	asm goto("if %0 == 8 goto %l1" : : "r"(index) : : edge);
+	return table->cell[index] ? XDP_TX : XDP_PASS;
+edge:
+	return XDP_PASS;
+}
+
+char _license[] SEC("license") = "Dual MIT/GPL";

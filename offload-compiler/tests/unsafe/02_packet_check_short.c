@@ -1,0 +1,19 @@
+// expect: packet access out of bounds at 16
+// kernel: invalid access to packet
+// SPDX-License-Identifier: Apache-2.0 OR MIT OR GPL-2.0-only
+/* The check proves 13 bytes; byte 13 is the fourteenth. */
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+SEC("xdp")
+int prog(struct xdp_md *ctx)
+{
+	void *data_end = (void *)(long)ctx->data_end;
+	void *data = (void *)(long)ctx->data;
+
+	if (data + 13 > data_end)
+		return XDP_DROP;
+	return *(__u8 *)(data + 13) ? XDP_PASS : XDP_DROP;
+}
+
+char _license[] SEC("license") = "Dual MIT/GPL";

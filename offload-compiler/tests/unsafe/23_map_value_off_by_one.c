@@ -1,0 +1,33 @@
+// expect: map value access out of bounds at 30
+// kernel: invalid access to map value
+// SPDX-License-Identifier: Apache-2.0 OR MIT OR GPL-2.0-only
+/* The comparison lets through 8, the last cell is 7. */
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+struct table {
+	__u32 cell[8];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct table);
+} tables SEC(".maps");
+
+SEC("xdp")
+int prog(struct xdp_md *ctx)
+{
+	struct table *table;
+	__u32 key = 0, index = ctx->rx_queue_index;
+
+	table = bpf_map_lookup_elem(&tables, &key);
+	if (!table)
+		return XDP_DROP;
+	if (index > 8)
+		return XDP_DROP;
+	return table->cell[index];
+}
+
+char _license[] SEC("license") = "Dual MIT/GPL";

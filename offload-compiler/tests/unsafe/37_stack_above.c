@@ -1,0 +1,17 @@
+// expect: stack access out of bounds at 12
+// kernel: invalid write to stack
+// SPDX-License-Identifier: Apache-2.0 OR MIT OR GPL-2.0-only
+/* The stack begins below r10. */
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+SEC("xdp")
+__attribute__((naked)) int prog(void)
+{
+	asm volatile("r1 = 7");
+	asm volatile("*(u64 *)(r10 + 0) = r1");
+	asm volatile("r0 = 2");
+	asm volatile("exit");
+}
+
+char _license[] SEC("license") = "Dual MIT/GPL";
