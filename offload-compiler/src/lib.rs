@@ -26,6 +26,6 @@ pub mod range;
 pub mod regalloc;
 pub mod schedule;
 pub mod select;
-pub mod verify;
 #[cfg(test)]
 mod testing;
+pub mod verify;

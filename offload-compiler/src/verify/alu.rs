@@ -39,7 +39,11 @@ impl Verifier<'_> {
     /// Refuses a pointer where only a number makes sense.
     pub(super) fn pointer_as_number(&self, reg: ebpf::Reg, value: &Reg, what: &str) -> Box<Refusal> {
         Refusal::new(codes::POINTER_AS_NUMBER, format!("a pointer is used as a number: {what}"))
-            .because(format!("R{} is {}; the device does not have the host's addresses", reg.0, describe(self.object, value)))
+            .because(format!(
+                "R{} is {}; the device does not have the host's addresses",
+                reg.0,
+                describe(self.object, value)
+            ))
             .help("store or compare what the pointer points to, or the difference of two pointers into the same object")
     }
 
@@ -77,8 +81,13 @@ impl Verifier<'_> {
                 self.move_pointer(width, op, src, &b, &a)?
             }
             (Kind::Scalar, _) => {
-                let refusal = Refusal::new(codes::POINTER_ARITHMETIC, format!("{} of a number and a pointer", name(op)));
-                return Err(refusal.because(self.operands(&a, &b)));
+                let refusal = Refusal::new(
+                    codes::POINTER_ARITHMETIC,
+                    format!("pointer arithmetic: {} of a number and a pointer", name(op)),
+                );
+                return Err(refusal
+                    .because(self.operands(&a, &b))
+                    .help("a pointer can only be subtracted from a pointer into the same object"));
             }
             _ => self.difference(width, op, &a, &b)?,
         };
@@ -126,7 +135,14 @@ impl Verifier<'_> {
     }
 
     /// Instructions with one operand that compute a number.
-    pub(super) fn unary(&mut self, state: &mut State, dst: ebpf::Reg, src: ebpf::Reg, what: &str, f: impl Fn(Num) -> Num) -> Check {
+    pub(super) fn unary(
+        &mut self,
+        state: &mut State,
+        dst: ebpf::Reg,
+        src: ebpf::Reg,
+        what: &str,
+        f: impl Fn(Num) -> Num,
+    ) -> Check {
         let value = self.read_number(state, src, what)?;
         let result = self.scalar(f(value.num), value.node, NodeId::NONE);
         state.set(dst.0, result);
@@ -141,12 +157,12 @@ impl Verifier<'_> {
             return Err(self.stale(reg, ptr));
         }
         if width == Width::W32 {
-            return Err(refuse("32-bit arithmetic on a pointer".to_string())
+            return Err(refuse("32-bit pointer arithmetic".to_string())
                 .because(is())
                 .help("pointers have 64 bits: use a variable of pointer type"));
         }
         if !matches!(op, AluOp::Add | AluOp::Sub) {
-            return Err(refuse(format!("{} of a pointer", name(op)))
+            return Err(refuse(format!("pointer arithmetic: {} of a pointer", name(op)))
                 .because(is())
                 .help("pointers can only be moved by adding and subtracting"));
         }
@@ -171,12 +187,13 @@ impl Verifier<'_> {
         }
         // The number decides where the pointer points.
         self.nodes.mark(by.node);
-        self.sane_number(by)?;
+        self.sane_number(ptr, by)?;
         let mut moved = *ptr;
-        let constant = by.num.as_const().map(u64::cast_signed).and_then(|by| i32::try_from(by).ok()).and_then(|by| match op {
-            AluOp::Add => ptr.off.checked_add(by),
-            _ => ptr.off.checked_sub(by),
-        });
+        let constant =
+            by.num.as_const().map(u64::cast_signed).and_then(|by| i32::try_from(by).ok()).and_then(|by| match op {
+                AluOp::Add => ptr.off.checked_add(by),
+                _ => ptr.off.checked_sub(by),
+            });
         if let Some(off) = constant {
             moved.off = off;
         } else {
@@ -193,14 +210,14 @@ impl Verifier<'_> {
         Ok(moved)
     }
 
-    fn sane_number(&self, by: &Reg) -> Check {
+    fn sane_number(&self, ptr: &Reg, by: &Reg) -> Check {
         let wide = by.num.wide;
         let bad = wide.smin <= MAX_VAR_OFF.saturating_neg() || (wide.smin == wide.smax && wide.smin >= MAX_VAR_OFF);
         if !bad {
             return Ok(());
         }
         Err(Refusal::new(codes::POINTER_RANGE, "a pointer is moved by a number that is not bounded")
-            .because(format!("it is moved by {}", describe(self.object, by)))
+            .because(format!("{} is moved by {}", describe(self.object, ptr), describe(self.object, by)))
             .help("bound the number before: use an unsigned type and compare it with a limit, or mask it"))
     }
 
@@ -216,7 +233,9 @@ impl Verifier<'_> {
         }
         Err(Refusal::new(codes::POINTER_RANGE, "a pointer is moved too far from its object")
             .because(format!("R{} is {}", reg.0, describe(self.object, ptr)))
-            .help("bound the number that is added before: use an unsigned type and compare it with a limit, or mask it"))
+            .help(
+                "bound the number that is added before: use an unsigned type and compare it with a limit, or mask it",
+            ))
     }
 
     /// `pointer op pointer`: only the difference of two pointers into one object.
@@ -234,9 +253,13 @@ impl Verifier<'_> {
             _ => false,
         };
         if op == AluOp::Sub && same {
-            return Ok(self.scalar(Num::loaded(if width == Width::W32 { 32 } else { 64 }, false), NodeId::NONE, NodeId::NONE));
+            return Ok(self.scalar(
+                Num::loaded(if width == Width::W32 { 32 } else { 64 }, false),
+                NodeId::NONE,
+                NodeId::NONE,
+            ));
         }
-        let what = format!("{} of two pointers", name(op));
+        let what = format!("pointer arithmetic: {} of two pointers", name(op));
         let refusal = Refusal::new(codes::POINTER_ARITHMETIC, what).because(self.operands(a, b));
         Err(refusal.help("only pointers into the same object can be subtracted, and none added"))
     }
@@ -245,7 +268,10 @@ impl Verifier<'_> {
     pub(super) fn same_value(&self, a: &Reg, b: &Reg) -> bool {
         let (Kind::MapValue(x), Kind::MapValue(y)) = (a.kind, b.kind) else { return false };
         let global = |map: crate::ebpf::MapIdx| {
-            self.object.maps.get(usize::from(map.0)).is_some_and(|map| map.spec.max_entries == 1 && !map.spec.kind.is_per_cpu())
+            self.object
+                .maps
+                .get(usize::from(map.0))
+                .is_some_and(|map| map.spec.max_entries == 1 && !map.spec.kind.is_per_cpu())
         };
         x == y && (a.id != 0 && a.id == b.id || global(x))
     }
@@ -253,9 +279,15 @@ impl Verifier<'_> {
     /// Refuses the use of a packet pointer from before the packet moved.
     pub(super) fn stale(&self, reg: ebpf::Reg, ptr: &Reg) -> Box<Refusal> {
         let at = if let Kind::Stale(at) = ptr.kind { at } else { 0 };
-        Refusal::new(codes::STALE_PACKET, "a packet pointer is used after the packet moved")
-            .because(format!("R{} was loaded before the call at instruction {at}, which may move or resize the packet", reg.0))
-            .help("load ctx->data and ctx->data_end again after the call, and check bounds again")
+        Refusal::new(
+            codes::STALE_PACKET,
+            "a packet pointer is used after the packet moved: it is not a pointer any more",
+        )
+        .because(format!(
+            "R{} was loaded before the call at instruction {at}, which may move or resize the packet",
+            reg.0
+        ))
+        .help("load ctx->data and ctx->data_end again after the call, and check bounds again")
     }
 }
 

@@ -21,7 +21,14 @@ pub(super) enum Sides {
 
 impl Verifier<'_> {
     /// Decides a conditional jump.
-    pub(super) fn branch(&mut self, state: &mut State, width: Width, cond: Cond, dst: ebpf::Reg, src: Operand) -> Check<Sides> {
+    pub(super) fn branch(
+        &mut self,
+        state: &mut State,
+        width: Width,
+        cond: Cond,
+        dst: ebpf::Reg,
+        src: Operand,
+    ) -> Check<Sides> {
         let a = self.read(state, dst)?;
         let b = match src {
             Operand::Reg(reg) => self.read(state, reg)?,
@@ -39,7 +46,8 @@ impl Verifier<'_> {
             (Kind::Scalar, _) => self.compare_null(state, cond, &b, &a),
             (Kind::Packet, Kind::PacketEnd) => {
                 let reg = dst.0;
-                self.compare_end(state, cond, reg, &a).ok_or_else(|| self.bad_compare(&a, &b, "packet pointers compare as unsigned"))
+                self.compare_end(state, cond, reg, &a)
+                    .ok_or_else(|| self.bad_compare(&a, &b, "packet pointers compare as unsigned"))
             }
             (Kind::PacketEnd, Kind::Packet) => {
                 let reg = register(src).map_or(0, |reg| reg.0);
@@ -57,7 +65,11 @@ impl Verifier<'_> {
                     _ => false,
                 };
                 if !comparable {
-                    return Err(self.bad_compare(&a, &b, "they do not point into the same object, or their order is signed"));
+                    return Err(self.bad_compare(
+                        &a,
+                        &b,
+                        "they do not point into the same object, or their order is signed",
+                    ));
                 }
                 Ok(Sides::Both { taken: Box::new(state.clone()), not_taken: Box::new(state.clone()) })
             }
@@ -146,9 +158,7 @@ impl Verifier<'_> {
         let [mut null, mut value] = [state.clone(), state.clone()];
         let nodes = &mut self.nodes;
         let node = nodes.fresh();
-        null.update_all(|reg| {
-            (reg.kind == ptr.kind && reg.id == ptr.id).then(|| Reg::scalar(Num::constant(0), node))
-        });
+        null.update_all(|reg| (reg.kind == ptr.kind && reg.id == ptr.id).then(|| Reg::scalar(Num::constant(0), node)));
         value.update_all(|reg| {
             (reg.kind == ptr.kind && reg.id == ptr.id).then(|| Reg { kind: Kind::MapValue(map), ..*reg })
         });

@@ -24,16 +24,21 @@ impl Verifier<'_> {
                 .help("leave the call out for the offload, or run the program on the host"));
         };
         let state = &mut path.state;
-        let mut map = None;
+        let (mut map, key) = (None, *state.reg(2));
         for (reg, &arg) in (1u8..).zip(proto.args) {
             self.argument(state, proto, &name, ebpf::Reg(reg), arg, &mut map)?;
         }
         (1..=5).for_each(|reg| state.set(reg, Reg::UNINIT));
         let result = match (proto.result, map) {
             (protos::Result::MapValueOrNull, Some(map)) => {
-                Reg { id: self.new_id(), ..Reg::pointer(Kind::MapValueOrNull(map)) }
+                let found = protos::array_size(self.object, map)
+                    .is_some_and(|size| self.constant_key(state, &key).is_some_and(|key| key < size));
+                let kind = if found { Kind::MapValue(map) } else { Kind::MapValueOrNull(map) };
+                Reg { id: self.new_id(), ..Reg::pointer(kind) }
             }
-            (protos::Result::MapValueOrNull | protos::Result::Number, _) => self.scalar(Num::ANY, NodeId::NONE, NodeId::NONE),
+            (protos::Result::MapValueOrNull | protos::Result::Number, _) => {
+                self.scalar(Num::ANY, NodeId::NONE, NodeId::NONE)
+            }
             (protos::Result::Number32, _) => self.scalar(Num::loaded(32, false), NodeId::NONE, NodeId::NONE),
         };
         state.set(0, result);
@@ -45,11 +50,20 @@ impl Verifier<'_> {
         Ok(())
     }
 
-    fn argument(&mut self, state: &State, proto: &Proto, name: &str, reg: ebpf::Reg, arg: Arg, map: &mut Option<MapIdx>) -> Check {
+    fn argument(
+        &mut self,
+        state: &State,
+        proto: &Proto,
+        name: &str,
+        reg: ebpf::Reg,
+        arg: Arg,
+        map: &mut Option<MapIdx>,
+    ) -> Check {
         let value = self.read(state, reg)?;
         let wrong = |wanted: &str| {
             Refusal::new(codes::HELPER_ARGUMENT, format!("argument {} of {name} must be {wanted}", reg.0))
                 .because(format!("R{} is {}", reg.0, describe(self.object, &value)))
+                .help("pass &map, ctx, or the address of a variable of the right type")
         };
         match arg {
             Arg::Map => match value.kind {
@@ -71,14 +85,21 @@ impl Verifier<'_> {
                 let spec = map.and_then(|map| self.object.maps.get(usize::from(map.0))).map(|map| &map.spec);
                 let Some(spec) = spec else { return Err(wrong("preceded by a map")) };
                 let (size, what) = match arg {
-                    Arg::MapKey => (spec.key_size, format!("a pointer to a key of map {} ({} bytes)", spec.name, spec.key_size)),
-                    _ => (spec.value_size, format!("a pointer to a value of map {} ({} bytes)", spec.name, spec.value_size)),
+                    Arg::MapKey => {
+                        (spec.key_size, format!("a pointer to a key of map {} ({} bytes)", spec.name, spec.key_size))
+                    }
+                    _ => (
+                        spec.value_size,
+                        format!("a pointer to a value of map {} ({} bytes)", spec.name, spec.value_size),
+                    ),
                 };
                 match value.kind {
                     Kind::Stack(depth) => self.stack_argument(state, reg, depth, &value, size),
                     Kind::MapValue(map) => self.map_access(reg, map, &value, 0, size, Mode::Read),
                     Kind::Scalar | Kind::Ctx | Kind::Map(_) | Kind::PacketEnd | Kind::Uninit => Err(wrong(&what)),
-                    Kind::Packet | Kind::Stale(_) | Kind::MapValueOrNull(_) => self.plain_access(reg, &value, 0, size, "read"),
+                    Kind::Packet | Kind::Stale(_) | Kind::MapValueOrNull(_) => {
+                        self.plain_access(reg, &value, 0, size, "read")
+                    }
                 }
             }
         }
@@ -91,9 +112,12 @@ impl Verifier<'_> {
         };
         use MapKind::{Array, Hash, LpmTrie, LruHash, PercpuArray, PercpuHash};
         if !matches!(spec.kind, Hash | Array | PercpuHash | PercpuArray | LruHash | LpmTrie) {
-            return Err(Refusal::new(codes::MAP_UNSUPPORTED, format!("{name} on a map of kind {} is not supported", spec.kind.name()))
-                .because(format!("map {} is a {}", spec.name, spec.kind.name()))
-                .help("use a hash or array map"));
+            return Err(Refusal::new(
+                codes::MAP_UNSUPPORTED,
+                format!("{name} on a map of kind {} is not supported", spec.kind.name()),
+            )
+            .because(format!("map {} is a {}", spec.name, spec.kind.name()))
+            .help("use a hash or array map"));
         }
         if proto.writes_map && (spec.frozen || spec.flags & 0x80 != 0) {
             return Err(Refusal::new(codes::READ_ONLY, "a store to read-only data")
@@ -108,7 +132,10 @@ impl Verifier<'_> {
         let depth = path.state.depth().saturating_add(1);
         if depth >= MAX_FRAMES {
             return Err(Refusal::new(codes::CALL_DEPTH, "calls are nested too deeply")
-                .because(format!("this would be function {} of at most {MAX_FRAMES} in a chain of calls", depth.saturating_add(1)))
+                .because(format!(
+                    "this would be function {} of at most {MAX_FRAMES} in a chain of calls",
+                    depth.saturating_add(1)
+                ))
                 .help("mark functions __always_inline, and do not recurse"));
         }
         let caller = path.state.top().entry;
@@ -116,6 +143,7 @@ impl Verifier<'_> {
         let mut frame = Frame::new(depth, Some(path.insn), target.0);
         (1..=5).for_each(|reg| frame.set(reg, *path.state.reg(reg)));
         (0..=5).for_each(|reg| path.state.set(reg, Reg::UNINIT));
+        self.clean_caller(&mut path.state, InsnIdx(path.insn));
         path.state.push(frame);
         path.trail = self.trail.add(path.trail, path.insn, Event::Called);
         Ok(())

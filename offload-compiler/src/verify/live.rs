@@ -210,7 +210,8 @@ fn may_touch(place: Place, off: i64, size: u32) -> u64 {
         Place::Number | Place::Map(_) | Place::Other => return 0,
     };
     // Slot n is bytes -8(n+1) to -8n-1.
-    let slot = |byte: i64| u32::try_from(byte.clamp(-512, -1).saturating_neg().saturating_sub(1).checked_div(8).unwrap_or(0));
+    let slot =
+        |byte: i64| u32::try_from(byte.clamp(-512, -1).saturating_neg().saturating_sub(1).checked_div(8).unwrap_or(0));
     let (Ok(low), Ok(high)) = (slot(last), slot(first)) else { return u64::MAX };
     let below = |bits: u32| 1u64.checked_shl(bits).map_or(u64::MAX, |bit| bit.wrapping_sub(1));
     if size == 0 || low > high { 0 } else { below(high.saturating_add(1)) & !below(low) }

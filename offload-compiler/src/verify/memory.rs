@@ -25,7 +25,15 @@ const RDONLY_PROG: u32 = 1 << 7;
 const WRONLY_PROG: u32 = 1 << 8;
 
 impl Verifier<'_> {
-    pub(super) fn load(&mut self, state: &mut State, size: Size, signed: bool, dst: ebpf::Reg, base: ebpf::Reg, off: i16) -> Check {
+    pub(super) fn load(
+        &mut self,
+        state: &mut State,
+        size: Size,
+        signed: bool,
+        dst: ebpf::Reg,
+        base: ebpf::Reg,
+        off: i16,
+    ) -> Check {
         let ptr = self.read(state, base)?;
         let bits = size.bytes().saturating_mul(8);
         let value = match ptr.kind {
@@ -33,7 +41,10 @@ impl Verifier<'_> {
             Kind::Stack(depth) => self.stack_read(state, base, depth, &ptr, off, size, signed)?,
             Kind::MapValue(map) => {
                 self.map_access(base, map, &ptr, off.into(), size.bytes(), Mode::Read)?;
-                let at = ptr.num.as_const().and_then(|var| var.checked_add_signed(i64::from(ptr.off).saturating_add(off.into())));
+                let at = ptr
+                    .num
+                    .as_const()
+                    .and_then(|var| var.checked_add_signed(i64::from(ptr.off).saturating_add(off.into())));
                 let num = match at.and_then(|at| facts::read_frozen(self.object, map, at, size)) {
                     Some(value) if signed => Num::constant(value).sign_extend(bits),
                     Some(value) => Num::constant(value),
@@ -91,18 +102,29 @@ impl Verifier<'_> {
         }
         let ptr = self.read(state, base)?;
         if !matches!(size, Size::B4 | Size::B8) {
-            return Err(Refusal::new(codes::ATOMIC, "an atomic operation of fewer than 4 bytes").help("use a 32- or 64-bit variable"));
+            return Err(Refusal::new(codes::ATOMIC, "an atomic operation of fewer than 4 bytes")
+                .help("use a 32- or 64-bit variable"));
         }
         let aligned = ptr.num.bits.add(constant_bits(ptr.off, off)).is_aligned(size.bytes().into());
         match ptr.kind {
             Kind::Ctx | Kind::Packet => {
                 return Err(Refusal::new(codes::ATOMIC, "an atomic operation on memory that has none")
-                    .because(format!("R{} is {}; only map values and the stack have atomic operations", base.0, describe(self.object, &ptr)))
+                    .because(format!(
+                        "R{} is {}; only map values and the stack have atomic operations",
+                        base.0,
+                        describe(self.object, &ptr)
+                    ))
                     .help("load, change and store the packet's bytes: no other program sees this packet"));
             }
             Kind::MapValue(_) if !aligned => {
                 return Err(Refusal::new(codes::MISALIGNED, "an atomic operation on a misaligned address")
-                    .because(format!("R{} is {}; {} bytes need an offset divisible by {}", base.0, describe(self.object, &ptr), size.bytes(), size.bytes()))
+                    .because(format!(
+                        "R{} is {}; {} bytes need an offset divisible by {}",
+                        base.0,
+                        describe(self.object, &ptr),
+                        size.bytes(),
+                        size.bytes()
+                    ))
                     .help("do not pack the structure, or move the counter to a multiple of its size"));
             }
             Kind::MapValue(map) => {
@@ -112,7 +134,10 @@ impl Verifier<'_> {
             Kind::Stack(depth) => {
                 self.stack_read(state, base, depth, &ptr, off, size, false)?;
                 if self.holds_pointer(state, depth, &ptr, off, size.bytes()) {
-                    return Err(Refusal::new(codes::POINTER_AS_NUMBER, "a pointer is used as a number: an atomic operation works on it"));
+                    return Err(Refusal::new(
+                        codes::POINTER_AS_NUMBER,
+                        "a pointer is used as a number: an atomic operation works on it",
+                    ));
                 }
                 self.stack_write(state, base, depth, &ptr, off, size, Value::Unknown)?;
             }
@@ -134,12 +159,12 @@ impl Verifier<'_> {
     pub(super) fn plain_access(&self, base: ebpf::Reg, ptr: &Reg, off: i64, size: u32, verb: &str) -> Check {
         let is = format!("R{} is {}", base.0, describe(self.object, ptr));
         match ptr.kind {
-            Kind::Packet => self.packet_access(base, ptr, off, size, verb),
+            Kind::Packet => self.packet_access(base, ptr, off, size),
             Kind::Stale(_) => Err(self.stale(base, ptr)),
             Kind::MapValueOrNull(_) => Err(Refusal::new(codes::NULL_POINTER, format!("{verb} through a pointer that may be null"))
                 .because(is)
                 .help("compare the result of the lookup with NULL first, and return if it is")),
-            Kind::PacketEnd => Err(Refusal::new(codes::BAD_POINTER, format!("{verb} at the end of the packet"))
+            Kind::PacketEnd => Err(Refusal::new(codes::BAD_POINTER, format!("{verb} through data_end"))
                 .because(is)
                 .help("data_end is only for comparisons; use ctx->data")),
             Kind::Map(_) => Err(Refusal::new(codes::BAD_POINTER, format!("{verb} of the map itself"))
@@ -148,15 +173,15 @@ impl Verifier<'_> {
             Kind::Scalar if ptr.num.as_const() == Some(0) => Err(Refusal::new(codes::NULL_POINTER, format!("{verb} through a null pointer"))
                 .because(is)
                 .help("return where the pointer is NULL")),
-            _ => Err(Refusal::new(codes::BAD_POINTER, format!("{verb} through something that is no pointer"))
+            _ => Err(Refusal::new(codes::BAD_POINTER, format!("{verb} through something that is not a pointer"))
                 .because(is)
                 .help("only pointers from the context, the packet, the stack and map lookups can be followed; a pointer is lost when it is copied in parts or computed as a number")),
         }
     }
 
-    fn packet_access(&self, base: ebpf::Reg, ptr: &Reg, off: i64, size: u32, verb: &str) -> Check {
+    fn packet_access(&self, base: ebpf::Reg, ptr: &Reg, off: i64, size: u32) -> Check {
         let refuse = |reason: String, help: String| {
-            Err(Refusal::new(codes::PACKET_BOUNDS, format!("packet {verb} out of bounds")).because(reason).help(help))
+            Err(Refusal::new(codes::PACKET_BOUNDS, "packet access out of bounds").because(reason).help(help))
         };
         let from = i64::from(ptr.off).saturating_add(off);
         let to = from.saturating_add(size.into());
@@ -168,24 +193,31 @@ impl Verifier<'_> {
         }
         if from < 0 {
             return refuse(
-                format!("R{} is {}; the access begins {} bytes before its variable part", base.0, describe(self.object, ptr), from.saturating_neg()),
+                format!(
+                    "R{} is {}; the access begins {} bytes before its variable part",
+                    base.0,
+                    describe(self.object, ptr),
+                    from.saturating_neg()
+                ),
                 "add the constant to the variable part before the comparison with data_end".to_string(),
             );
         }
         if matches!(ptr.range, BEYOND_END | AT_END) || to > ptr.range.into() {
             let what = if ptr.num.as_const() == Some(0) {
-                format!("bytes {from} to {} of the packet are needed", to.saturating_sub(1))
+                format!("{} of the packet", needed(from, to))
             } else {
-                format!("bytes {from} to {} from the variable part on are needed", to.saturating_sub(1))
+                format!("{} from the variable part on", needed(from, to))
             };
             let known = match ptr.range {
                 BEYOND_END | AT_END => "on this path the packet ends before them".to_string(),
-                0 => "none of them is compared with data_end on this path".to_string(),
+                0 => "nothing is compared with data_end on this path".to_string(),
                 range => format!("only {range} bytes are compared with data_end on this path"),
             };
             return refuse(
-                format!("{what}, {known} (R{} is {})", base.0, describe(self.object, ptr)),
-                format!("before it, return if (void *)p + {to} > data_end, where p is the pointer without its constant offset"),
+                format!("{what}: {known} (R{} is {})", base.0, describe(self.object, ptr)),
+                format!(
+                    "return before it if (void *)p + {to} > data_end, where p is the pointer without its constant offset"
+                ),
             );
         }
         Ok(())
@@ -204,9 +236,8 @@ impl Verifier<'_> {
         if size != Size::B4 || off.rem_euclid(4) != 0 || signed {
             return Err(refuse("the context is read in parts"));
         }
-        let field = |name: &str| {
-            Refusal::new(codes::CONTEXT_FIELD, format!("ctx->{name} cannot be used here"))
-        };
+        let field =
+            |name: &str| Refusal::new(codes::CONTEXT_FIELD, format!("context field ctx->{name} cannot be used here"));
         Ok(match off {
             0 => Reg::pointer(Kind::Packet),
             4 => Reg::pointer(Kind::PacketEnd),
@@ -226,7 +257,10 @@ impl Verifier<'_> {
 
     fn is_devmap_program(&self) -> bool {
         let section = self.program.section.as_str();
-        section.strip_prefix("xdp.frags/").or(section.strip_prefix("xdp/")).is_some_and(|kind| kind.starts_with("devmap"))
+        section
+            .strip_prefix("xdp.frags/")
+            .or(section.strip_prefix("xdp/"))
+            .is_some_and(|kind| kind.starts_with("devmap"))
     }
 
     /// The context pointer must be the one that the program was given.
@@ -290,10 +324,24 @@ impl Verifier<'_> {
         let fields = self.special_fields.get(usize::from(map.0)).map_or(&[][..], |fields| fields);
         match fields.iter().find(|field| from < field.to && field.from < to) {
             None => Ok(()),
-            Some(field) => Err(Refusal::new(codes::SPECIAL_FIELD, format!("struct {} is accessed directly", field.name))
-                .because(format!("it stands at bytes {} to {} of the value", field.from, field.to.saturating_sub(1)))
-                .help("only helpers may touch it")),
+            Some(field) => {
+                Err(Refusal::new(codes::SPECIAL_FIELD, format!("struct {} is accessed directly", field.name))
+                    .because(format!(
+                        "it stands at bytes {} to {} of the value",
+                        field.from,
+                        field.to.saturating_sub(1)
+                    ))
+                    .help("only helpers may touch it"))
+            }
         }
+    }
+}
+
+/// "byte 12 is needed", "bytes 12 to 15 are needed".
+fn needed(from: i64, to: i64) -> String {
+    match to.saturating_sub(1) {
+        last if last == from => format!("byte {from} is needed"),
+        last => format!("bytes {from} to {last} are needed"),
     }
 }
 

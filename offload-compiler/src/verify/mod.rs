@@ -83,6 +83,7 @@ pub struct Verified {
 /// # Errors
 /// The broken rule (codes OW0301 to OW0399), or that the budget is used up.
 pub fn verify(object: &Object, program: &Program, limits: &Limits) -> Result<Verified, Diagnostic> {
-    structure::check(object, program).map_err(|(at, refusal)| report::diagnostic(object, program, at, *refusal, None))?;
+    structure::check(object, program)
+        .map_err(|(at, refusal)| report::diagnostic(object, program, at, *refusal, None))?;
     explore::Verifier::new(object, program, limits).run()
 }

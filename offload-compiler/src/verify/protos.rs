@@ -1,6 +1,10 @@
 //! Helpers that offwire supports: their arguments, results and side effects (include/uapi/linux/bpf.h, kernel/bpf/helpers.c,
 //! net/core/filter.c). One table for the verifier, its liveness and the facts.
 
+use crate::ebpf::MapIdx;
+use crate::object::Object;
+use offwire_image::MapKind;
+
 /// What an argument has to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Arg {
@@ -42,6 +46,13 @@ pub(crate) struct Proto {
 
 /// `bpf_map_lookup_elem`.
 pub(crate) const MAP_LOOKUP: u32 = 1;
+
+/// Elements of an array map with the usual key of 4 bytes: a lookup with a smaller key always finds one.
+pub(crate) fn array_size(object: &Object, map: MapIdx) -> Option<u64> {
+    let spec = &object.maps.get(usize::from(map.0))?.spec;
+    (matches!(spec.kind, MapKind::Array | MapKind::PercpuArray) && spec.key_size == 4)
+        .then_some(spec.max_entries.into())
+}
 
 const PROTOS: &[Proto] = &[
     Proto {

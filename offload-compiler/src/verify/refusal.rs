@@ -56,11 +56,13 @@ pub(super) fn describe(object: &Object, reg: &Reg) -> String {
             BEYOND_END => "a packet pointer behind the end of the packet".to_string(),
             AT_END => "a packet pointer at or behind the end of the packet".to_string(),
             0 => format!("a packet pointer, {}, not compared with data_end yet", offset()),
-            range => format!("a packet pointer, {}, of which {range} bytes from its variable part on are checked", offset()),
+            range => {
+                format!("a packet pointer, {}, of which {range} bytes from its variable part on are checked", offset())
+            }
         },
-        Kind::PacketEnd => "the packet's end pointer".to_string(),
+        Kind::PacketEnd => "the packet's end (data_end)".to_string(),
         Kind::Map(map) => format!("the address of {}", map_name(map)),
-        Kind::MapValue(map) => format!("a pointer into a value of {}, {}", map_name(map), offset()),
-        Kind::MapValueOrNull(map) => format!("a pointer to a value of {}, or null", map_name(map)),
+        Kind::MapValue(map) => format!("a map value pointer ({}), {}", map_name(map), offset()),
+        Kind::MapValueOrNull(map) => format!("a map value pointer ({}) or null", map_name(map)),
     }
 }

@@ -42,7 +42,16 @@ fn locate(byte: i64) -> (usize, usize) {
 
 impl Verifier<'_> {
     /// Checks alignment and bounds of an access and remembers how deep the frame gets.
-    fn stack_span(&mut self, state: &State, base: ebpf::Reg, depth: u8, ptr: &Reg, off: i16, size: u32, aligned: bool) -> Check<Span> {
+    fn stack_span(
+        &mut self,
+        state: &State,
+        base: ebpf::Reg,
+        depth: u8,
+        ptr: &Reg,
+        off: i16,
+        size: u32,
+        aligned: bool,
+    ) -> Check<Span> {
         let is = |verifier: &Self| format!("R{} is {}", base.0, describe(verifier.object, ptr));
         if aligned && !ptr.num.bits.add(constant_bits(ptr.off, off)).is_aligned(size.into()) {
             return Err(Refusal::new(codes::MISALIGNED, "a misaligned stack access")
@@ -87,9 +96,12 @@ impl Verifier<'_> {
             return self.read_fixed(frame, span.from, size, signed);
         }
         if pointer_within(frame, span, size.bytes()) {
-            return Err(Refusal::new(codes::SPILL, "a load at a variable offset may read part of the stack that holds a pointer")
-                .because(format!("R{} is {}", base.0, describe(self.object, ptr)))
-                .help("keep pointers out of arrays that are indexed by a variable"));
+            return Err(Refusal::new(
+                codes::SPILL,
+                "a load at a variable offset may read part of the stack that holds a pointer",
+            )
+            .because(format!("R{} is {}", base.0, describe(self.object, ptr)))
+            .help("keep pointers out of arrays that are indexed by a variable"));
         }
         let zero = all_bytes(frame, span, size.bytes(), |slot, at| slot.bytes.get(at) == Some(&Byte::Zero));
         Ok(self.scalar(if zero { Num::constant(0) } else { Num::loaded(bits, signed) }, NodeId::NONE, NodeId::NONE))
@@ -140,28 +152,35 @@ impl Verifier<'_> {
         let value = match value {
             Value::Reg(reg, value) if value.kind != Kind::Scalar => {
                 if !aligned || size != Size::B8 {
-                    return Err(Refusal::new(codes::SPILL, "a pointer is stored on the stack in part, or at a variable offset")
-                        .because(format!("R{} is {}", reg.0, describe(self.object, &value)))
-                        .help("pointers can be kept in variables of pointer type only"));
+                    return Err(Refusal::new(
+                        codes::SPILL,
+                        "a pointer is stored on the stack in part, or at a variable offset",
+                    )
+                    .because(format!("R{} is {}", reg.0, describe(self.object, &value)))
+                    .help("pointers can be kept in variables of pointer type only"));
                 }
                 if matches!(value.kind, Kind::Stack(_)) && depth != state.depth() {
-                    return Err(Refusal::new(codes::SPILL, "a pointer to the stack is stored in the frame of the caller")
-                        .help("return values, not addresses of local variables"));
+                    return Err(Refusal::new(
+                        codes::SPILL,
+                        "a pointer to the stack is stored in the frame of the caller",
+                    )
+                    .help("return values, not addresses of local variables"));
                 }
                 Some(value)
             }
             Value::Reg(reg, _) if aligned => Some(self.linked(state, reg)),
             Value::Reg(_, value) => Some(value),
-            Value::Imm(imm) => {
-                Some(Reg::scalar(Num::signed_constant(imm.into()), self.nodes.fresh()))
-            }
+            Value::Imm(imm) => Some(Reg::scalar(Num::signed_constant(imm.into()), self.nodes.fresh())),
             Value::Unknown => None,
         };
         let pointers = state.frame(depth).is_some_and(|frame| pointer_within(frame, span, size.bytes()));
         if pointers && !fixed {
-            return Err(Refusal::new(codes::SPILL, "a store at a variable offset may overwrite part of the stack that holds a pointer")
-                .because(format!("R{} is {}", base.0, describe(self.object, ptr)))
-                .help("keep pointers out of arrays that are indexed by a variable"));
+            return Err(Refusal::new(
+                codes::SPILL,
+                "a store at a variable offset may overwrite part of the stack that holds a pointer",
+            )
+            .because(format!("R{} is {}", base.0, describe(self.object, ptr)))
+            .help("keep pointers out of arrays that are indexed by a variable"));
         }
         let zero = value.is_some_and(|value| value.as_const() == Some(0));
         if let (true, false, Some(value)) = (zero, aligned, value) {
@@ -206,11 +225,36 @@ impl Verifier<'_> {
         let span = self.stack_span(state, base, depth, ptr, 0, size, false)?;
         let Some(frame) = state.frame(depth) else { return Err(lost_frame()) };
         if pointer_within(frame, span, size) {
-            return Err(Refusal::new(codes::POINTER_AS_NUMBER, "a pointer is used as a number: a helper is given memory that holds it")
-                .because(format!("R{} is {}", base.0, describe(self.object, ptr)))
-                .help("keys and values of maps cannot hold pointers"));
+            return Err(Refusal::new(
+                codes::POINTER_AS_NUMBER,
+                "a pointer is used as a number: a helper is given memory that holds it",
+            )
+            .because(format!("R{} is {}", base.0, describe(self.object, ptr)))
+            .help("keys and values of maps cannot hold pointers"));
         }
         Ok(())
+    }
+
+    /// The 4-byte key on the stack that the pointer points to, if it is certain (`get_constant_map_key`). That it is, decides.
+    pub(super) fn constant_key(&mut self, state: &State, key: &Reg) -> Option<u64> {
+        let (Kind::Stack(depth), Some(var)) = (key.kind, key.num.as_const()) else { return None };
+        let first = i64::from(key.off).wrapping_add(var.cast_signed());
+        let (slot, start) = locate(first);
+        let slot = state.frame(depth)?.slot(slot);
+        let spilled = slot.spilled.as_deref();
+        let spilled_zero = spilled.is_some_and(|reg| reg.as_const() == Some(0));
+        let mut window = slot.bytes.iter().skip(start).take(4);
+        let value = if start <= 4 && window.all(|&byte| byte == Byte::Zero || byte == Byte::Spill && spilled_zero) {
+            Some(0)
+        } else if start == 0 && slot.spill_size() == 4 {
+            spilled.and_then(Reg::as_const)
+        } else {
+            None
+        };
+        if let (Some(_), Some(spilled)) = (value, spilled) {
+            self.nodes.mark(spilled.node);
+        }
+        value
     }
 
     /// True if an access may touch a slot that holds a pointer.
