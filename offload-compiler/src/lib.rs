@@ -22,7 +22,11 @@ pub mod emit;
 pub mod facts;
 pub mod ir;
 pub mod object;
+<<<<<<< HEAD
 mod pipeline;
+=======
+pub mod opt;
+>>>>>>> ir
 pub mod range;
 pub mod regalloc;
 pub mod schedule;
