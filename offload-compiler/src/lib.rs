@@ -22,11 +22,8 @@ pub mod emit;
 pub mod facts;
 pub mod ir;
 pub mod object;
-<<<<<<< HEAD
-mod pipeline;
-=======
 pub mod opt;
->>>>>>> ir
+mod pipeline;
 pub mod range;
 pub mod regalloc;
 pub mod schedule;
