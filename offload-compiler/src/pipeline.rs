@@ -5,6 +5,7 @@ use crate::ebpf::InsnIdx;
 use crate::facts::{self, Facts};
 use crate::ir::{self, Func};
 use crate::object::{Object, Program};
+use crate::opt::{self, MapSizes};
 use offwire_diag::Diagnostic;
 use offwire_image::{Dispatch, DispatchMode, Image, MapSpec};
 use offwire_isa::Profile;
@@ -41,6 +42,7 @@ pub fn compile(
 ) -> Result<Compiled, Diagnostic> {
     let facts = facts::analyze(object, program)?;
     let func = ir::lift(object, program, &facts)?;
+    let func = opt::optimize(func, &MapSizes::of(object));
     let dispatch = match options.dispatch {
         Some(mode) => Dispatch { mode, reason: "asked for by the user".into() },
         None => Dispatch { mode: DispatchMode::Cpu, reason: "always legal".into() },

@@ -78,6 +78,8 @@ pub fn generate(
             Err(Failure::Empty) => return Err(internal("there is no code", &func.name)),
         }
     };
+    schedule::check(&prepared, &regions, &code)
+        .map_err(|error| internal("the schedule is wrong", &format!("trace of {}: {}", error.head, error.what)))?;
     regalloc::check(&code, &allocated)
         .map_err(|error| internal("register allocation is wrong", &format!("word {}: {}", error.word.0, error.what)))?;
     let laid = emit::layout(&allocated).map_err(|error| match error {
