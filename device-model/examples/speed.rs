@@ -223,8 +223,8 @@ fn main() {
         let (mut offered, mut state) = (0u64, 1u64);
         let start = Instant::now();
         while (latencies.len() as u64) < packets {
-            // Two thousand packets stay offered, so the device never runs dry.
-            while offered < packets && offered - (latencies.len() as u64) < 4000 {
+            // Enough packets stay offered, so the device never runs dry.
+            while offered < packets && offered - (latencies.len() as u64) < 1200 {
                 state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                 let from = &frames[((state >> 33) % u64::from(flows)) as usize];
                 let mut bytes = pool.pop().unwrap_or_default();
@@ -237,7 +237,7 @@ fn main() {
                 }
                 offered += 1;
             }
-            device.run_until(device.now() + 500);
+            device.run_until(device.now() + 400);
             for departure in device.departures() {
                 latencies.push(departure.exited - departure.dispatched);
                 pool.push(departure.bytes);

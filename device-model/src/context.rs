@@ -1,13 +1,15 @@
 //! A context: one hardware thread of an engine with the packet that it holds.
 
 use offwire_isa::{
-    METADATA_EGRESS_IFINDEX, METADATA_INGRESS_IFINDEX, METADATA_PACKET_LEN, METADATA_RX_QUEUE_INDEX, METADATA_VCPU,
+    CodeAddr, METADATA_EGRESS_IFINDEX, METADATA_INGRESS_IFINDEX, METADATA_PACKET_LEN, METADATA_RX_QUEUE_INDEX,
+    METADATA_VCPU,
 };
 
 use crate::fault::{Fault, FaultCause};
 use crate::geometry::{METADATA, SCRATCH, STACK, VALID_LINE};
 use crate::op::Goto;
 use crate::packet::{Lines, Packet};
+use crate::packets::{NONE, PacketId, Record};
 
 /// Bytes behind each memory, so that an 8 B access at its last byte needs no second check.
 const PAD: usize = 8;
@@ -103,47 +105,29 @@ pub(crate) fn store(bytes: &mut [u8], size: u8, value: u64) {
     }
 }
 
-/// What the dispatcher tells a context about its packet.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Ticket {
-    pub seq: u64,
-    pub port: u16,
-    pub ingress_ifindex: u32,
-    pub rx_queue: u32,
-    pub vcpu: u16,
-    /// Order bucket.
-    pub bucket: u32,
-    /// Entry of the order restorer.
-    pub entry: u32,
-    pub arrival: u64,
-    pub dispatched: u64,
-    /// First cycle at which no word of the packet is issued any more.
-    pub deadline: u64,
-}
-
 /// One context.
 #[derive(Clone, Debug)]
 pub(crate) struct Context {
     pub registers: [u64; 16],
     /// The word to run; while a request is out, the word that made it.
     pub pc: Goto,
-    /// Words that were run ahead of their slots.
-    pub ahead: u16,
-    /// The last word run ahead ended the packet.
-    pub ends: bool,
-    /// Return value, once the packet has ended.
-    pub retval: u32,
+    pub packet: Packet,
     /// Lines that the refused word misses.
     pub miss: Lines,
-    pub packet: Packet,
-    pub ticket: Ticket,
-    pub fault: Option<Fault>,
+    /// The packet's record, and its number since `load`.
+    pub id: PacketId,
+    pub seq: u64,
+    /// First cycle at which no word of the packet is issued any more.
+    pub deadline: u64,
+    /// Return value, once the packet has ended.
+    pub retval: u32,
     pub words: u32,
     pub slots: u32,
-    /// Cycle at which the word that ended the packet left the pipe.
+    pub fault: Option<Fault>,
+    /// Cycle at which the packet ended.
     pub exited: u64,
-    pub stack: Memory<{ STACK as usize + PAD }>,
     pub scratch: Memory<{ SCRATCH as usize + PAD }>,
+    pub stack: Memory<{ STACK as usize + PAD }>,
 }
 
 impl Context {
@@ -151,43 +135,52 @@ impl Context {
         Context {
             registers: [0; 16],
             pc: 0,
-            ahead: 0,
-            ends: false,
-            retval: 0,
-            miss: 0,
             packet: Packet::default(),
-            ticket: Ticket::default(),
-            fault: None,
+            miss: 0,
+            id: NONE,
+            seq: 0,
+            deadline: 0,
+            retval: 0,
             words: 0,
             slots: 0,
+            fault: None,
             exited: 0,
-            stack: Memory::new(),
             scratch: Memory::new(),
+            stack: Memory::new(),
         }
     }
 
     /// Takes a packet: registers zero, no line of stack and scratch valid but the metadata.
-    pub(crate) fn take(&mut self, packet: Packet, ticket: Ticket, entry: Goto) {
+    pub(crate) fn take(&mut self, id: PacketId, record: &mut Record, entry: Goto, budget: u64, window: u32, far: u32) {
         self.registers = [0; 16];
         self.pc = entry;
-        self.ahead = 0;
-        self.ends = false;
+        self.packet.take(std::mem::take(&mut record.out.bytes), window, far);
+        self.id = id;
+        self.seq = record.out.seq;
+        self.deadline = record.out.dispatched + budget;
         self.retval = 0;
-        self.miss = 0;
-        self.packet = packet;
-        self.ticket = ticket;
-        self.fault = None;
         self.words = 0;
         self.slots = 0;
+        self.fault = None;
         self.stack.valid = 0;
         self.scratch.valid = 0;
-        let ticket = &self.ticket;
         let block = self.scratch.at(0, METADATA);
-        put(block, METADATA_INGRESS_IFINDEX, ticket.ingress_ifindex.to_le_bytes());
-        put(block, METADATA_RX_QUEUE_INDEX, ticket.rx_queue.to_le_bytes());
+        put(block, METADATA_INGRESS_IFINDEX, record.ingress_ifindex.to_le_bytes());
+        put(block, METADATA_RX_QUEUE_INDEX, record.rx_queue.to_le_bytes());
         put(block, METADATA_EGRESS_IFINDEX, 0u32.to_le_bytes());
-        put(block, METADATA_VCPU, u32::from(ticket.vcpu).to_le_bytes());
+        put(block, METADATA_VCPU, u32::from(record.vcpu).to_le_bytes());
         self.note_length();
+    }
+
+    /// Gives the packet back with what became of it.
+    pub(crate) fn give(&mut self, record: &mut Record) {
+        let out = &mut record.out;
+        out.bytes = self.packet.give();
+        out.retval = self.retval;
+        out.exited = self.exited;
+        out.words = self.words;
+        out.slots = self.slots;
+        out.fault = self.fault;
     }
 
     /// Brings `packet_len` of the metadata up to date.
@@ -198,7 +191,7 @@ impl Context {
 
     /// Ends the packet with a fault at the word `pc`.
     pub(crate) fn fail(&mut self, cause: FaultCause) {
-        self.fault = Some(Fault { cause, word: offwire_isa::CodeAddr(self.pc) });
+        self.fault = Some(Fault { cause, word: CodeAddr(self.pc) });
         self.retval = 0;
     }
 }

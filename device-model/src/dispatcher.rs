@@ -8,24 +8,13 @@ use std::collections::VecDeque;
 
 use offwire_image::DispatchMode;
 
-use crate::context::Ticket;
 use crate::counters::Stall;
-
-const NONE: u32 = u32::MAX;
-
-/// A packet in the ingress FIFO.
-#[derive(Clone, Debug, Default)]
-struct Waiting {
-    ticket: Ticket,
-    bytes: Vec<u8>,
-    /// The next packet of the same queue.
-    next: u32,
-}
+use crate::packets::{NONE, PacketId, Packets};
 
 #[derive(Clone, Copy, Debug)]
 struct Queue {
-    head: u32,
-    tail: u32,
+    head: PacketId,
+    tail: PacketId,
     /// A packet of the queue is eligible or runs.
     busy: bool,
 }
@@ -34,10 +23,11 @@ struct Queue {
 #[derive(Clone, Debug)]
 pub(crate) struct Dispatcher {
     mode: DispatchMode,
-    waiting: Vec<Waiting>,
-    free: Vec<u32>,
     queues: Vec<Queue>,
-    eligible: VecDeque<u32>,
+    eligible: VecDeque<PacketId>,
+    /// Packets in the FIFO.
+    waiting: u32,
+    capacity: u32,
     /// Packets per engine shifted left by 8, plus the number of the engine.
     load: Vec<u32>,
     free_contexts: u32,
@@ -51,10 +41,10 @@ impl Dispatcher {
     pub(crate) fn new(capacity: u32, engines: u32, contexts: u32, width: u32) -> Self {
         Dispatcher {
             mode: DispatchMode::Cpu,
-            waiting: (0..capacity).map(|_| Waiting::default()).collect(),
-            free: (0..capacity).rev().collect(),
             queues: Vec::new(),
             eligible: VecDeque::with_capacity(capacity as usize),
+            waiting: 0,
+            capacity,
             load: (0..engines).collect(),
             free_contexts: engines * contexts,
             width,
@@ -79,65 +69,58 @@ impl Dispatcher {
         self.mode
     }
 
-    fn queue_of(&self, ticket: &Ticket) -> Option<usize> {
+    fn queue_of(&self, id: PacketId, packets: &Packets) -> Option<usize> {
         match self.mode {
-            DispatchMode::Cpu => Some(usize::from(ticket.vcpu)),
-            DispatchMode::Flow => Some(ticket.bucket as usize),
+            DispatchMode::Cpu => Some(usize::from(packets.get(id).vcpu)),
+            DispatchMode::Flow => Some(packets.get(id).bucket as usize),
             DispatchMode::Any => None,
         }
     }
 
-    /// Packets in the FIFO.
-    pub(crate) fn len(&self) -> usize {
-        self.waiting.len() - self.free.len()
-    }
-
     pub(crate) fn has_room(&self) -> bool {
-        !self.free.is_empty()
+        self.waiting < self.capacity
     }
 
     /// True if no packet is waiting.
     pub(crate) fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.waiting == 0
     }
 
-    /// A packet comes in. Gives the bytes back if the FIFO is full.
-    pub(crate) fn arrive(&mut self, ticket: Ticket, bytes: Vec<u8>) -> Result<(), Vec<u8>> {
-        let Some(at) = self.free.pop() else { return Err(bytes) };
-        self.waiting[at as usize] = Waiting { ticket, bytes, next: NONE };
-        match self.queue_of(&ticket) {
-            None => self.eligible.push_back(at),
-            Some(queue) => {
-                let queue = &mut self.queues[queue];
-                if !queue.busy {
-                    queue.busy = true;
-                    self.eligible.push_back(at);
-                } else if queue.tail == NONE {
-                    queue.head = at;
-                    queue.tail = at;
-                } else {
-                    let tail = std::mem::replace(&mut queue.tail, at);
-                    self.waiting[tail as usize].next = at;
-                }
-            }
+    /// A packet comes in, for which there must be room.
+    pub(crate) fn arrive(&mut self, id: PacketId, packets: &mut Packets) {
+        self.waiting += 1;
+        packets.get_mut(id).next = NONE;
+        let Some(queue) = self.queue_of(id, packets) else {
+            self.eligible.push_back(id);
+            return;
+        };
+        let queue = &mut self.queues[queue];
+        if !queue.busy {
+            queue.busy = true;
+            self.eligible.push_back(id);
+        } else if queue.tail == NONE {
+            queue.head = id;
+            queue.tail = id;
+        } else {
+            let tail = std::mem::replace(&mut queue.tail, id);
+            packets.get_mut(tail).next = id;
         }
-        Ok(())
     }
 
-    /// The packet of `ticket` has exited: the next one of its queue is eligible.
-    pub(crate) fn release(&mut self, ticket: &Ticket) {
-        let Some(queue) = self.queue_of(ticket) else { return };
+    /// A packet has exited: the next one of its queue is eligible.
+    pub(crate) fn release(&mut self, id: PacketId, packets: &Packets) {
+        let Some(queue) = self.queue_of(id, packets) else { return };
         let queue = &mut self.queues[queue];
         if queue.head == NONE {
             queue.busy = false;
             return;
         }
-        let at = queue.head;
-        queue.head = self.waiting[at as usize].next;
+        let first = queue.head;
+        queue.head = packets.get(first).next;
         if queue.head == NONE {
             queue.tail = NONE;
         }
-        self.eligible.push_back(at);
+        self.eligible.push_back(first);
     }
 
     /// A context of the engine is free again.
@@ -147,6 +130,7 @@ impl Dispatcher {
     }
 
     /// What stalls the dispatcher, if anything.
+    #[inline(always)]
     fn stall(&self, restorer_full: bool) -> Option<Stall> {
         if self.eligible.is_empty() {
             Some(if self.is_empty() { Stall::NoPacket } else { Stall::Serialised })
@@ -166,12 +150,8 @@ impl Dispatcher {
 
     /// Counts the cycles up to `cycle` (not with it) in which nothing was placed; nothing has changed since.
     pub(crate) fn account(&mut self, cycle: u64, restorer_full: bool) {
-        if self.accounted < cycle {
-            if let Some(stall) = self.stall(restorer_full) {
-                self.stalls[stall as usize] += (cycle - self.accounted) * u64::from(self.width);
-            }
-            self.accounted = cycle;
-        }
+        self.stalls = self.counted(cycle, restorer_full);
+        self.accounted = self.accounted.max(cycle);
     }
 
     /// The stalls as they are when `account(cycle)` has been called.
@@ -183,29 +163,28 @@ impl Dispatcher {
         stalls
     }
 
-    /// One cycle: up to `width` packets are given to `place` with their engine. `restorer_full` asks anew before each.
-    pub(crate) fn step<C>(
-        &mut self,
-        cycle: u64,
-        shared: &mut C,
-        restorer_full: impl Fn(&C) -> bool,
-        mut place: impl FnMut(&mut C, u16, Ticket, Vec<u8>),
-    ) {
-        for left in (1..=self.width).rev() {
-            if let Some(stall) = self.stall(restorer_full(shared)) {
-                self.stalls[stall as usize] += u64::from(left);
-                break;
-            }
-            let (Some(at), Some(&load)) = (self.eligible.pop_front(), self.load.iter().min()) else { break };
-            let engine = load & 0xff;
-            self.load[engine as usize] += 1 << 8;
-            self.free_contexts -= 1;
-            self.placed += 1;
-            let waiting = &mut self.waiting[at as usize];
-            let (ticket, bytes) = (waiting.ticket, std::mem::take(&mut waiting.bytes));
-            self.free.push(at);
-            place(shared, engine as u16, ticket, bytes);
+    /// The packet and the engine that are placed next in this cycle, after `placed` others; counts what is left if none is.
+    #[inline]
+    pub(crate) fn place(&mut self, placed: u32, restorer_full: bool) -> Option<(PacketId, u16)> {
+        if placed == self.width {
+            return None;
         }
+        if let Some(stall) = self.stall(restorer_full) {
+            self.stalls[stall as usize] += u64::from(self.width - placed);
+            return None;
+        }
+        let id = self.eligible.pop_front()?;
+        let engine = self.load.iter().min()? & 0xff;
+        self.load[engine as usize] += 1 << 8;
+        self.free_contexts -= 1;
+        self.waiting -= 1;
+        self.placed += 1;
+        Some((id, engine as u16))
+    }
+
+    /// All packets of `cycle` are placed.
+    #[inline(always)]
+    pub(crate) fn placed(&mut self, cycle: u64) {
         self.accounted = cycle + 1;
     }
 }

@@ -2,22 +2,63 @@
 
 use offwire_isa::{CodeAddr, Profile};
 
-use crate::context::{Context, Ticket};
+use crate::context::Context;
 use crate::counters::{Empty, Replay, SlotCounters};
-use crate::dispatcher::Dispatcher;
 use crate::execute::{self, Then};
 use crate::fault::FaultCause;
 use crate::geometry::LINE;
 use crate::map::unit::{ContextId, MapUnit};
 use crate::op::{Goto, Op, unit};
-use crate::packet::Packet;
-use crate::restorer::Restorer;
+use crate::packets::{PacketId, Packets};
 use crate::ring::Ring;
 use crate::trace::{At, Event, Trace};
-use crate::{Departure, verdict};
+use crate::verdict;
 
 /// Words that a context runs ahead at once, at most.
 const AHEAD: u64 = 64;
+
+/// The program that runs.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Program {
+    pub ops: Vec<Op>,
+    pub entry: Goto,
+    /// Cycles that a packet may take, from its dispatch on.
+    pub budget: u64,
+}
+
+/// What the dispatcher and the restorer have to know of a packet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Ended {
+    /// It has ended: the next one that waits for it may run.
+    Exited { id: PacketId },
+    /// It is out of its context, which is free.
+    Done { id: PacketId, engine: u16 },
+}
+
+/// What engines tell in each cycle of a window.
+#[derive(Clone, Debug)]
+pub(crate) struct Outbox {
+    pub from: u64,
+    pub cycles: Vec<Vec<Ended>>,
+}
+
+impl Outbox {
+    #[inline(always)]
+    fn push(&mut self, cycle: u64, ended: Ended) {
+        if let Some(events) = self.cycles.get_mut((cycle - self.from) as usize) {
+            events.push(ended);
+        }
+    }
+}
+
+/// What an engine works with in a window of cycles.
+pub(crate) struct Around<'a, T> {
+    pub program: &'a Program,
+    pub map: &'a mut MapUnit,
+    pub packets: &'a mut Packets,
+    pub out: &'a mut Outbox,
+    pub trace: &'a mut T,
+}
 
 /// What happens to a context when its word leaves the pipe.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -45,20 +86,12 @@ enum Wait {
     Map,
 }
 
-/// A context in one of the engine's FIFOs, with the cycle at which it gets to the front of it.
+/// A context in one of the engine's FIFOs, with the cycle at which it leaves it.
 #[derive(Clone, Copy, Debug, Default)]
 struct Timed<T> {
     at: u64,
     context: u8,
     what: T,
-}
-
-/// The parts of the device that engines share.
-#[derive(Clone, Debug)]
-pub(crate) struct Shared {
-    pub dispatcher: Dispatcher,
-    pub map: MapUnit,
-    pub restorer: Restorer,
 }
 
 /// Latencies and widths; see the profile.
@@ -80,12 +113,15 @@ pub(crate) struct Engine {
     number: u16,
     first_id: ContextId,
     timing: Timing,
-    contexts: Vec<Context>,
-    /// One bit a context without a packet.
-    free: u64,
     ready: Ring<u8>,
     pipe: Ring<Timed<Leave>>,
-    /// Contexts that wait for the in-port, the packet unit, the answer port, the out-port; each in ascending order.
+    /// The next cycle at which one of the FIFOs below has something.
+    event: u64,
+    /// Packets on their way from the packet store to the in-port, in order.
+    arriving: Ring<Timed<PacketId>>,
+    /// Contexts whose missed lines are on that way, in order.
+    fetching: Ring<Timed<()>>,
+    /// Contexts that wait for the in-port, the packet unit, the answer port, the out-port; each in order.
     incoming: Ring<Timed<Wait>>,
     adjusting: Ring<Timed<()>>,
     answered: Ring<Timed<()>>,
@@ -95,9 +131,16 @@ pub(crate) struct Engine {
     out_free: u64,
     /// Contexts by [`Wait`].
     waits: [u8; 4],
+    /// One bit a context without a packet.
+    free: u64,
+    /// One bit a context whose last word run ahead ended its packet.
+    ends: u64,
+    /// Words that each context has run ahead of their slots.
+    ahead: [u8; 64],
     /// Slots before this cycle are counted.
     accounted: u64,
     counters: SlotCounters,
+    contexts: Vec<Context>,
 }
 
 impl Engine {
@@ -109,16 +152,17 @@ impl Engine {
             timing: Timing {
                 depth: u64::from(profile.pipeline_depth),
                 turn: u64::from(profile.pipeline_depth) + u64::from(contexts),
-                packet_store: u64::from(profile.packet_store_cycles),
+                packet_store: u64::from(profile.packet_store_cycles.max(1)),
                 adjust: u64::from(profile.adjust_cycles.max(1)),
                 bus: profile.packet_bus_bytes.max(1),
                 window: profile.packet_window_bytes,
                 far_lines: profile.far_lines,
             },
-            contexts: (0..contexts).map(|_| Context::new()).collect(),
-            free: u64::MAX >> (64 - contexts),
             ready: Ring::new(contexts),
             pipe: Ring::new(contexts),
+            event: u64::MAX,
+            arriving: Ring::new(contexts),
+            fetching: Ring::new(contexts),
             incoming: Ring::new(contexts),
             adjusting: Ring::new(contexts),
             answered: Ring::new(contexts),
@@ -127,8 +171,12 @@ impl Engine {
             answer_free: 0,
             out_free: 0,
             waits: [0; 4],
+            free: u64::MAX >> (64 - contexts),
+            ends: 0,
+            ahead: [0; 64],
             accounted: 0,
             counters: SlotCounters::default(),
+            contexts: (0..contexts).map(|_| Context::new()).collect(),
         }
     }
 
@@ -175,10 +223,10 @@ impl Engine {
         u64::from(bytes.div_ceil(self.timing.bus))
     }
 
-    /// The in-port brings `bytes` that were asked for at `cycle`. Returns when they are here.
-    fn bring_in(&mut self, cycle: u64, bytes: u32) -> u64 {
+    /// The in-port takes `bytes` that are there from `cycle` on. Returns when they are in their context.
+    fn take_in(&mut self, cycle: u64, bytes: u32) -> u64 {
         let beats = self.beats(bytes);
-        self.in_free = self.in_free.max(cycle + self.timing.packet_store) + beats;
+        self.in_free = self.in_free.max(cycle) + beats;
         self.counters.in_cycles += beats;
         self.in_free
     }
@@ -194,78 +242,85 @@ impl Engine {
         self.out_free
     }
 
-    /// A packet is dispatched to the lowest free context. Returns the cycle at which its first word can be issued.
-    pub(crate) fn dispatch<T: Trace>(
-        &mut self,
-        cycle: u64,
-        bytes: Vec<u8>,
-        ticket: Ticket,
-        entry: Goto,
-        map: &mut MapUnit,
-        trace: &mut T,
-    ) -> u64 {
-        self.account(cycle);
-        let number = self.free.trailing_zeros().min(self.contexts.len() as u32 - 1) as u8;
-        self.free &= !(1 << number);
-        let at = self.bring_in(cycle, (bytes.len() as u32).min(self.timing.window));
-        let packet = Packet::new(bytes, self.timing.window, self.timing.far_lines);
-        self.contexts[usize::from(number)].take(packet, ticket, entry);
-        let port = &mut map.ports[usize::from(self.id(number))];
-        port.window.valid = false;
-        port.seq = ticket.seq;
-        port.vcpu = ticket.vcpu;
-        self.incoming.push(Timed { at, context: number, what: Wait::Transfer });
-        self.waits[Wait::Transfer as usize] += 1;
-        if T::ON {
-            trace.event(Event::Dispatched { at: self.at(cycle, number), vcpu: ticket.vcpu });
-        }
+    /// A packet is dispatched to this engine at `cycle`. Returns the cycle at which it comes to the in-port.
+    pub(crate) fn dispatch(&mut self, cycle: u64, id: PacketId) -> u64 {
+        let at = cycle + self.timing.packet_store;
+        self.arriving.push(Timed { at, context: 0, what: id });
+        self.event = self.event.min(at);
         at
     }
 
-    /// An answer arrives that takes so many cycles of the answer port. Returns the cycle at which its context is ready.
+    /// An answer comes at `cycle` and takes so many cycles of the answer port. Returns the cycle at which its context is ready.
     pub(crate) fn answer(&mut self, cycle: u64, id: ContextId, beats: u32) -> u64 {
         let start = self.answer_free.max(cycle);
         self.counters.answer_wait_cycles += start - cycle;
         self.answer_free = start + u64::from(beats);
         self.answered.push(Timed { at: self.answer_free, context: (id - self.first_id) as u8, what: () });
+        self.event = self.event.min(self.answer_free);
         self.answer_free
     }
 
-    /// The next cycle at which something happens here, after `cycle`.
-    #[inline]
-    fn due(&self, cycle: u64) -> u64 {
-        if !self.ready.is_empty() {
-            return cycle + 1;
+    /// Runs the cycles from `from` to `to` (not with it); `due` is the first at which something happens. Returns the next one.
+    ///
+    /// Answers and packets that come within these cycles are announced already. `AHEAD`: goes from event to event, and contexts
+    /// run ahead of their slots.
+    pub(crate) fn run<T: Trace, const FAST: bool>(&mut self, due: u64, to: u64, around: &mut Around<'_, T>) -> u64 {
+        let mut cycle = due;
+        while cycle < to {
+            cycle = self.cycle::<T, FAST>(cycle, around);
         }
-        let at = |timed: Option<u64>| timed.unwrap_or(u64::MAX);
-        at(self.pipe.front().map(|timed| timed.at))
-            .min(at(self.incoming.front().map(|timed| timed.at)))
-            .min(at(self.answered.front().map(|timed| timed.at)))
-            .min(at(self.adjusting.front().map(|timed| timed.at)))
-            .min(at(self.outgoing.front().map(|timed| timed.at)))
+        cycle
     }
 
-    /// One cycle. Returns the next at which something happens. `AHEAD`: contexts may run ahead of their slots.
-    pub(crate) fn step<T: Trace, const RUN_AHEAD: bool>(
-        &mut self,
-        cycle: u64,
-        program: &[Op],
-        shared: &mut Shared,
-        trace: &mut T,
-    ) -> u64 {
+    /// One cycle. Returns the next at which something happens.
+    #[inline(always)]
+    fn cycle<T: Trace, const FAST: bool>(&mut self, cycle: u64, around: &mut Around<'_, T>) -> u64 {
         self.account(cycle);
         while let Some(&Timed { at, context, what }) = self.pipe.front()
             && at <= cycle
         {
             self.pipe.pop();
-            self.leave(cycle, context, what, shared, trace);
+            if what == Leave::Ready {
+                self.ready.push(context);
+            } else {
+                self.leave(cycle, context, what, around);
+            }
         }
+        if self.event <= cycle {
+            self.events(cycle, around);
+        }
+        if let Some(context) = self.ready.pop() {
+            let leave = self.issue::<T, FAST>(cycle, context, around);
+            self.pipe.push(Timed { at: cycle + self.timing.depth, context, what: leave });
+            self.accounted = cycle + 1;
+        }
+        if !self.ready.is_empty() {
+            return cycle + 1;
+        }
+        self.event.min(self.pipe.front().map_or(u64::MAX, |word| word.at))
+    }
+
+    /// What the FIFOs give at `cycle`.
+    #[inline(never)]
+    fn events<T: Trace>(&mut self, cycle: u64, around: &mut Around<'_, T>) {
         while let Some(&Timed { at, context, .. }) = self.answered.front()
             && at <= cycle
         {
             self.answered.pop();
             self.waits[Wait::Map as usize] -= 1;
-            self.wake(cycle, context, program, shared, trace);
+            self.wake(cycle, context, around);
+        }
+        while let Some(&Timed { at, what, .. }) = self.arriving.front()
+            && at <= cycle
+        {
+            self.arriving.pop();
+            self.start(cycle, what, around);
+        }
+        while let Some(&Timed { at, context, .. }) = self.fetching.front()
+            && at <= cycle
+        {
+            self.fetching.pop();
+            self.fetched(cycle, context);
         }
         while let Some(&Timed { at, context, what }) = self.incoming.front()
             && at <= cycle
@@ -279,148 +334,162 @@ impl Engine {
         {
             self.adjusting.pop();
             self.waits[Wait::Adjust as usize] -= 1;
-            self.wake(cycle, context, program, shared, trace);
+            self.wake(cycle, context, around);
         }
         while let Some(&Timed { at, context, .. }) = self.outgoing.front()
             && at <= cycle
         {
             self.outgoing.pop();
-            self.done(cycle, context, shared);
+            self.done(cycle, context, around);
         }
-        if let Some(context) = self.ready.pop() {
-            let leave = self.issue::<T, RUN_AHEAD>(cycle, context, program, shared, trace);
-            self.pipe.push(Timed { at: cycle + self.timing.depth, context, what: leave });
-            self.accounted = cycle + 1;
-        }
-        self.due(cycle)
+        let at = |timed: Option<u64>| timed.unwrap_or(u64::MAX);
+        self.event = at(self.answered.front().map(|timed| timed.at))
+            .min(at(self.arriving.front().map(|timed| timed.at)))
+            .min(at(self.fetching.front().map(|timed| timed.at)))
+            .min(at(self.incoming.front().map(|timed| timed.at)))
+            .min(at(self.adjusting.front().map(|timed| timed.at)))
+            .min(at(self.outgoing.front().map(|timed| timed.at)));
     }
 
-    /// A word leaves the pipe.
-    #[inline(always)]
-    fn leave<T: Trace>(&mut self, cycle: u64, number: u8, leave: Leave, shared: &mut Shared, trace: &mut T) {
+    /// Missed lines are at the in-port; changed ones make room for them.
+    fn fetched(&mut self, cycle: u64, number: u8) {
+        let context = &mut self.contexts[usize::from(number)];
+        let lines = context.miss.count_ones();
+        let written = context.packet.fetch(context.miss);
+        let at = self.take_in(cycle, lines * LINE);
+        self.send_out(cycle, written);
+        self.incoming.push(Timed { at, context: number, what: Wait::Lines });
+    }
+
+    /// A packet is at the in-port and gets the lowest free context.
+    fn start<T: Trace>(&mut self, cycle: u64, id: PacketId, around: &mut Around<'_, T>) {
+        // The dispatcher has made sure that there is one.
+        let number = self.free.trailing_zeros().min(self.contexts.len() as u32 - 1) as u8;
+        self.free &= !(1 << number);
+        let record = around.packets.get_mut(id);
+        let at = self.take_in(cycle, (record.out.bytes.len() as u32).min(self.timing.window));
+        let port = &mut around.map.ports[usize::from(self.first_id + ContextId::from(number))];
+        port.window.valid = false;
+        port.seq = record.out.seq;
+        port.vcpu = record.vcpu;
+        let (program, timing) = (around.program, self.timing);
+        let context = &mut self.contexts[usize::from(number)];
+        context.take(id, record, program.entry, program.budget, timing.window, timing.far_lines);
+        self.incoming.push(Timed { at, context: number, what: Wait::Transfer });
+        self.waits[Wait::Transfer as usize] += 1;
+        if T::ON {
+            let vcpu = around.packets.get(id).vcpu;
+            around.trace.event(Event::Started { at: self.at(cycle, number), vcpu });
+        }
+    }
+
+    /// A word leaves the pipe, and its context is not ready.
+    #[inline(never)]
+    fn leave<T: Trace>(&mut self, cycle: u64, number: u8, leave: Leave, around: &mut Around<'_, T>) {
         match leave {
             Leave::Ready => self.ready.push(number),
             Leave::Map => self.waits[Wait::Map as usize] += 1,
             Leave::Lines => {
-                let context = &mut self.contexts[usize::from(number)];
-                let lines = context.miss.count_ones();
-                let written = context.packet.fetch(context.miss);
-                let at = self.bring_in(cycle, lines * LINE);
-                self.send_out(cycle, written);
-                self.incoming.push(Timed { at, context: number, what: Wait::Lines });
+                let at = cycle + self.timing.packet_store;
+                self.fetching.push(Timed { at, context: number, what: () });
+                self.event = self.event.min(at);
                 self.waits[Wait::Lines as usize] += 1;
             }
             Leave::Adjust(written) => {
                 self.send_out(cycle, u32::from(written));
-                self.adjusting.push(Timed { at: cycle + self.timing.adjust, context: number, what: () });
+                let at = cycle + self.timing.adjust;
+                self.adjusting.push(Timed { at, context: number, what: () });
+                self.event = self.event.min(at);
                 self.waits[Wait::Adjust as usize] += 1;
             }
-            Leave::Exit => self.end(cycle, number, shared, trace),
+            Leave::Exit => self.end(cycle, number, around),
         }
     }
 
     /// A context has its answer.
-    fn wake<T: Trace>(&mut self, cycle: u64, number: u8, program: &[Op], shared: &mut Shared, trace: &mut T) {
+    fn wake<T: Trace>(&mut self, cycle: u64, number: u8, around: &mut Around<'_, T>) {
         let id = self.id(number);
         let context = &mut self.contexts[usize::from(number)];
-        let port = &mut shared.map.ports[usize::from(id)];
+        let port = &mut around.map.ports[usize::from(id)];
         if std::mem::take(&mut port.reads) {
             // The value window is filled; the refused word is issued again.
             self.ready.push(number);
             return;
         }
-        let ended = program.get(usize::from(context.pc)).and_then(|op| execute::resume(op, port.answer, context));
-        match ended {
+        let word = around.program.ops.get(usize::from(context.pc));
+        match word.and_then(|op| execute::resume(op, port.answer, context)) {
             None => self.ready.push(number),
             Some(value) => {
                 context.retval = value;
-                self.end(cycle, number, shared, trace);
+                self.end(cycle, number, around);
             }
         }
     }
 
     /// A packet has ended: what it changed goes out, unless it is dropped.
-    fn end<T: Trace>(&mut self, cycle: u64, number: u8, shared: &mut Shared, trace: &mut T) {
+    fn end<T: Trace>(&mut self, cycle: u64, number: u8, around: &mut Around<'_, T>) {
         let context = &mut self.contexts[usize::from(number)];
         context.exited = cycle;
-        shared.dispatcher.release(&context.ticket);
+        around.out.push(cycle, Ended::Exited { id: context.id });
         if T::ON {
-            let (seq, retval, fault) = (context.ticket.seq, context.retval, context.fault);
-            trace.event(Event::Exited { cycle, seq, retval, fault });
+            let (seq, retval, fault) = (context.seq, context.retval, context.fault);
+            around.trace.event(Event::Exited { cycle, seq, retval, fault });
         }
         let lines = if verdict::leaves(context.retval) { context.packet.changed_lines() } else { 0 };
         if lines == 0 {
-            self.done(cycle, number, shared);
+            self.done(cycle, number, around);
         } else {
             let at = self.send_out(cycle, lines);
             self.outgoing.push(Timed { at, context: number, what: () });
+            self.event = self.event.min(at);
         }
     }
 
     /// A context is free again; its packet waits in the restorer.
-    fn done(&mut self, cycle: u64, number: u8, shared: &mut Shared) {
+    fn done<T: Trace>(&mut self, cycle: u64, number: u8, around: &mut Around<'_, T>) {
         let context = &mut self.contexts[usize::from(number)];
-        let ticket = &context.ticket;
-        let departure = Departure {
-            seq: ticket.seq,
-            port: ticket.port,
-            retval: context.retval,
-            bytes: std::mem::take(&mut context.packet).into_bytes(),
-            arrival: ticket.arrival,
-            dispatched: ticket.dispatched,
-            exited: context.exited,
-            departed: 0,
-            words: context.words,
-            slots: context.slots,
-            fault: context.fault,
-        };
-        shared.restorer.done(cycle, ticket.entry, departure);
-        shared.dispatcher.context_freed(self.number);
+        let id = context.id;
+        context.give(around.packets.get_mut(id));
         self.free |= 1 << number;
+        around.out.push(cycle, Ended::Done { id, engine: self.number });
     }
 
     fn at(&self, cycle: u64, number: u8) -> At {
         let context = &self.contexts[usize::from(number)];
-        At {
-            cycle,
-            seq: context.ticket.seq,
-            engine: self.number,
-            context: u16::from(number),
-            word: CodeAddr(context.pc),
-        }
+        At { cycle, seq: context.seq, engine: self.number, context: u16::from(number), word: CodeAddr(context.pc) }
     }
 
     /// A context has the slot.
     #[inline(always)]
-    fn issue<T: Trace, const RUN_AHEAD: bool>(
-        &mut self,
-        cycle: u64,
-        number: u8,
-        program: &[Op],
-        shared: &mut Shared,
-        trace: &mut T,
-    ) -> Leave {
+    fn issue<T: Trace, const FAST: bool>(&mut self, cycle: u64, number: u8, around: &mut Around<'_, T>) -> Leave {
+        let ahead = &mut self.ahead[usize::from(number & 63)];
+        if *ahead == 0 {
+            return self.issue_word::<T, FAST>(cycle, number, around);
+        }
+        self.counters.words += 1;
+        *ahead -= 1;
+        if *ahead == 0 && self.ends & 1 << number != 0 { Leave::Exit } else { Leave::Ready }
+    }
+
+    /// A context has the slot and has not run ahead.
+    #[inline(never)]
+    fn issue_word<T: Trace, const FAST: bool>(&mut self, cycle: u64, number: u8, around: &mut Around<'_, T>) -> Leave {
         let id = self.id(number);
         let where_at = if T::ON { Some(self.at(cycle, number)) } else { None };
         let context = &mut self.contexts[usize::from(number)];
         context.slots += 1;
-        if context.ahead > 0 {
-            context.ahead -= 1;
-            context.words += 1;
-            self.counters.words += 1;
-            return if context.ahead == 0 && context.ends { Leave::Exit } else { Leave::Ready };
+        if cycle >= context.deadline {
+            return self.fault(number, FaultCause::Budget);
         }
-        let op = match program.get(usize::from(context.pc)) {
-            _ if cycle >= context.ticket.deadline => return self.fault(number, FaultCause::Budget),
-            None => return self.fault(number, FaultCause::BadCodeAddress),
-            Some(op) => op,
+        let Some(op) = around.program.ops.get(usize::from(context.pc)) else {
+            return self.fault(number, FaultCause::BadCodeAddress);
         };
-        let map = &mut shared.map;
+        let map = &mut *around.map;
         let outcome = execute::execute(op, context, &mut map.ports[usize::from(id)], &map.table.infos, cycle);
         let leaves = cycle + self.timing.depth;
         let engine = self.number as u8;
-        if outcome.posted {
-            map.post(leaves, engine, id);
+        if let Some(credit) = outcome.posted {
+            map.post(leaves, credit, engine, id);
         }
         let leave = match outcome.then {
             Then::Next => Leave::Ready,
@@ -433,23 +502,25 @@ impl Engine {
                 Leave::Map
             }
             Then::Adjust { written } => Leave::Adjust(written as u8),
-            Then::Far => return self.refused(Replay::PacketLines, Leave::Lines, where_at, trace),
+            Then::Far => return self.refused(Replay::PacketLines, Leave::Lines, where_at, around.trace),
             Then::Value => {
                 map.read(leaves, engine, id);
-                return self.refused(Replay::Value, Leave::Map, where_at, trace);
+                return self.refused(Replay::Value, Leave::Map, where_at, around.trace);
             }
-            Then::Credit => return self.refused(Replay::Credit, Leave::Ready, where_at, trace),
+            Then::Credit => return self.refused(Replay::Credit, Leave::Ready, where_at, around.trace),
             Then::Fault(cause) => return self.fault(number, cause),
         };
         context.words += 1;
         self.counters.words += 1;
         if let Some(at) = where_at {
-            trace.event(Event::Retired { at, registers: &context.registers });
+            around.trace.event(Event::Retired { at, registers: &context.registers });
         }
-        if RUN_AHEAD && !T::ON && leave == Leave::Ready {
-            let left = context.ticket.deadline - cycle;
+        if FAST && !T::ON && leave == Leave::Ready {
+            let left = context.deadline - cycle;
             let limit = if left > AHEAD * self.timing.turn { AHEAD } else { (left - 1) / self.timing.turn };
-            run_ahead(context, map, id, program, cycle, limit);
+            let (ahead, ends) = run_ahead(context, map, id, &around.program.ops, cycle, limit);
+            self.ahead[usize::from(number & 63)] = ahead;
+            self.ends = self.ends & !(1 << number) | u64::from(ends) << number;
         }
         leave
     }
@@ -470,12 +541,20 @@ impl Engine {
 }
 
 /// Runs words that nobody else can see or delay ahead of their slots, at most `limit`: that many are issued before the deadline
-/// whatever the other contexts do.
+/// whatever the other contexts do. Returns how many, and whether the last one ended the packet.
 #[inline(always)]
-fn run_ahead(context: &mut Context, map: &mut MapUnit, id: ContextId, program: &[Op], cycle: u64, limit: u64) {
+fn run_ahead(
+    context: &mut Context,
+    map: &mut MapUnit,
+    id: ContextId,
+    program: &[Op],
+    cycle: u64,
+    limit: u64,
+) -> (u8, bool) {
     let port = &mut map.ports[usize::from(id)];
     let mut ahead = 0;
-    while ahead < limit {
+    let mut ends = false;
+    while u64::from(ahead) < limit {
         let Some(op) = program.get(usize::from(context.pc)) else { break };
         if op.units & unit::SHARED != 0 {
             break;
@@ -484,7 +563,7 @@ fn run_ahead(context: &mut Context, map: &mut MapUnit, id: ContextId, program: &
             Then::Next => ahead += 1,
             Then::Exit(value) => {
                 context.retval = value;
-                context.ends = true;
+                ends = true;
                 ahead += 1;
                 break;
             }
@@ -492,5 +571,7 @@ fn run_ahead(context: &mut Context, map: &mut MapUnit, id: ContextId, program: &
             _ => break,
         }
     }
-    context.ahead = ahead as u16;
+    context.words += u32::from(ahead);
+    context.slots += u32::from(ahead);
+    (ahead, ends)
 }

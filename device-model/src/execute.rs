@@ -6,7 +6,7 @@ use offwire_isa::{Handle, RequestOp, Space, Src, StoreOp};
 
 use crate::context::{Context, formatted, load, store};
 use crate::fault::FaultCause;
-use crate::geometry::{METADATA, SCRATCH, STACK};
+use crate::geometry::{METADATA, POSTED_CREDITS, SCRATCH, STACK};
 use crate::map::port::{Port, Posted, PostedKind, ValueAddress};
 use crate::map::table::MapInfo;
 use crate::op::{EXIT, Goto, Op, Part, read, unit};
@@ -35,14 +35,14 @@ pub(crate) enum Then {
 /// Outcome of a word.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Outcome {
-    /// A write was posted (`Port::posted`).
-    pub posted: bool,
+    /// A write was posted with this credit.
+    pub posted: Option<u8>,
     pub then: Then,
 }
 
 impl Outcome {
     const fn plain(then: Then) -> Self {
-        Outcome { posted: false, then }
+        Outcome { posted: None, then }
     }
 }
 
@@ -267,7 +267,9 @@ fn write(op: &Op, place: Place, row: &[u64; 16], credit: u8, context: &mut Conte
             if kind != PostedKind::Store {
                 port.window.valid = false;
             }
-            port.posted = Posted { kind, slot: first.slot, element: first.element, parts, credit };
+            let (seq, vcpu) = (port.seq, port.vcpu);
+            port.posted[usize::from(credit) % POSTED_CREDITS] =
+                Posted { kind, slot: first.slot, element: first.element, parts, seq, vcpu };
             true
         }
     }
@@ -359,7 +361,7 @@ pub(crate) fn execute(op: &Op, context: &mut Context, port: &mut Port, maps: &[M
     if units & unit::GUARD != 0 {
         let end = (row[usize::from(op.guard_base & 3)] as i64).wrapping_add(i64::from(op.guard_len));
         if end > i64::from(context.packet.len()) {
-            return go(op.t2, context, false);
+            return go(op.t2, context, None);
         }
     }
     if units & unit::LOAD != 0 {
@@ -417,8 +419,8 @@ pub(crate) fn execute(op: &Op, context: &mut Context, port: &mut Port, maps: &[M
     }
 
     let posted = match target {
-        Some(place) => write(op, place, &row, credit, context, port),
-        None => false,
+        Some(place) => write(op, place, &row, credit, context, port).then_some(credit),
+        None => None,
     };
     if units & unit::WRITE0 != 0 {
         let (src, register) = op.write[0];
@@ -442,7 +444,7 @@ pub(crate) fn execute(op: &Op, context: &mut Context, port: &mut Port, maps: &[M
 }
 
 #[inline(always)]
-fn go(target: Goto, context: &mut Context, posted: bool) -> Outcome {
+fn go(target: Goto, context: &mut Context, posted: Option<u8>) -> Outcome {
     if target & EXIT != 0 {
         return Outcome { posted, then: Then::Exit(u32::from(target & 7)) };
     }
@@ -481,7 +483,7 @@ const ADJUST_REFUSED: u64 = -22i64 as u64;
 pub(crate) fn resume(op: &Op, answer: u64, context: &mut Context) -> Option<u32> {
     context.registers[usize::from(op.answer_reg & 15)] = answer;
     let target = if op.answer_null && answer == 0 { op.t2 } else { op.next };
-    match go(target, context, false).then {
+    match go(target, context, None).then {
         Then::Exit(value) => Some(value),
         _ => None,
     }

@@ -30,6 +30,7 @@ pub mod geometry;
 mod map;
 mod op;
 mod packet;
+mod packets;
 mod restorer;
 mod ring;
 mod trace;

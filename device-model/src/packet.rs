@@ -45,21 +45,21 @@ fn lines(position: u32, size: u32) -> Lines {
 }
 
 impl Packet {
-    /// A packet as it is after dispatch: the lines of its first `window` bytes are in the context's window.
-    pub(crate) fn new(bytes: Vec<u8>, window: u32, far_lines: u32) -> Self {
+    /// Takes a packet as it is after dispatch: the lines of its first `window` bytes are in the context's window.
+    pub(crate) fn take(&mut self, bytes: Vec<u8>, window: u32, far_lines: u32) {
         let len = bytes.len() as u32;
-        Packet {
-            bytes,
-            front: 0,
-            origin: HEADROOM,
-            present: lines(HEADROOM, len.min(window)),
-            dirty: 0,
-            stored: lines(HEADROOM, len),
-            far: [NO_LINE; FAR_LINES_MAX],
-            far_next: 0,
-            far_lines: far_lines as u8,
-            window_lines: (window / LINE) as u8,
+        self.bytes = bytes;
+        self.front = 0;
+        self.origin = HEADROOM;
+        self.present = lines(HEADROOM, len.min(window));
+        self.dirty = 0;
+        self.stored = lines(HEADROOM, len);
+        if self.far_next != 0 || self.far[0] != NO_LINE {
+            self.far = [NO_LINE; FAR_LINES_MAX];
+            self.far_next = 0;
         }
+        self.far_lines = far_lines as u8;
+        self.window_lines = (window / LINE) as u8;
     }
 
     /// Length now, bytes.
@@ -176,11 +176,11 @@ impl Packet {
         (self.dirty & lines(self.origin + self.front, self.len())).count_ones()
     }
 
-    /// The packet's bytes; the vector is the one that came in, so nothing is allocated.
-    pub(crate) fn into_bytes(mut self) -> Vec<u8> {
+    /// Gives the packet's bytes; the vector is the one that came in, so nothing is allocated.
+    pub(crate) fn give(&mut self) -> Vec<u8> {
         if self.front > 0 {
             self.bytes.drain(..self.front as usize);
         }
-        self.bytes
+        std::mem::take(&mut self.bytes)
     }
 }

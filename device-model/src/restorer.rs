@@ -1,84 +1,72 @@
 //! The order restorer: packets of one port and order bucket depart in the order in which they were dispatched.
 //!
 //! An entry is reserved at dispatch and marked done when the packet's bytes are out of its context. The oldest entry of each
-//! port and bucket, once done, may depart; `width` packets depart per cycle, those that could earliest first.
+//! port and bucket, once done, may depart from the next cycle on; `width` packets depart per cycle, those that could earliest first.
 
 use std::collections::VecDeque;
 
-use crate::Departure;
-
-const NONE: u32 = u32::MAX;
-
-#[derive(Clone, Debug)]
-struct Entry {
-    /// The next entry of the same port and bucket.
-    next: u32,
-    queue: u32,
-    done: Option<Departure>,
-}
+use crate::packets::{NONE, PacketId, Packets};
 
 #[derive(Clone, Copy, Debug)]
 struct Queue {
-    head: u32,
-    tail: u32,
+    head: PacketId,
+    tail: PacketId,
 }
 
 /// The restorer.
 #[derive(Clone, Debug)]
 pub(crate) struct Restorer {
-    entries: Vec<Entry>,
-    free: Vec<u32>,
+    free: u32,
+    entries: u32,
     queues: Vec<Queue>,
     buckets: u32,
     width: u32,
-    /// Entries that may depart, with the cycle from which they may.
-    ready: VecDeque<(u64, u32)>,
+    /// Packets that may depart, with the cycle from which they may.
+    ready: VecDeque<(u64, PacketId)>,
 }
 
 impl Restorer {
     pub(crate) fn new(entries: u32, buckets: u32, width: u32) -> Self {
-        Restorer {
-            entries: (0..entries).map(|_| Entry { next: NONE, queue: 0, done: None }).collect(),
-            free: (0..entries).rev().collect(),
-            queues: Vec::new(),
-            buckets,
-            width,
-            ready: VecDeque::new(),
-        }
+        Restorer { free: entries, entries, queues: Vec::new(), buckets, width, ready: VecDeque::new() }
     }
 
     pub(crate) fn is_full(&self) -> bool {
-        self.free.is_empty()
+        self.free == 0
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.free.len() == self.entries.len()
+        self.free == self.entries
     }
 
-    /// Reserves an entry at the end of the queue of `port` and `bucket`.
-    pub(crate) fn reserve(&mut self, port: u16, bucket: u32) -> Option<u32> {
-        let at = self.free.pop()?;
-        let queue = u32::from(port) * self.buckets + bucket;
-        if queue as usize >= self.queues.len() {
-            self.queues
-                .resize((u32::from(port) + 1) as usize * self.buckets as usize, Queue { head: NONE, tail: NONE });
+    fn queue_of(&self, id: PacketId, packets: &Packets) -> usize {
+        let record = packets.get(id);
+        usize::from(record.out.port) * self.buckets as usize + record.bucket as usize
+    }
+
+    /// Reserves an entry, which must be free, at the end of the packet's queue.
+    pub(crate) fn reserve(&mut self, id: PacketId, packets: &mut Packets) {
+        self.free -= 1;
+        let queue = self.queue_of(id, packets);
+        if queue >= self.queues.len() {
+            let queues = (queue / self.buckets as usize + 1) * self.buckets as usize;
+            self.queues.resize(queues, Queue { head: NONE, tail: NONE });
         }
-        let tail = std::mem::replace(&mut self.queues[queue as usize].tail, at);
+        let queue = &mut self.queues[queue];
+        let tail = std::mem::replace(&mut queue.tail, id);
         if tail == NONE {
-            self.queues[queue as usize].head = at;
+            queue.head = id;
         } else {
-            self.entries[tail as usize].next = at;
+            packets.get_mut(tail).next = id;
         }
-        self.entries[at as usize] = Entry { next: NONE, queue, done: None };
-        Some(at)
+        packets.get_mut(id).next = NONE;
     }
 
-    /// The packet of an entry is out of its context at `cycle`.
-    pub(crate) fn done(&mut self, cycle: u64, at: u32, departure: Departure) {
-        let entry = &mut self.entries[at as usize];
-        entry.done = Some(departure);
-        if self.queues[entry.queue as usize].head == at {
-            self.ready.push_back((cycle + 1, at));
+    /// A packet is out of its context at `cycle`.
+    pub(crate) fn done(&mut self, cycle: u64, id: PacketId, packets: &mut Packets) {
+        packets.get_mut(id).done = true;
+        let queue = self.queue_of(id, packets);
+        if self.queues[queue].head == id {
+            self.ready.push_back((cycle + 1, id));
         }
     }
 
@@ -87,25 +75,24 @@ impl Restorer {
         self.ready.front().map_or(u64::MAX, |&(cycle, _)| cycle)
     }
 
-    /// One cycle: packets depart.
+    /// One cycle: the packets that depart.
     #[inline]
-    pub(crate) fn step(&mut self, cycle: u64, mut depart: impl FnMut(Departure)) {
+    pub(crate) fn step(&mut self, cycle: u64, packets: &mut Packets, mut depart: impl FnMut(PacketId, &mut Packets)) {
         for _ in 0..self.width {
             match self.ready.front() {
-                Some(&(from, at)) if from <= cycle => {
+                Some(&(from, id)) if from <= cycle => {
                     self.ready.pop_front();
-                    let entry = &mut self.entries[at as usize];
-                    let (next, queue) = (entry.next, entry.queue);
-                    if let Some(departure) = entry.done.take() {
-                        depart(Departure { departed: cycle, ..departure });
-                    }
-                    self.free.push(at);
-                    self.queues[queue as usize].head = next;
+                    self.free += 1;
+                    let next = packets.get(id).next;
+                    let queue = self.queue_of(id, packets);
+                    let queue = &mut self.queues[queue];
+                    queue.head = next;
                     if next == NONE {
-                        self.queues[queue as usize].tail = NONE;
-                    } else if self.entries[next as usize].done.is_some() {
+                        queue.tail = NONE;
+                    } else if packets.get(next).done {
                         self.ready.push_back((cycle + 1, next));
                     }
+                    depart(id, packets);
                 }
                 _ => break,
             }

@@ -5,8 +5,7 @@ use offwire_isa::CodeAddr;
 use crate::counters::Replay;
 use crate::fault::Fault;
 
-/// A sink of events. Events come in cycle order; those of one cycle in the order of the blocks: dispatcher, map unit, engines,
-/// restorer. With a sink that is on, contexts do not run ahead of their slots, so a traced device is slower, never different.
+/// A sink of events. Events come in cycle order; those of one cycle in the order of the blocks: map unit, then engines. With a sink that is on, contexts do not run ahead of their slots, so a traced device is slower, never different.
 pub trait Trace {
     /// False only for sinks that drop everything.
     const ON: bool = true;
@@ -44,8 +43,8 @@ pub struct At {
 /// Something happened.
 #[derive(Clone, Copy, Debug)]
 pub enum Event<'a> {
-    /// A packet was given to a context.
-    Dispatched {
+    /// A packet that was dispatched has come to the in-port of its engine and got a context.
+    Started {
         /// When and where; the word is the entry.
         at: At,
         /// The vCPU of the packet.

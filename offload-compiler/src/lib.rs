@@ -22,10 +22,14 @@ pub mod emit;
 pub mod facts;
 pub mod ir;
 pub mod object;
+pub mod opt;
+mod pipeline;
 pub mod range;
 pub mod regalloc;
 pub mod schedule;
 pub mod select;
+pub mod verify;
 #[cfg(test)]
 mod testing;
-pub mod verify;
+
+pub use pipeline::{CompileOptions, Compiled, compile};

@@ -244,3 +244,71 @@ fn files_that_are_no_bpf_objects_are_refused() {
         assert!(load(&good[..length], &LoadOptions::default()).is_err(), "{length} bytes");
     }
 }
+
+/// Where a section lies in a file of ours.
+fn place(bytes: &[u8], name: &str) -> std::ops::Range<usize> {
+    let number = |at: usize, length: usize| {
+        bytes[at..at + length].iter().rev().fold(0_usize, |number, byte| number << 8 | usize::from(*byte))
+    };
+    let header = |index: usize| number(40, 8) + 64 * index;
+    let names = number(header(number(62, 2)) + 24, 8);
+    let called = |index: &usize| bytes[names + number(header(*index), 4)..].starts_with(format!("{name}\0").as_bytes());
+    let index = (0..number(60, 2)).find(called).unwrap();
+    let start = number(header(index) + 24, 8);
+    start..start + number(header(index) + 32, 8)
+}
+
+/// One change, and the code that it must be refused with.
+#[test]
+fn each_damage_has_its_code() {
+    let cases: &[(&str, &str, usize, &[u8], &str)] = &[
+        // An opcode that does not exist.
+        ("wide.o", "xdp", 0, &[0xff], "OW0106"),
+        // A relocation's symbol beyond the table; the type of one; one in the middle of an instruction.
+        ("wide.o", ".relxdp", 12, &[0xff, 0xff], "OW0107"),
+        ("wide.o", ".relxdp", 8, &[3], "OW0107"),
+        ("wide.o", ".relxdp", 0, &[0x21], "OW0107"),
+        // Magic number, version and kinds of BTF; the header of .BTF.ext.
+        ("globals.o", ".BTF", 0, &[0], "OW0201"),
+        ("globals.o", ".BTF", 2, &[9], "OW0201"),
+        ("globals.o", ".BTF", 24 + 7, &[0x1f], "OW0201"),
+        ("globals.o", ".BTF", 12, &[0xff, 0xff, 0xff, 0x7f], "OW0201"),
+        ("globals.o", ".BTF.ext", 0, &[0], "OW0201"),
+        ("globals.o", ".BTF.ext", 20, &[1, 2], "OW0201"),
+    ];
+    for (object, section, offset, change, code) in cases {
+        let mut bytes = read(object);
+        let start = place(&bytes, section).start + offset;
+        bytes[start..start + change.len()].copy_from_slice(change);
+        let refusal = load(&bytes, &LoadOptions::default()).expect_err(&format!("{object} {section} {offset}"));
+        assert_eq!(refusal.code.to_string(), *code, "{object} {section} {offset}: {refusal}");
+    }
+    let mut bytes = read("wide.o");
+    let strings = place(&bytes, ".strtab");
+    let at = strings.start + bytes[strings].windows(4).position(|window| window == b"xdp\0").unwrap();
+    bytes[at] = b'y';
+    let refusal = load(&bytes, &LoadOptions::default()).unwrap_err();
+    assert_eq!(refusal.code.to_string(), "OW0104", "{refusal}");
+    assert!(refusal.reason.unwrap().contains("`ydp`"));
+    // Two functions in one place.
+    let mut bytes = read("maps.o");
+    let table = place(&bytes, ".symtab");
+    let function = table.step_by(24).rfind(|at| bytes[at + 4] & 15 == 2).unwrap();
+    bytes[function + 16] += 8;
+    assert_eq!(load(&bytes, &LoadOptions::default()).unwrap_err().code.to_string(), "OW0102");
+}
+
+/// A diagnostic's code without a page or a test would help nobody: every code of the loader stands in an expected text or above.
+#[test]
+fn every_code_of_the_loader_is_tested() {
+    let mut texts = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/loader.rs")).unwrap();
+    texts += &std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mutate.rs")).unwrap();
+    for entry in std::fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path()) {
+        if entry.extension().is_some_and(|extension| extension == "txt") {
+            texts += &std::fs::read_to_string(entry).unwrap();
+        }
+    }
+    for entry in offwire_diag::codes::object::ENTRIES {
+        assert!(texts.contains(&entry.code.to_string()), "{} {} has no test", entry.code, entry.title);
+    }
+}

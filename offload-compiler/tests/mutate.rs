@@ -126,8 +126,11 @@ fn damaged_objects_are_loaded_or_refused() {
     hostile_types();
 }
 
-/// A well-formed ELF file around the sections that are given: (name, type, flags, link, info, bytes).
-fn elf(sections: &[(&str, u32, u64, u32, u32, &[u8])]) -> Vec<u8> {
+/// Name, type, flags, link, info, contents.
+type Section<'a> = (&'a str, u32, u64, u32, u32, &'a [u8]);
+
+/// A well-formed ELF file around the sections that are given.
+fn elf(sections: &[Section<'_>]) -> Vec<u8> {
     let mut names = vec![0_u8];
     let mut body = vec![0_u8; 64];
     let mut headers = vec![0_u8; 64];

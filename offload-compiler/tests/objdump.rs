@@ -2,7 +2,7 @@
 //! Skipped by name without llvm-objdump-19.
 
 use offload_compiler::ebpf::{Imm64, Insn, InsnIdx, disasm};
-use offload_compiler::object::{LoadOptions, load};
+use offload_compiler::object::{LoadOptions, Object, load};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -70,44 +70,102 @@ fn from_kernel(text: &str) -> String {
     canonical(&text)
 }
 
-/// Lines of one function: (slot in the function, text).
-fn objdump(object: &Path, function: &str) -> Option<Vec<(u32, String)>> {
+/// One instruction as llvm-objdump sees it.
+struct Theirs {
+    /// Slot in the function.
+    slot: u32,
+    text: String,
+    /// Source line by DWARF.
+    line: Option<u32>,
+}
+
+/// The instructions of one function.
+fn objdump(object: &Path, function: &str) -> Vec<Theirs> {
     let output = Command::new("llvm-objdump-19")
-        .args(["-d", "--no-show-raw-insn", "--mcpu=v4", &format!("--disassemble-symbols={function}")])
+        .args(["-d", "-l", "--no-show-raw-insn", "--mcpu=v4", &format!("--disassemble-symbols={function}")])
         .arg(object)
         .output()
-        .ok()?;
+        .unwrap();
     assert!(output.status.success());
-    let text = String::from_utf8(output.stdout).unwrap();
-    let lines = text.lines().filter_map(|line| {
-        let (number, text) = line.split_once(":\t")?;
-        Some((number.trim().parse().ok()?, text.to_owned()))
-    });
-    let lines: Vec<(u32, String)> = lines.collect();
-    let first = lines.first()?.0;
-    Some(lines.into_iter().map(|(number, text)| (number - first, text)).collect())
+    let (mut line, mut first, mut found) = (None, None, Vec::new());
+    for text in String::from_utf8(output.stdout).unwrap().lines() {
+        if let Some(place) = text.strip_prefix("; ") {
+            if let Some((_, number)) = place.rsplit_once(".c:") {
+                line = number.parse().ok();
+            }
+        } else if let Some((number, text)) = text.split_once(":\t")
+            && let Ok(number) = number.trim().parse::<u32>()
+        {
+            let slot = number - *first.get_or_insert(number);
+            found.push(Theirs { slot, text: text.to_owned(), line });
+        }
+    }
+    found
+}
+
+fn have_objdump() -> bool {
+    let found = Command::new("llvm-objdump-19").arg("--version").output().is_ok();
+    if !found {
+        eprintln!("SKIP clang: comparison with llvm-objdump-19: it is not installed");
+    }
+    found
+}
+
+fn open(name: &str) -> (PathBuf, Object) {
+    let path = folder().join(name);
+    let object = load(&std::fs::read(&path).unwrap(), &LoadOptions::default()).unwrap();
+    (path, object)
+}
+
+/// BTF's line of each instruction is DWARF's, also for functions that were moved behind a program.
+#[test]
+fn lines_are_what_dwarf_says() {
+    if !have_objdump() {
+        return;
+    }
+    let mut compared = 0;
+    for name in ["calls.o", "globals.o", "maps.o", "wide.o", "others.o", "statics.o"] {
+        let (path, object) = open(name);
+        for program in &object.programs {
+            for (start, function) in &program.functions {
+                for theirs in objdump(&path, function) {
+                    let ours = program.span(InsnIdx(start.0 + theirs.slot));
+                    let line = ours.line.unwrap();
+                    // Before a function's first statement BTF names the line of its head, without a column; DWARF that of the
+                    // brace.
+                    let head = ours.column.is_none() && Some(line + 1) == theirs.line;
+                    assert!(
+                        head || Some(line) == theirs.line,
+                        "{name} {function} {}: {ours} {:?}",
+                        theirs.slot,
+                        theirs.line
+                    );
+                    compared += 1;
+                }
+            }
+        }
+    }
+    assert!(compared > 300, "only {compared} lines were compared");
 }
 
 #[test]
 fn instructions_are_what_llvm_objdump_sees() {
-    if Command::new("llvm-objdump-19").arg("--version").output().is_err() {
-        eprintln!("SKIP clang: comparison with llvm-objdump-19: it is not installed");
+    if !have_objdump() {
         return;
     }
     let mut compared = 0;
     for name in ["calls.o", "globals.o", "maps.o", "wide.o", "others.o", "statics.o", "calls-v1-nobtf.o"] {
-        let path = folder().join(name);
-        let object = load(&std::fs::read(&path).unwrap(), &LoadOptions::default()).unwrap();
+        let (path, object) = open(name);
         for program in &object.programs {
             for (number, (start, function)) in program.functions.iter().enumerate() {
                 let end = program.functions.get(number + 1).map_or(program.insns.len(), |(next, _)| next.at());
-                let theirs = objdump(&path, function).unwrap();
+                let theirs = objdump(&path, function);
                 let ours: Vec<u32> = (start.0..u32::try_from(end).unwrap())
                     .filter(|&at| !matches!(program.insns[InsnIdx(at).at()], Insn::Wide))
                     .collect();
-                let slots: Vec<u32> = theirs.iter().map(|(slot, _)| slot + start.0).collect();
+                let slots: Vec<u32> = theirs.iter().map(|theirs| theirs.slot + start.0).collect();
                 assert_eq!(ours, slots, "{name} {function}");
-                for (at, (_, theirs)) in ours.into_iter().zip(theirs) {
+                for (at, Theirs { text: theirs, .. }) in ours.into_iter().zip(theirs) {
                     let insn = &program.insns[InsnIdx(at).at()];
                     match insn {
                         // Relocated: only the kind of instruction can be compared.

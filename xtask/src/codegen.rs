@@ -38,8 +38,12 @@ pub(crate) fn verb(args: &[String]) -> Result<()> {
         [flag] if flag == "--check" => true,
         _ => bail!("usage: cargo xtask codegen [--check]"),
     };
-    let root = root();
-    let outputs = generate(&root)?;
+    run(&root(), check)
+}
+
+/// Writes what has changed under `root`, or with `check` only compares.
+fn run(root: &Path, check: bool) -> Result<()> {
+    let outputs = generate(root)?;
     let mut stale = Vec::new();
     for output in &outputs {
         let path = root.join(output.path);

@@ -85,8 +85,9 @@ pub(crate) struct Posted {
     pub element: u32,
     /// Offset, size (0: off) and value of each insert; the second wins.
     pub parts: [(u32, u8, u64); 2],
-    /// Which of the context's credits it holds.
-    pub credit: u8,
+    /// Packet and vCPU that posted it.
+    pub seq: u64,
+    pub vcpu: u16,
 }
 
 /// A context's port.
@@ -110,12 +111,12 @@ pub(crate) struct Port {
     /// A load missed the window: the answer fills it and nothing else.
     pub reads: bool,
     pub window: ValueWindow,
-    /// Where the window is to be filled from after a load that missed.
+    /// Where the window is to be filled from.
     pub wanted: ValueAddress,
     /// Cycle from which each credit is free again; `u64::MAX` while the map unit has not taken the write.
     pub credits: [u64; POSTED_CREDITS],
-    /// The write that the context's word has just posted.
-    pub posted: Posted,
+    /// The writes that hold the credits.
+    pub posted: [Posted; POSTED_CREDITS],
 }
 
 impl Port {
@@ -136,7 +137,7 @@ impl Port {
             window: ValueWindow::new(),
             wanted: ValueAddress::default(),
             credits: [0; POSTED_CREDITS],
-            posted: Posted::default(),
+            posted: [Posted::default(); POSTED_CREDITS],
         }
     }
 

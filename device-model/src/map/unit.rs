@@ -36,7 +36,7 @@ enum Event {
     /// An operand was read from a value.
     Fetched { bank: u8, id: ContextId },
     /// A posted write arrives.
-    Posted { engine: u8, id: ContextId, posted: Posted },
+    Posted { engine: u8, id: ContextId, credit: u8 },
     /// A request arrives.
     Request { engine: u8, id: ContextId },
     /// A read for a value window arrives.
@@ -62,8 +62,8 @@ impl Event {
 /// Work of a value bank.
 #[derive(Clone, Copy, Debug)]
 enum Job {
-    Posted { id: ContextId, posted: Posted },
-    Window { id: ContextId, at: ValueAddress },
+    Posted { id: ContextId, credit: u8 },
+    Window { id: ContextId },
     Write { id: ContextId, index_bank: Option<u8> },
     FetchKey { id: ContextId },
     FetchValue { id: ContextId },
@@ -108,6 +108,8 @@ pub(crate) struct MapUnit {
     pub table: Table,
     pub ports: Vec<Port>,
     pub counters: MapCounters,
+    /// One more than the last cycle at which anything happened here.
+    pub last: u64,
     events: Calendar<Event>,
     now_due: Vec<Event>,
     index_banks: Vec<Bank<ContextId>>,
@@ -137,6 +139,7 @@ impl MapUnit {
             table: Table::empty(),
             ports: (0..contexts).map(|_| Port::new()).collect(),
             counters: MapCounters::default(),
+            last: 0,
             events: Calendar::new(),
             now_due: Vec::new(),
             index_banks: (0..profile.map_banks).map(|_| Bank::new()).collect(),
@@ -178,11 +181,9 @@ impl MapUnit {
     }
 
     /// A word that leaves the pipe at `leaves` posted a write.
-    pub(crate) fn post(&mut self, leaves: u64, engine: u8, id: ContextId) {
-        let port = &mut self.ports[usize::from(id)];
-        let posted = port.posted;
-        port.credits[usize::from(posted.credit)] = u64::MAX;
-        self.events.push(leaves + self.timing.request, Event::Posted { engine, id, posted });
+    pub(crate) fn post(&mut self, leaves: u64, credit: u8, engine: u8, id: ContextId) {
+        self.ports[usize::from(id)].credits[usize::from(credit)] = u64::MAX;
+        self.events.push(leaves + self.timing.request, Event::Posted { engine, id, credit });
     }
 
     /// A word that leaves the pipe at `leaves` sent a request; `late` if its operands come from the packet store.
@@ -227,6 +228,9 @@ impl MapUnit {
     pub(crate) fn step<T: Trace>(&mut self, cycle: u64, arrived: &mut Vec<Arrived>, trace: &mut T) {
         let mut due = std::mem::take(&mut self.now_due);
         self.events.take(cycle, &mut due);
+        if !due.is_empty() || self.index_waiting | self.value_waiting != 0 {
+            self.last = cycle + 1;
+        }
         if due.len() > 1 {
             due.sort_by_key(Event::order);
         }
@@ -264,10 +268,11 @@ impl MapUnit {
                 self.answer(cycle, bank, id, 0);
             }
             Event::Indexed { id, .. } => {
-                let port = &self.ports[usize::from(id)];
+                let port = &mut self.ports[usize::from(id)];
                 let (slot, element) = (port.slot, port.element);
                 let job = if port.op == RequestOp::Lookup {
-                    Job::Window { id, at: ValueAddress { slot, element, offset: 0 } }
+                    port.wanted = ValueAddress { slot, element, offset: 0 };
+                    Job::Window { id }
                 } else {
                     let bank = self.index_bank(id);
                     Job::Write { id, index_bank: Some(bank as u8) }
@@ -275,8 +280,9 @@ impl MapUnit {
                 self.queue_value(cycle, slot, element, job);
             }
             Event::Fetched { id, .. } => self.operands(cycle, id, trace),
-            Event::Posted { id, posted, .. } => {
-                self.queue_value(cycle, posted.slot, posted.element, Job::Posted { id, posted });
+            Event::Posted { id, credit, .. } => {
+                let posted = &self.ports[usize::from(id)].posted[usize::from(credit)];
+                self.queue_value(cycle, posted.slot, posted.element, Job::Posted { id, credit });
             }
             Event::Request { id, .. } => {
                 self.counters.requests += 1;
@@ -284,7 +290,7 @@ impl MapUnit {
             }
             Event::Read { id, .. } => {
                 let at = self.ports[usize::from(id)].wanted;
-                self.queue_value(cycle, at.slot, at.element, Job::Window { id, at });
+                self.queue_value(cycle, at.slot, at.element, Job::Window { id });
             }
             Event::Answer { id, beats, .. } => arrived.push(Arrived { id, beats }),
         }
@@ -333,13 +339,10 @@ impl MapUnit {
                 let handle = if inside { Handle { slot, element, offset: 0 }.pack() } else { 0 };
                 self.note(cycle, id, trace, |port| SharedOp::Lookup { key: &port.key, answer: handle });
                 if inside {
-                    self.ports[usize::from(id)].answer = handle;
-                    self.queue_value(
-                        cycle,
-                        slot,
-                        element,
-                        Job::Window { id, at: ValueAddress { slot, element, offset: 0 } },
-                    );
+                    let port = &mut self.ports[usize::from(id)];
+                    port.answer = handle;
+                    port.wanted = ValueAddress { slot, element, offset: 0 };
+                    self.queue_value(cycle, slot, element, Job::Window { id });
                 } else {
                     self.answer(cycle + 1, 0, id, 0);
                 }
@@ -442,11 +445,14 @@ impl MapUnit {
         self.counters.value_wait_cycles += cycle - since;
         let source = (self.timing.banks as usize + bank) as u8;
         let beats = match job {
-            Job::Posted { id, posted } => {
-                self.ports[usize::from(id)].credits[usize::from(posted.credit)] = cycle + self.timing.request;
-                self.write_posted(cycle, id, &posted, trace)
+            Job::Posted { id, credit } => {
+                let port = &mut self.ports[usize::from(id)];
+                port.credits[usize::from(credit)] = cycle + self.timing.request;
+                let posted = port.posted[usize::from(credit)];
+                self.write_posted(cycle, &posted, trace)
             }
-            Job::Window { id, at } => {
+            Job::Window { id } => {
+                let at = self.ports[usize::from(id)].wanted;
                 let value_size = self.table.infos[usize::from(at.slot)].value_size;
                 let len = (value_size - at.offset).min(self.timing.window);
                 let value = self.table.contents[usize::from(at.slot)].value(at.element, value_size);
@@ -496,7 +502,7 @@ impl MapUnit {
     }
 
     /// A posted write takes effect. Returns the cycles that the bank is busy with it; an add reads first, so it takes twice as many.
-    fn write_posted<T: Trace>(&mut self, cycle: u64, id: ContextId, posted: &Posted, trace: &mut T) -> u64 {
+    fn write_posted<T: Trace>(&mut self, cycle: u64, posted: &Posted, trace: &mut T) -> u64 {
         let value_size = self.table.infos[usize::from(posted.slot)].value_size;
         let value = self.table.contents[usize::from(posted.slot)].value_mut(posted.element, value_size);
         let (mut low, mut high) = (u32::MAX, 0);
@@ -521,7 +527,6 @@ impl MapUnit {
             2 * lines
         };
         if T::ON {
-            let port = &self.ports[usize::from(id)];
             for (offset, size, operand) in posted.parts {
                 let bytes = operand.to_le_bytes();
                 let element = posted.element;
@@ -530,7 +535,7 @@ impl MapUnit {
                     PostedKind::Store => SharedOp::Store { element, offset, bytes: &bytes[..usize::from(size)] },
                     PostedKind::Add32 | PostedKind::Add64 => SharedOp::Add { element, offset, size, value: operand },
                 };
-                let (seq, vcpu, map) = (port.seq, port.vcpu, posted.slot);
+                let (seq, vcpu, map) = (posted.seq, posted.vcpu, posted.slot);
                 trace.event(trace::Event::Shared { cycle, seq, vcpu, map, op });
             }
         }

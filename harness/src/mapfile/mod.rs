@@ -105,8 +105,7 @@ impl Problem {
     }
 
     fn into_diagnostic(self, map: &str, entry: usize) -> Diagnostic {
-        let gap = if self.part.is_empty() || self.misfit.member.is_empty() { "" } else { "." };
-        let place = format!("{}{gap}{}", self.part, self.misfit.member);
+        let place = format!("{}{}{}", self.part, typed::gap(&self.misfit.member), self.misfit.member);
         let reason = if place.is_empty() { self.misfit.what } else { format!("{place}: {}", self.misfit.what) };
         Diagnostic::error(self.code, format!("entry {entry} of map {map} does not fit")).with_reason(reason)
     }

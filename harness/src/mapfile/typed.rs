@@ -16,9 +16,14 @@ impl Misfit {
     }
 
     fn inside(mut self, name: &str) -> Self {
-        self.member = if self.member.is_empty() { name.into() } else { format!("{name}.{}", self.member) };
+        self.member = format!("{name}{}{}", gap(&self.member), self.member);
         self
     }
+}
+
+/// What stands between a place and the member inside of it.
+pub(super) fn gap(member: &str) -> &'static str {
+    if member.is_empty() || member.starts_with('[') { "" } else { "." }
 }
 
 /// Size of a type in bytes; saturates.
@@ -89,7 +94,8 @@ fn integer(json: &Json) -> Option<i128> {
             let (hex, decimal) = (digits.strip_prefix("0x"), digits);
             let plain = |digits: &str| digits.starts_with(|c: char| c.is_ascii_hexdigit());
             let value = match hex {
-                Some(hex) if plain(hex) => i128::from_str_radix(hex, 16).ok()?,
+                // All 128 bits may be set.
+                Some(hex) if plain(hex) => u128::from_str_radix(hex, 16).ok()? as i128,
                 None if plain(decimal) => decimal.parse().ok()?,
                 _ => return None,
             };
@@ -240,7 +246,7 @@ impl Image {
             (1..=126, true) => value >= -(1i128 << (bits - 1)) && value < 1i128 << (bits - 1),
             (1..=126, false) => (0..1i128 << bits).contains(&value),
             (127.., true) => true,
-            (127.., false) => value >= 0,
+            (127.., false) => value >= 0 || pattern,
             (0, _) => false,
         };
         if !fits {

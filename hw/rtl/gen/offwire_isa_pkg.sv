@@ -218,50 +218,51 @@ package offwire_isa_pkg;
     target_valid = !target[12] || target[11:0] <= 12'd4;
   endfunction
 
-  // True if the word is one; what decode refuses in software is refused here.
-  function automatic logic word_valid(word_t word);
+  // True if the word is one; what decode refuses in software is refused here. Takes bits and not a word_t, because yosys
+  // finds no members of a function's arguments.
+  function automatic logic word_valid(logic [287:0] word);
     logic ok;
     ok = 1'b1;
-    ok = ok & (word.spare == 1'd0);
-    ok = ok & AluOpCodes[word.a1_op];
-    ok = ok & Alu1Sources[word.a1_a];
-    ok = ok & Alu1Sources[word.a1_b];
-    ok = ok & AluOpCodes[word.a2_op];
-    ok = ok & Alu2Sources[word.a2_a];
-    ok = ok & Alu2Sources[word.a2_b];
-    ok = ok & CmpOpCodes[word.c1_op];
-    ok = ok & Compare1Sources[word.c1_a];
-    ok = ok & Compare1Sources[word.c1_b];
-    ok = ok & CmpOpCodes[word.c2_op];
-    ok = ok & Compare2Sources[word.c2_a];
-    ok = ok & Compare2Sources[word.c2_b];
-    ok = ok & StoreOpCodes[word.st_op];
-    ok = ok & StoreSources[word.s0_src];
-    ok = ok & StoreSources[word.s1_src];
-    ok = ok & WriteSources[word.w0_src];
-    ok = ok & WriteSources[word.w1_src];
-    ok = ok & RequestOpCodes[word.q_op];
-    ok = ok & RequestSources[word.q_vsrc];
-    ok = ok & target_valid(word.t1);
-    ok = ok & target_valid(word.t2);
-    ok = ok & target_valid(word.next);
-    ok = ok & (word.x0_size <= 4'd8);
-    ok = ok & (word.x1_size <= 4'd8);
-    ok = ok & ({1'd0, word.x0_delta} + {1'd0, word.x0_size} <= 5'd16);
-    ok = ok & ({1'd0, word.x1_delta} + {1'd0, word.x1_size} <= 5'd16);
-    ok = ok & (word.s0_size <= 4'd8);
-    ok = ok & (word.s1_size <= 4'd8);
-    ok = ok & ({1'd0, word.s0_delta} + {1'd0, word.s0_size} <= 5'd16);
-    ok = ok & ({1'd0, word.s1_delta} + {1'd0, word.s1_size} <= 5'd16);
-    if (word.st_op == StoreOpAdd32) begin
-      ok = ok & (word.s0_size == 4'd4);
-      ok = ok & (word.s0_swap == 1'd0);
-      ok = ok & (word.s1_size == 4'd0);
+    ok = ok & (word[0:0] == 1'd0);  // spare
+    ok = ok & AluOpCodes[word[223:219]];  // a1_op
+    ok = ok & Alu1Sources[word[217:214]];  // a1_a
+    ok = ok & Alu1Sources[word[213:210]];  // a1_b
+    ok = ok & AluOpCodes[word[209:205]];  // a2_op
+    ok = ok & Alu2Sources[word[203:200]];  // a2_a
+    ok = ok & Alu2Sources[word[199:196]];  // a2_b
+    ok = ok & CmpOpCodes[word[195:192]];  // c1_op
+    ok = ok & Compare1Sources[word[190:187]];  // c1_a
+    ok = ok & Compare1Sources[word[186:183]];  // c1_b
+    ok = ok & CmpOpCodes[word[182:179]];  // c2_op
+    ok = ok & Compare2Sources[word[177:174]];  // c2_a
+    ok = ok & Compare2Sources[word[173:170]];  // c2_b
+    ok = ok & StoreOpCodes[word[169:167]];  // st_op
+    ok = ok & StoreSources[word[142:139]];  // s0_src
+    ok = ok & StoreSources[word[129:126]];  // s1_src
+    ok = ok & WriteSources[word[124:121]];  // w0_src
+    ok = ok & WriteSources[word[117:114]];  // w1_src
+    ok = ok & RequestOpCodes[word[78:73]];  // q_op
+    ok = ok & RequestSources[word[48:45]];  // q_vsrc
+    ok = ok & target_valid(word[39:27]);  // t1
+    ok = ok & target_valid(word[26:14]);  // t2
+    ok = ok & target_valid(word[13:1]);  // next
+    ok = ok & (word[237:234] <= 4'd8);  // x0_size <= 8
+    ok = ok & (word[228:225] <= 4'd8);  // x1_size <= 8
+    ok = ok & ({1'd0, word[241:238]} + {1'd0, word[237:234]} <= 5'd16);  // x0_delta + x0_size <= 16
+    ok = ok & ({1'd0, word[232:229]} + {1'd0, word[228:225]} <= 5'd16);  // x1_delta + x1_size <= 16
+    ok = ok & (word[146:143] <= 4'd8);  // s0_size <= 8
+    ok = ok & (word[133:130] <= 4'd8);  // s1_size <= 8
+    ok = ok & ({1'd0, word[150:147]} + {1'd0, word[146:143]} <= 5'd16);  // s0_delta + s0_size <= 16
+    ok = ok & ({1'd0, word[137:134]} + {1'd0, word[133:130]} <= 5'd16);  // s1_delta + s1_size <= 16
+    if (word[169:167] == 3'd2) begin  // st_op = Add32: s0_size = 4, s0_swap = 0, s1_size = 0
+      ok = ok & (word[146:143] == 4'd4);  // s0_size
+      ok = ok & (word[138] == 1'd0);  // s0_swap
+      ok = ok & (word[133:130] == 4'd0);  // s1_size
     end
-    if (word.st_op == StoreOpAdd64) begin
-      ok = ok & (word.s0_size == 4'd8);
-      ok = ok & (word.s0_swap == 1'd0);
-      ok = ok & (word.s1_size == 4'd0);
+    if (word[169:167] == 3'd3) begin  // st_op = Add64: s0_size = 8, s0_swap = 0, s1_size = 0
+      ok = ok & (word[146:143] == 4'd8);  // s0_size
+      ok = ok & (word[138] == 1'd0);  // s0_swap
+      ok = ok & (word[133:130] == 4'd0);  // s1_size
     end
     word_valid = ok;
   endfunction
@@ -269,25 +270,25 @@ package offwire_isa_pkg;
   // On 64 bits.
   function automatic logic [63:0] alu64(alu_op_e op, logic [63:0] a, logic [63:0] b);
     case (op)
-      AluOpMov: alu64 = a;
-      AluOpAdd: alu64 = a + b;
-      AluOpSub: alu64 = a - b;
-      AluOpAnd: alu64 = a & b;
-      AluOpOr: alu64 = a | b;
-      AluOpXor: alu64 = a ^ b;
-      AluOpLsh: alu64 = a << b[5:0];
-      AluOpRsh: alu64 = a >> b[5:0];
-      AluOpArsh: alu64 = $unsigned($signed(a) >>> b[5:0]);
-      AluOpMul: alu64 = a * b;
-      AluOpBswap16: alu64 = {48'd0, {a[7:0], a[15:8]}};
-      AluOpBswap32: alu64 = {32'd0, {a[7:0], a[15:8], a[23:16], a[31:24]}};
-      AluOpBswap64: alu64 = {a[7:0], a[15:8], a[23:16], a[31:24], a[39:32], a[47:40], a[55:48], a[63:56]};
-      AluOpSext8: alu64 = {{56{a[7]}}, a[7:0]};
-      AluOpSext16: alu64 = {{48{a[15]}}, a[15:0]};
-      AluOpSext32: alu64 = {{32{a[31]}}, a[31:0]};
-      AluOpZext8: alu64 = {56'd0, a[7:0]};
-      AluOpZext16: alu64 = {48'd0, a[15:0]};
-      AluOpPack: alu64 = (a << 6'd32) | {32'd0, b[31:0]};
+      offwire_isa_pkg::AluOpMov: alu64 = a;
+      offwire_isa_pkg::AluOpAdd: alu64 = a + b;
+      offwire_isa_pkg::AluOpSub: alu64 = a - b;
+      offwire_isa_pkg::AluOpAnd: alu64 = a & b;
+      offwire_isa_pkg::AluOpOr: alu64 = a | b;
+      offwire_isa_pkg::AluOpXor: alu64 = a ^ b;
+      offwire_isa_pkg::AluOpLsh: alu64 = a << b[5:0];
+      offwire_isa_pkg::AluOpRsh: alu64 = a >> b[5:0];
+      offwire_isa_pkg::AluOpArsh: alu64 = $unsigned($signed(a) >>> b[5:0]);
+      offwire_isa_pkg::AluOpMul: alu64 = a * b;
+      offwire_isa_pkg::AluOpBswap16: alu64 = {48'd0, {a[7:0], a[15:8]}};
+      offwire_isa_pkg::AluOpBswap32: alu64 = {32'd0, {a[7:0], a[15:8], a[23:16], a[31:24]}};
+      offwire_isa_pkg::AluOpBswap64: alu64 = {a[7:0], a[15:8], a[23:16], a[31:24], a[39:32], a[47:40], a[55:48], a[63:56]};
+      offwire_isa_pkg::AluOpSext8: alu64 = {{56{a[7]}}, a[7:0]};
+      offwire_isa_pkg::AluOpSext16: alu64 = {{48{a[15]}}, a[15:0]};
+      offwire_isa_pkg::AluOpSext32: alu64 = {{32{a[31]}}, a[31:0]};
+      offwire_isa_pkg::AluOpZext8: alu64 = {56'd0, a[7:0]};
+      offwire_isa_pkg::AluOpZext16: alu64 = {48'd0, a[15:0]};
+      offwire_isa_pkg::AluOpPack: alu64 = (a << 6'd32) | {32'd0, b[31:0]};
       default: alu64 = 64'd0;
     endcase
   endfunction
@@ -295,25 +296,25 @@ package offwire_isa_pkg;
   // On 32 bits.
   function automatic logic [31:0] alu32(alu_op_e op, logic [31:0] a, logic [31:0] b);
     case (op)
-      AluOpMov: alu32 = a;
-      AluOpAdd: alu32 = a + b;
-      AluOpSub: alu32 = a - b;
-      AluOpAnd: alu32 = a & b;
-      AluOpOr: alu32 = a | b;
-      AluOpXor: alu32 = a ^ b;
-      AluOpLsh: alu32 = a << b[4:0];
-      AluOpRsh: alu32 = a >> b[4:0];
-      AluOpArsh: alu32 = $unsigned($signed(a) >>> b[4:0]);
-      AluOpMul: alu32 = a * b;
-      AluOpBswap16: alu32 = {16'd0, {a[7:0], a[15:8]}};
-      AluOpBswap32: alu32 = {a[7:0], a[15:8], a[23:16], a[31:24]};
-      AluOpBswap64: alu32 = {a[7:0], a[15:8], a[23:16], a[31:24]};
-      AluOpSext8: alu32 = {{24{a[7]}}, a[7:0]};
-      AluOpSext16: alu32 = {{16{a[15]}}, a[15:0]};
-      AluOpSext32: alu32 = a;
-      AluOpZext8: alu32 = {24'd0, a[7:0]};
-      AluOpZext16: alu32 = {16'd0, a[15:0]};
-      AluOpPack: alu32 = (a << 5'd0) | b;
+      offwire_isa_pkg::AluOpMov: alu32 = a;
+      offwire_isa_pkg::AluOpAdd: alu32 = a + b;
+      offwire_isa_pkg::AluOpSub: alu32 = a - b;
+      offwire_isa_pkg::AluOpAnd: alu32 = a & b;
+      offwire_isa_pkg::AluOpOr: alu32 = a | b;
+      offwire_isa_pkg::AluOpXor: alu32 = a ^ b;
+      offwire_isa_pkg::AluOpLsh: alu32 = a << b[4:0];
+      offwire_isa_pkg::AluOpRsh: alu32 = a >> b[4:0];
+      offwire_isa_pkg::AluOpArsh: alu32 = $unsigned($signed(a) >>> b[4:0]);
+      offwire_isa_pkg::AluOpMul: alu32 = a * b;
+      offwire_isa_pkg::AluOpBswap16: alu32 = {16'd0, {a[7:0], a[15:8]}};
+      offwire_isa_pkg::AluOpBswap32: alu32 = {a[7:0], a[15:8], a[23:16], a[31:24]};
+      offwire_isa_pkg::AluOpBswap64: alu32 = {a[7:0], a[15:8], a[23:16], a[31:24]};
+      offwire_isa_pkg::AluOpSext8: alu32 = {{24{a[7]}}, a[7:0]};
+      offwire_isa_pkg::AluOpSext16: alu32 = {{16{a[15]}}, a[15:0]};
+      offwire_isa_pkg::AluOpSext32: alu32 = a;
+      offwire_isa_pkg::AluOpZext8: alu32 = {24'd0, a[7:0]};
+      offwire_isa_pkg::AluOpZext16: alu32 = {16'd0, a[15:0]};
+      offwire_isa_pkg::AluOpPack: alu32 = (a << 5'd0) | b;
       default: alu32 = 32'd0;
     endcase
   endfunction
@@ -326,15 +327,15 @@ package offwire_isa_pkg;
   // On 64 bits.
   function automatic logic cmp64(cmp_op_e op, logic [63:0] a, logic [63:0] b);
     case (op)
-      CmpOpNever: cmp64 = 1'd0;
-      CmpOpEq: cmp64 = a == b;
-      CmpOpNe: cmp64 = a != b;
-      CmpOpLtu: cmp64 = a < b;
-      CmpOpGeu: cmp64 = b <= a;
-      CmpOpLts: cmp64 = $signed(a) < $signed(b);
-      CmpOpGes: cmp64 = $signed(b) <= $signed(a);
-      CmpOpTst: cmp64 = (a & b) != 64'd0;
-      CmpOpNtst: cmp64 = (a & b) == 64'd0;
+      offwire_isa_pkg::CmpOpNever: cmp64 = 1'd0;
+      offwire_isa_pkg::CmpOpEq: cmp64 = a == b;
+      offwire_isa_pkg::CmpOpNe: cmp64 = a != b;
+      offwire_isa_pkg::CmpOpLtu: cmp64 = a < b;
+      offwire_isa_pkg::CmpOpGeu: cmp64 = b <= a;
+      offwire_isa_pkg::CmpOpLts: cmp64 = $signed(a) < $signed(b);
+      offwire_isa_pkg::CmpOpGes: cmp64 = $signed(b) <= $signed(a);
+      offwire_isa_pkg::CmpOpTst: cmp64 = (a & b) != 64'd0;
+      offwire_isa_pkg::CmpOpNtst: cmp64 = (a & b) == 64'd0;
       default: cmp64 = 1'd0;
     endcase
   endfunction
@@ -342,15 +343,15 @@ package offwire_isa_pkg;
   // On 32 bits.
   function automatic logic cmp32(cmp_op_e op, logic [31:0] a, logic [31:0] b);
     case (op)
-      CmpOpNever: cmp32 = 1'd0;
-      CmpOpEq: cmp32 = a == b;
-      CmpOpNe: cmp32 = a != b;
-      CmpOpLtu: cmp32 = a < b;
-      CmpOpGeu: cmp32 = b <= a;
-      CmpOpLts: cmp32 = $signed(a) < $signed(b);
-      CmpOpGes: cmp32 = $signed(b) <= $signed(a);
-      CmpOpTst: cmp32 = (a & b) != 32'd0;
-      CmpOpNtst: cmp32 = (a & b) == 32'd0;
+      offwire_isa_pkg::CmpOpNever: cmp32 = 1'd0;
+      offwire_isa_pkg::CmpOpEq: cmp32 = a == b;
+      offwire_isa_pkg::CmpOpNe: cmp32 = a != b;
+      offwire_isa_pkg::CmpOpLtu: cmp32 = a < b;
+      offwire_isa_pkg::CmpOpGeu: cmp32 = b <= a;
+      offwire_isa_pkg::CmpOpLts: cmp32 = $signed(a) < $signed(b);
+      offwire_isa_pkg::CmpOpGes: cmp32 = $signed(b) <= $signed(a);
+      offwire_isa_pkg::CmpOpTst: cmp32 = (a & b) != 32'd0;
+      offwire_isa_pkg::CmpOpNtst: cmp32 = (a & b) == 32'd0;
       default: cmp32 = 1'd0;
     endcase
   endfunction

@@ -27,7 +27,7 @@ module offwire_isa_tb;
     end
     while ($fscanf(in_file, "%h %h %h %h %h %h %h %h", raw, op, a, b, window, delta, size, swap) == 8) begin
       word = raw;
-      $fwrite(out_file, "%h", offwire_isa_pkg::word_valid(word));
+      $fwrite(out_file, "%h", offwire_isa_pkg::word_valid(raw));
       $fwrite(out_file, " %h", offwire_isa_pkg::alu(offwire_isa_pkg::alu_op_e'(op), 1'b1, a, b));
       $fwrite(out_file, " %h", offwire_isa_pkg::alu(offwire_isa_pkg::alu_op_e'(op), 1'b0, a, b));
       $fwrite(out_file, " %h", offwire_isa_pkg::cmp(offwire_isa_pkg::cmp_op_e'(op[3:0]), 1'b1, a, b));
@@ -98,6 +98,7 @@ module offwire_isa_tb;
       $fwrite(out_file, " %h", word.t1);
       $fwrite(out_file, " %h", word.t2);
       $fwrite(out_file, " %h", word.next);
+      $fwrite(out_file, " %h", word.spare);
       $fwrite(out_file, "\n");
     end
     $fclose(in_file);

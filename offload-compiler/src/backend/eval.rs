@@ -30,13 +30,8 @@ struct Results {
 /// Return value and number of words.
 pub(super) fn run(image: &Image, packet: &mut Packet, maps: &mut Maps) -> Result<(u32, u32), String> {
     let words = image.validate().map_err(|error| error.to_string())?;
-    let mut machine = Machine {
-        regs: [0; 16],
-        stack: [0; STACK_BYTES as usize],
-        scratch: [0; SCRATCH_BYTES as usize],
-        packet,
-        maps,
-    };
+    let mut machine =
+        Machine { regs: [0; 16], stack: [0; STACK_BYTES as usize], scratch: [0; SCRATCH_BYTES as usize], packet, maps };
     let mut at = image.entry;
     for count in 1..MAX_WORDS {
         let word = words.get(usize::from(at.0)).ok_or("no such word")?;
@@ -78,8 +73,7 @@ impl Machine<'_> {
                 return Ok(Go::Target(word.t2));
             }
         }
-        let extracts =
-            [(word.x0_delta, word.x0_size, word.x0_swap), (word.x1_delta, word.x1_size, word.x1_swap)];
+        let extracts = [(word.x0_delta, word.x0_size, word.x0_swap), (word.x1_delta, word.x1_size, word.x1_swap)];
         for (n, (delta, size, swap)) in extracts.into_iter().enumerate() {
             if size == 0 {
                 continue;

@@ -78,6 +78,8 @@ pub fn generate(
             Err(Failure::Empty) => return Err(internal("there is no code", &func.name)),
         }
     };
+    schedule::check(&prepared, &regions, &code)
+        .map_err(|error| internal("the schedule is wrong", &format!("trace of {}: {}", error.head, error.what)))?;
     regalloc::check(&code, &allocated)
         .map_err(|error| internal("register allocation is wrong", &format!("word {}: {}", error.word.0, error.what)))?;
     let laid = emit::layout(&allocated).map_err(|error| match error {
@@ -88,8 +90,7 @@ pub fn generate(
         return Err(too_long(laid.words.len(), profile));
     }
     let bound = emit::bound(&laid, profile);
-    let stats =
-        Stats { words: laid.words.len(), regions: traces.len(), spills: allocated.spills, bound };
+    let stats = Stats { words: laid.words.len(), regions: traces.len(), spills: allocated.spills, bound };
     let image = Image {
         isa_version: ISA_VERSION,
         profile: profile.name.to_string(),

@@ -49,9 +49,7 @@ pub fn layout(allocated: &Allocated) -> Result<Laid, LayoutError> {
     let resolve = |target: Option<VTarget>| match target.map(skip).transpose()? {
         None => Ok(Target::default()),
         Some(VTarget::Exit(code)) => Ok(Target::Exit(code)),
-        Some(VTarget::Word(word)) => {
-            address[word.at()].map(Target::Goto).ok_or(LayoutError::Dangling)
-        }
+        Some(VTarget::Word(word)) => address[word.at()].map(Target::Goto).ok_or(LayoutError::Dangling),
         Some(VTarget::Head(_)) => Err(LayoutError::Dangling),
     };
     let mut laid = Laid { words: Vec::new(), insns: Vec::new(), entry: CodeAddr(0) };

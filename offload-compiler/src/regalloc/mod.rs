@@ -108,9 +108,7 @@ pub fn allocate(code: &Code) -> Result<Allocated, Failure> {
 
 fn finish(spilling: &spill::Spilling, live: &Liveness, colors: &[u8], entry: WordId) -> Allocated {
     let code = &spilling.code;
-    let resolve = |target: Option<Target>| {
-        target.map(|target| code.word_of(target).map_or(target, Target::Word))
-    };
+    let resolve = |target: Option<Target>| target.map(|target| code.word_of(target).map_or(target, Target::Word));
     let words = code.words.iter().enumerate().map(|(at, vword)| AWord {
         word: registers(vword, WordId(at as u32), live, colors),
         t1: resolve(vword.t1),

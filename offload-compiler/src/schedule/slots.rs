@@ -1,7 +1,7 @@
 //! Does a set of operations fit into one word? Unit by unit, from scratch for every set.
 
-use crate::select::{Address, Edge, Kind, OpId, Opnd, Trace};
 use crate::ir::Value;
+use crate::select::{Address, Edge, Kind, OpId, Opnd, Trace};
 use offwire_isa::{RequestOp, Space};
 
 /// Which operation has which unit of a word.

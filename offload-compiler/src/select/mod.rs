@@ -9,6 +9,7 @@
 //! A trace has one way in and many ways out. Its blocks' order is the program order that the scheduler must respect; each
 //! operation fits into one unit of one word.
 
+mod duplicate;
 mod live;
 mod lower;
 mod ops;

@@ -46,22 +46,65 @@ pub struct Address {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the IR's names")]
 pub enum Kind {
-    Load { at: Address, size: u8, swap: bool, dismiss: bool },
-    Alu { op: AluOp, wide: bool, a: Opnd, b: Opnd },
-    Store { at: Address, size: u8, swap: bool, src: Opnd },
-    Atomic { at: Address, size: u8, src: Opnd },
+    Load {
+        at: Address,
+        size: u8,
+        swap: bool,
+        dismiss: bool,
+    },
+    Alu {
+        op: AluOp,
+        wide: bool,
+        a: Opnd,
+        b: Opnd,
+    },
+    Store {
+        at: Address,
+        size: u8,
+        swap: bool,
+        src: Opnd,
+    },
+    Atomic {
+        at: Address,
+        size: u8,
+        src: Opnd,
+    },
     /// Request with an answer. `value_at` tells what memory an update reads; its address is also in `src`.
-    Request { op: RequestOp, map: u8, key: Option<Address>, value_at: Option<Address>, src: Opnd },
+    Request {
+        op: RequestOp,
+        map: u8,
+        key: Option<Address>,
+        value_at: Option<Address>,
+        src: Opnd,
+    },
     /// A parameter of an edge's target gets its argument: `dst` is the parameter.
-    Copy { dst: Value, src: Opnd },
+    Copy {
+        dst: Value,
+        src: Opnd,
+    },
     /// Leaves by `edge` if base + len > packet length.
-    Guard { base: Option<Value>, len: u16, edge: EdgeId },
+    Guard {
+        base: Option<Value>,
+        len: u16,
+        edge: EdgeId,
+    },
     /// Leaves by `edge` if the condition holds. `null_of`: the condition is "this answer of a lookup is 0".
-    Cmp { op: CmpOp, wide: bool, a: Opnd, b: Opnd, edge: EdgeId, null_of: Option<Value> },
+    Cmp {
+        op: CmpOp,
+        wide: bool,
+        a: Opnd,
+        b: Opnd,
+        edge: EdgeId,
+        null_of: Option<Value>,
+    },
     /// Last operation: the trace goes on by `edge`.
-    End { edge: EdgeId },
+    End {
+        edge: EdgeId,
+    },
     /// Last operation: the packet ends with a return value that no target can hold.
-    Exit { src: Opnd },
+    Exit {
+        src: Opnd,
+    },
 }
 
 /// One machine operation.

@@ -1,5 +1,6 @@
 //! Makes the IR fit the machine before traces are formed, without leaving the IR.
 
+use super::duplicate::duplicate;
 use super::live::Liveness;
 use super::simplify::{drop_unreachable, simplify};
 use super::{constants, exit_code};
@@ -16,6 +17,8 @@ const GUARD_MAX: i32 = 1023;
 /// to the other side; and in an order.
 pub fn prepare(func: &Func) -> Func {
     let mut func = func.clone();
+    simplify(&mut func);
+    duplicate(&mut func);
     simplify(&mut func);
     reach(&mut func);
     split_edges(&mut func);

@@ -24,9 +24,8 @@ pub fn regions(func: &Func, cfg: &Cfg, consts: &[Option<u64>]) -> Vec<Vec<Block>
         let mut size = func.blocks[head.at()].insts.len();
         let mut at = head;
         while size < LONG {
-            let free = |block: Block| {
-                !taken[block.at()] && !is_exit(func, consts, block) && cfg.preds[block.at()].len() == 1
-            };
+            let free =
+                |block: Block| !taken[block.at()] && !is_exit(func, consts, block) && cfg.preds[block.at()].len() == 1;
             let Some(next) = likely(func, at, consts, &answers, &weight, free) else { break };
             taken[next.at()] = true;
             size += func.blocks[next.at()].insts.len() + 1;

@@ -30,6 +30,8 @@ static int show(const char *path)
 			bpf_program__set_type(program, BPF_PROG_TYPE_XDP);
 		else
 			bpf_program__set_autoload(program, false);
+	bpf_object__for_each_map(map, object)
+		bpf_map__set_pin_path(map, NULL);
 	/* A program that the verifier refuses is relocated all the same. */
 	bpf_object__load(object);
 	printf("object %s\n", path);

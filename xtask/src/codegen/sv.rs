@@ -123,6 +123,11 @@ fn mask(bits: u32, codes: impl Iterator<Item = u32>) -> String {
     format!("{size}'b{}", digits.into_iter().collect::<String>())
 }
 
+/// The field's bits in a vector called `word`.
+fn slice(field: &Field) -> String {
+    if field.width == 1 { format!("word[{}]", field.low) } else { format!("word[{}:{}]", field.high(), field.low) }
+}
+
 /// The decoder's checks.
 fn valid(text: &mut String, isa: &Isa) -> Result<()> {
     text.push('\n');
@@ -158,26 +163,28 @@ fn valid(text: &mut String, isa: &Isa) -> Result<()> {
         text,
         "    target_valid = !target[{bits}] || target[{}:0] <= {bits}'d4;\n  endfunction
 
-  // True if the word is one; what decode refuses in software is refused here.
-  function automatic logic word_valid(word_t word);
+  // True if the word is one; what decode refuses in software is refused here. Takes bits and not a word_t, because yosys
+  // finds no members of a function's arguments.
+  function automatic logic word_valid(logic [{}:0] word);
     logic ok;
     ok = 1'b1;
 ",
-        bits - 1
+        bits - 1,
+        isa.spec.isa.word_bits - 1
     )?;
     if isa.spare > 0 {
-        writeln!(text, "    ok = ok & (word.spare == {}'d0);", isa.spare)?;
+        writeln!(text, "    ok = ok & (word[{}:0] == {}'d0);  // spare", isa.spare - 1, isa.spare)?;
     }
     for field in &isa.fields {
-        let name = &field.name;
+        let (name, bits) = (&field.name, slice(field));
         match field.kind {
             Kind::Enum(_) if isa.is_source(field) => {
-                writeln!(text, "    ok = ok & {}Sources[word.{name}];", camel(&isa.unit(field).name))?;
+                writeln!(text, "    ok = ok & {}Sources[{bits}];  // {name}", camel(&isa.unit(field).name))?;
             }
             Kind::Enum(index) if isa.enums[index].values.len() < 1 << field.width => {
-                writeln!(text, "    ok = ok & {}Codes[word.{name}];", isa.enums[index].name)?;
+                writeln!(text, "    ok = ok & {}Codes[{bits}];  // {name}", isa.enums[index].name)?;
             }
-            Kind::Target => writeln!(text, "    ok = ok & target_valid(word.{name});")?,
+            Kind::Target => writeln!(text, "    ok = ok & target_valid({bits});  // {name}")?,
             _ => {}
         }
     }
@@ -187,19 +194,18 @@ fn valid(text: &mut String, isa: &Isa) -> Result<()> {
         let width = u32::BITS - most.leading_zeros();
         let sum: Vec<String> = fields()
             .map(|field| match width - field.width {
-                0 => format!("word.{}", field.name),
-                more => format!("{{{more}'d0, word.{}}}", field.name),
+                0 => slice(field),
+                more => format!("{{{more}'d0, {}}}", slice(field)),
             })
             .collect();
-        writeln!(text, "    ok = ok & ({} <= {width}'d{});", sum.join(" + "), limit.max)?;
+        writeln!(text, "    ok = ok & ({} <= {width}'d{});  // {}", sum.join(" + "), limit.max, limit.text)?;
     }
     for rule in &isa.rules {
         let field = &isa.fields[rule.field];
-        let Kind::Enum(index) = field.kind else { continue };
-        writeln!(text, "    if (word.{} == {}{}) begin", field.name, isa.enums[index].name, rule.value.name)?;
+        writeln!(text, "    if ({} == {}'d{}) begin  // {}", slice(field), field.width, rule.value.code, rule.text)?;
         for &(target, value) in &rule.then {
             let target = &isa.fields[target];
-            writeln!(text, "      ok = ok & (word.{} == {}'d{value});", target.name, target.width)?;
+            writeln!(text, "      ok = ok & ({} == {}'d{value});  // {}", slice(target), target.width, target.name)?;
         }
         text.push_str("    end\n");
     }
@@ -207,6 +213,7 @@ fn valid(text: &mut String, isa: &Isa) -> Result<()> {
     Ok(())
 }
 
+/// The labels carry the package's name, or yosys does not find them when a module calls the function.
 /// `alu64`, `alu32` and `alu` (or `cmp`); codes that do not exist give zero.
 fn ops(text: &mut String, name: &str, ops: &Ops, result: Option<u32>) -> Result<()> {
     let (prefix, ty) = (camel(name) + "Op", format!("{name}_op_e"));
@@ -216,7 +223,12 @@ fn ops(text: &mut String, name: &str, ops: &Ops, result: Option<u32>) -> Result<
         let mut cases = String::new();
         for op in &ops.ops {
             let typed = expr::typed(&op.sem, &Scope::operation(w), Some(width))?;
-            writeln!(cases, "      {prefix}{}: {name}{w} = {};", op.name, bare(&emitter.emit(&typed)))?;
+            writeln!(
+                cases,
+                "      offwire_isa_pkg::{prefix}{}: {name}{w} = {};",
+                op.name,
+                bare(&emitter.emit(&typed))
+            )?;
         }
         write!(
             text,
@@ -330,7 +342,7 @@ pub(crate) fn bench(isa: &Isa) -> Result<String> {
     end
     while ($fscanf(in_file, \"%h %h %h %h %h %h %h %h\", raw, op, a, b, window, delta, size, swap) == 8) begin
       word = raw;
-      $fwrite(out_file, \"%h\", offwire_isa_pkg::word_valid(word));
+      $fwrite(out_file, \"%h\", offwire_isa_pkg::word_valid(raw));
       $fwrite(out_file, \" %h\", offwire_isa_pkg::alu(offwire_isa_pkg::alu_op_e'(op), 1'b1, a, b));
       $fwrite(out_file, \" %h\", offwire_isa_pkg::alu(offwire_isa_pkg::alu_op_e'(op), 1'b0, a, b));
       $fwrite(out_file, \" %h\", offwire_isa_pkg::cmp(offwire_isa_pkg::cmp_op_e'(op[3:0]), 1'b1, a, b));
@@ -340,6 +352,9 @@ pub(crate) fn bench(isa: &Isa) -> Result<String> {
 ";
     for field in &isa.fields {
         writeln!(text, "      $fwrite(out_file, \" %h\", word.{});", field.name)?;
+    }
+    if isa.spare > 0 {
+        text += "      $fwrite(out_file, \" %h\", word.spare);\n";
     }
     text += "      $fwrite(out_file, \"\\n\");
     end

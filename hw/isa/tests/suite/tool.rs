@@ -13,7 +13,8 @@ pub(crate) fn run(what: &str, program: &str, args: &[String]) -> Option<Output> 
             let required = std::env::var("OFFWIRE_REQUIRE").unwrap_or_default();
             assert!(!required.split(',').any(|name| name.trim() == what), "{what} is required: no {program}");
             let thread = std::thread::current();
-            let line = format!("SKIP {}: {what}: {program} is not installed\n", thread.name().unwrap_or("?"));
+            let test = thread.name().and_then(|name| name.rsplit("::").next()).unwrap_or("?");
+            let line = format!("SKIP {test}: {what}: {program} is not installed\n");
             // Not eprintln!, which the test runner would swallow.
             let _ = std::io::stderr().write_all(line.as_bytes());
             None
