@@ -66,7 +66,6 @@ impl Units {
 }
 
 impl<'a> Walk<'a> {
-    #[expect(clippy::too_many_arguments, reason = "called once; they are the two sides and what is known of them")]
     pub(super) fn run(
         code: &'a Code,
         head: Block,
