@@ -28,6 +28,7 @@ pub mod range;
 pub mod regalloc;
 pub mod schedule;
 pub mod select;
+pub mod verify;
 #[cfg(test)]
 mod testing;
 
