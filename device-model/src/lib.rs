@@ -1,2 +1,45 @@
 //! The cycle-exact software device.
+//!
+//! A [`Device`] runs a program image on packets that arrive at given cycles; each packet leaves in the cycle and with the bytes
+//! that the hardware would give it. docs/device.md tells how a packet walks through the blocks and when each thing happens;
+//! the modules carry the blocks' names:
+//!
+//! * `flow`, `dispatcher`: hash to order bucket and vCPU, ingress FIFO, who runs where;
+//! * `engine`, `context`, `op`, `execute`, `packet`: contexts that take turns in a pipe, one word at a time;
+//! * `map`: index and value banks, the map table, the control plane;
+//! * `restorer`: egress order;
+//! * `device`: one cycle of all of them, the two schedulers, and what users call.
+//!
+//! Two schedulers drive the same blocks. [`Scheduler::Plain`] steps every block in every cycle. [`Scheduler::Fast`] goes from
+//! event to event and lets contexts run ahead to their next word that others could see. Both give the same departures, cycle
+//! and bytes, the same maps and the same counters; a test asserts it on random programs.
 #![forbid(unsafe_code)]
+
+mod calendar;
+mod context;
+mod counters;
+mod departure;
+mod device;
+mod dispatcher;
+mod engine;
+mod error;
+mod execute;
+mod fault;
+mod flow;
+pub mod geometry;
+mod map;
+mod op;
+mod packet;
+mod packets;
+mod restorer;
+mod ring;
+mod trace;
+pub mod verdict;
+
+pub use counters::{Counters, Empty, MapCounters, Replay, SlotCounters, Stall};
+pub use departure::{Arrival, Departure};
+pub use device::{Admission, Device, Scheduler};
+pub use error::{LoadError, MapError, MapRefusal, OfferError};
+pub use fault::{Fault, FaultCause};
+pub use map::control::{Entry, Update};
+pub use trace::{At, Event, Off, SharedOp, Trace};

@@ -6,6 +6,14 @@
 //! integrity, not authority. Reading is total: any bytes give an image or an [`ImageError`].
 #![forbid(unsafe_code)]
 
+mod check;
+mod container;
+mod error;
+
+pub use check::{ELEMENTS_MAX, MAPS_MAX, VALUE_BYTES_MAX};
+pub use container::{CONTAINER_VERSION, MAGIC};
+pub use error::{Class, ImageError};
+
 use offwire_isa::CodeAddr;
 
 /// One encoded word: 288 bits, bit 0 of the word in bit 0 of byte 0.
@@ -20,6 +28,35 @@ pub enum DispatchMode {
     Flow,
     /// No serialisation.
     Any,
+}
+
+impl DispatchMode {
+    /// All modes, strictest first.
+    pub const ALL: [DispatchMode; 3] = [DispatchMode::Cpu, DispatchMode::Flow, DispatchMode::Any];
+
+    /// The number in the container.
+    pub const fn code(self) -> u32 {
+        self as u32
+    }
+
+    /// The mode with this number.
+    pub const fn from_code(code: u32) -> Option<Self> {
+        match code {
+            0 => Some(DispatchMode::Cpu),
+            1 => Some(DispatchMode::Flow),
+            2 => Some(DispatchMode::Any),
+            _ => None,
+        }
+    }
+
+    /// The word that users write: `cpu`, `flow` or `any`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            DispatchMode::Cpu => "cpu",
+            DispatchMode::Flow => "flow",
+            DispatchMode::Any => "any",
+        }
+    }
 }
 
 /// The loosest dispatch mode that the compiler could prove, and why not a looser one.

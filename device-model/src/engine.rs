@@ -1,0 +1,577 @@
+//! An engine: contexts that take turns in one pipe, the ports through which packets and answers come in, and the counters.
+
+use offwire_isa::{CodeAddr, Profile};
+
+use crate::context::Context;
+use crate::counters::{Empty, Replay, SlotCounters};
+use crate::execute::{self, Then};
+use crate::fault::FaultCause;
+use crate::geometry::LINE;
+use crate::map::unit::{ContextId, MapUnit};
+use crate::op::{Goto, Op, unit};
+use crate::packets::{PacketId, Packets};
+use crate::ring::Ring;
+use crate::trace::{At, Event, Trace};
+use crate::verdict;
+
+/// Words that a context runs ahead at once, at most.
+const AHEAD: u64 = 64;
+
+/// The program that runs.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Program {
+    pub ops: Vec<Op>,
+    pub entry: Goto,
+    /// Cycles that a packet may take, from its dispatch on.
+    pub budget: u64,
+}
+
+/// What the dispatcher and the restorer have to know of a packet.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Ended {
+    /// It has ended: the next one that waits for it may run.
+    Exited { id: PacketId },
+    /// It is out of its context, which is free.
+    Done { id: PacketId, engine: u16 },
+}
+
+/// What engines tell in each cycle of a window.
+#[derive(Clone, Debug)]
+pub(crate) struct Outbox {
+    pub from: u64,
+    pub cycles: Vec<Vec<Ended>>,
+}
+
+impl Outbox {
+    #[inline(always)]
+    fn push(&mut self, cycle: u64, ended: Ended) {
+        if let Some(events) = self.cycles.get_mut((cycle - self.from) as usize) {
+            events.push(ended);
+        }
+    }
+}
+
+/// What an engine works with in a window of cycles.
+pub(crate) struct Around<'a, T> {
+    pub program: &'a Program,
+    pub map: &'a mut MapUnit,
+    pub packets: &'a mut Packets,
+    pub out: &'a mut Outbox,
+    pub trace: &'a mut T,
+}
+
+/// What happens to a context when its word leaves the pipe.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Leave {
+    /// It is ready again.
+    #[default]
+    Ready,
+    /// It sleeps until the map unit has answered.
+    Map,
+    /// It sleeps until the lines it missed are here.
+    Lines,
+    /// It sleeps until the packet unit is done; so many changed lines left the window.
+    Adjust(u8),
+    /// Its packet has ended.
+    Exit,
+}
+
+/// What a context waits for, as far as empty slots ask.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Wait {
+    #[default]
+    Transfer,
+    Lines,
+    Adjust,
+    Map,
+}
+
+/// A context in one of the engine's FIFOs, with the cycle at which it leaves it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Timed<T> {
+    at: u64,
+    context: u8,
+    what: T,
+}
+
+/// Latencies and widths; see the profile.
+#[derive(Clone, Copy, Debug)]
+struct Timing {
+    depth: u64,
+    /// Most cycles from one issue of a ready context to the next.
+    turn: u64,
+    packet_store: u64,
+    adjust: u64,
+    bus: u32,
+    window: u32,
+    far_lines: u32,
+}
+
+/// One engine.
+#[derive(Clone, Debug)]
+pub(crate) struct Engine {
+    number: u16,
+    first_id: ContextId,
+    timing: Timing,
+    ready: Ring<u8>,
+    pipe: Ring<Timed<Leave>>,
+    /// The next cycle at which one of the FIFOs below has something.
+    event: u64,
+    /// Packets on their way from the packet store to the in-port, in order.
+    arriving: Ring<Timed<PacketId>>,
+    /// Contexts whose missed lines are on that way, in order.
+    fetching: Ring<Timed<()>>,
+    /// Contexts that wait for the in-port, the packet unit, the answer port, the out-port; each in order.
+    incoming: Ring<Timed<Wait>>,
+    adjusting: Ring<Timed<()>>,
+    answered: Ring<Timed<()>>,
+    outgoing: Ring<Timed<()>>,
+    in_free: u64,
+    answer_free: u64,
+    out_free: u64,
+    /// Contexts by [`Wait`].
+    waits: [u8; 4],
+    /// One bit a context without a packet.
+    free: u64,
+    /// One bit a context whose last word run ahead ended its packet.
+    ends: u64,
+    /// Words that each context has run ahead of their slots.
+    ahead: [u8; 64],
+    /// Slots before this cycle are counted.
+    accounted: u64,
+    counters: SlotCounters,
+    contexts: Vec<Context>,
+}
+
+impl Engine {
+    pub(crate) fn new(number: u16, profile: &Profile) -> Self {
+        let contexts = profile.contexts_per_engine;
+        Engine {
+            number,
+            first_id: number * contexts as u16,
+            timing: Timing {
+                depth: u64::from(profile.pipeline_depth),
+                turn: u64::from(profile.pipeline_depth) + u64::from(contexts),
+                packet_store: u64::from(profile.packet_store_cycles.max(1)),
+                adjust: u64::from(profile.adjust_cycles.max(1)),
+                bus: profile.packet_bus_bytes.max(1),
+                window: profile.packet_window_bytes,
+                far_lines: profile.far_lines,
+            },
+            ready: Ring::new(contexts),
+            pipe: Ring::new(contexts),
+            event: u64::MAX,
+            arriving: Ring::new(contexts),
+            fetching: Ring::new(contexts),
+            incoming: Ring::new(contexts),
+            adjusting: Ring::new(contexts),
+            answered: Ring::new(contexts),
+            outgoing: Ring::new(contexts),
+            in_free: 0,
+            answer_free: 0,
+            out_free: 0,
+            waits: [0; 4],
+            free: u64::MAX >> (64 - contexts),
+            ends: 0,
+            ahead: [0; 64],
+            accounted: 0,
+            counters: SlotCounters::default(),
+            contexts: (0..contexts).map(|_| Context::new()).collect(),
+        }
+    }
+
+    fn id(&self, context: u8) -> ContextId {
+        self.first_id + ContextId::from(context)
+    }
+
+    /// Counts the empty slots up to `cycle` (not with it). Nothing has changed since the last event of the engine.
+    #[inline(always)]
+    fn account(&mut self, cycle: u64) {
+        if self.accounted < cycle {
+            let cause = self.cause();
+            self.counters.empty[cause as usize] += cycle - self.accounted;
+            self.accounted = cycle;
+        }
+    }
+
+    /// The counters as they are when `account(cycle)` has been called.
+    pub(crate) fn counted(&self, cycle: u64) -> SlotCounters {
+        let mut counters = self.counters;
+        counters.empty[self.cause() as usize] += cycle.saturating_sub(self.accounted);
+        counters
+    }
+
+    fn cause(&self) -> Empty {
+        let waits = |wait: Wait| self.waits[wait as usize] > 0;
+        if !self.pipe.is_empty() {
+            Empty::Pipeline
+        } else if waits(Wait::Transfer) {
+            Empty::Transfer
+        } else if waits(Wait::Lines) {
+            Empty::PacketStore
+        } else if waits(Wait::Adjust) {
+            Empty::Adjust
+        } else if waits(Wait::Map) {
+            Empty::Map
+        } else {
+            Empty::NoContext
+        }
+    }
+
+    /// Cycles that so many bytes take on the packet bus.
+    fn beats(&self, bytes: u32) -> u64 {
+        u64::from(bytes.div_ceil(self.timing.bus))
+    }
+
+    /// The in-port takes `bytes` that are there from `cycle` on. Returns when they are in their context.
+    fn take_in(&mut self, cycle: u64, bytes: u32) -> u64 {
+        let beats = self.beats(bytes);
+        self.in_free = self.in_free.max(cycle) + beats;
+        self.counters.in_cycles += beats;
+        self.in_free
+    }
+
+    /// The out-port takes so many lines away from `cycle` on. Returns when they are gone.
+    fn send_out(&mut self, cycle: u64, lines: u32) -> u64 {
+        if lines == 0 {
+            return cycle;
+        }
+        let beats = self.beats(lines * LINE);
+        self.out_free = self.out_free.max(cycle) + beats;
+        self.counters.out_cycles += beats;
+        self.out_free
+    }
+
+    /// A packet is dispatched to this engine at `cycle`. Returns the cycle at which it comes to the in-port.
+    pub(crate) fn dispatch(&mut self, cycle: u64, id: PacketId) -> u64 {
+        let at = cycle + self.timing.packet_store;
+        self.arriving.push(Timed { at, context: 0, what: id });
+        self.event = self.event.min(at);
+        at
+    }
+
+    /// An answer comes at `cycle` and takes so many cycles of the answer port. Returns the cycle at which its context is ready.
+    pub(crate) fn answer(&mut self, cycle: u64, id: ContextId, beats: u32) -> u64 {
+        let start = self.answer_free.max(cycle);
+        self.counters.answer_wait_cycles += start - cycle;
+        self.answer_free = start + u64::from(beats);
+        self.answered.push(Timed { at: self.answer_free, context: (id - self.first_id) as u8, what: () });
+        self.event = self.event.min(self.answer_free);
+        self.answer_free
+    }
+
+    /// Runs the cycles from `from` to `to` (not with it); `due` is the first at which something happens. Returns the next one.
+    ///
+    /// Answers and packets that come within these cycles are announced already. `AHEAD`: goes from event to event, and contexts
+    /// run ahead of their slots.
+    pub(crate) fn run<T: Trace, const FAST: bool>(&mut self, due: u64, to: u64, around: &mut Around<'_, T>) -> u64 {
+        let mut cycle = due;
+        while cycle < to {
+            cycle = self.cycle::<T, FAST>(cycle, around);
+        }
+        cycle
+    }
+
+    /// One cycle. Returns the next at which something happens.
+    #[inline(always)]
+    fn cycle<T: Trace, const FAST: bool>(&mut self, cycle: u64, around: &mut Around<'_, T>) -> u64 {
+        self.account(cycle);
+        while let Some(&Timed { at, context, what }) = self.pipe.front()
+            && at <= cycle
+        {
+            self.pipe.pop();
+            if what == Leave::Ready {
+                self.ready.push(context);
+            } else {
+                self.leave(cycle, context, what, around);
+            }
+        }
+        if self.event <= cycle {
+            self.events(cycle, around);
+        }
+        if let Some(context) = self.ready.pop() {
+            let leave = self.issue::<T, FAST>(cycle, context, around);
+            self.pipe.push(Timed { at: cycle + self.timing.depth, context, what: leave });
+            self.accounted = cycle + 1;
+        }
+        if !self.ready.is_empty() {
+            return cycle + 1;
+        }
+        self.event.min(self.pipe.front().map_or(u64::MAX, |word| word.at))
+    }
+
+    /// What the FIFOs give at `cycle`.
+    #[inline(never)]
+    fn events<T: Trace>(&mut self, cycle: u64, around: &mut Around<'_, T>) {
+        while let Some(&Timed { at, context, .. }) = self.answered.front()
+            && at <= cycle
+        {
+            self.answered.pop();
+            self.waits[Wait::Map as usize] -= 1;
+            self.wake(cycle, context, around);
+        }
+        while let Some(&Timed { at, what, .. }) = self.arriving.front()
+            && at <= cycle
+        {
+            self.arriving.pop();
+            self.start(cycle, what, around);
+        }
+        while let Some(&Timed { at, context, .. }) = self.fetching.front()
+            && at <= cycle
+        {
+            self.fetching.pop();
+            self.fetched(cycle, context);
+        }
+        while let Some(&Timed { at, context, what }) = self.incoming.front()
+            && at <= cycle
+        {
+            self.incoming.pop();
+            self.waits[what as usize] -= 1;
+            self.ready.push(context);
+        }
+        while let Some(&Timed { at, context, .. }) = self.adjusting.front()
+            && at <= cycle
+        {
+            self.adjusting.pop();
+            self.waits[Wait::Adjust as usize] -= 1;
+            self.wake(cycle, context, around);
+        }
+        while let Some(&Timed { at, context, .. }) = self.outgoing.front()
+            && at <= cycle
+        {
+            self.outgoing.pop();
+            self.done(cycle, context, around);
+        }
+        let at = |timed: Option<u64>| timed.unwrap_or(u64::MAX);
+        self.event = at(self.answered.front().map(|timed| timed.at))
+            .min(at(self.arriving.front().map(|timed| timed.at)))
+            .min(at(self.fetching.front().map(|timed| timed.at)))
+            .min(at(self.incoming.front().map(|timed| timed.at)))
+            .min(at(self.adjusting.front().map(|timed| timed.at)))
+            .min(at(self.outgoing.front().map(|timed| timed.at)));
+    }
+
+    /// Missed lines are at the in-port; changed ones make room for them.
+    fn fetched(&mut self, cycle: u64, number: u8) {
+        let context = &mut self.contexts[usize::from(number)];
+        let lines = context.miss.count_ones();
+        let written = context.packet.fetch(context.miss);
+        let at = self.take_in(cycle, lines * LINE);
+        self.send_out(cycle, written);
+        self.incoming.push(Timed { at, context: number, what: Wait::Lines });
+    }
+
+    /// A packet is at the in-port and gets the lowest free context.
+    fn start<T: Trace>(&mut self, cycle: u64, id: PacketId, around: &mut Around<'_, T>) {
+        // The dispatcher has made sure that there is one.
+        let number = self.free.trailing_zeros().min(self.contexts.len() as u32 - 1) as u8;
+        self.free &= !(1 << number);
+        let record = around.packets.get_mut(id);
+        let at = self.take_in(cycle, (record.out.bytes.len() as u32).min(self.timing.window));
+        let port = &mut around.map.ports[usize::from(self.first_id + ContextId::from(number))];
+        port.window.valid = false;
+        port.seq = record.out.seq;
+        port.vcpu = record.vcpu;
+        let (program, timing) = (around.program, self.timing);
+        let context = &mut self.contexts[usize::from(number)];
+        context.take(id, record, program.entry, program.budget, timing.window, timing.far_lines);
+        self.incoming.push(Timed { at, context: number, what: Wait::Transfer });
+        self.waits[Wait::Transfer as usize] += 1;
+        if T::ON {
+            let vcpu = around.packets.get(id).vcpu;
+            around.trace.event(Event::Started { at: self.at(cycle, number), vcpu });
+        }
+    }
+
+    /// A word leaves the pipe, and its context is not ready.
+    #[inline(never)]
+    fn leave<T: Trace>(&mut self, cycle: u64, number: u8, leave: Leave, around: &mut Around<'_, T>) {
+        match leave {
+            Leave::Ready => self.ready.push(number),
+            Leave::Map => self.waits[Wait::Map as usize] += 1,
+            Leave::Lines => {
+                let at = cycle + self.timing.packet_store;
+                self.fetching.push(Timed { at, context: number, what: () });
+                self.event = self.event.min(at);
+                self.waits[Wait::Lines as usize] += 1;
+            }
+            Leave::Adjust(written) => {
+                self.send_out(cycle, u32::from(written));
+                let at = cycle + self.timing.adjust;
+                self.adjusting.push(Timed { at, context: number, what: () });
+                self.event = self.event.min(at);
+                self.waits[Wait::Adjust as usize] += 1;
+            }
+            Leave::Exit => self.end(cycle, number, around),
+        }
+    }
+
+    /// A context has its answer.
+    fn wake<T: Trace>(&mut self, cycle: u64, number: u8, around: &mut Around<'_, T>) {
+        let id = self.id(number);
+        let context = &mut self.contexts[usize::from(number)];
+        let port = &mut around.map.ports[usize::from(id)];
+        if std::mem::take(&mut port.reads) {
+            // The value window is filled; the refused word is issued again.
+            self.ready.push(number);
+            return;
+        }
+        let word = around.program.ops.get(usize::from(context.pc));
+        match word.and_then(|op| execute::resume(op, port.answer, context)) {
+            None => self.ready.push(number),
+            Some(value) => {
+                context.retval = value;
+                self.end(cycle, number, around);
+            }
+        }
+    }
+
+    /// A packet has ended: what it changed goes out, unless it is dropped.
+    fn end<T: Trace>(&mut self, cycle: u64, number: u8, around: &mut Around<'_, T>) {
+        let context = &mut self.contexts[usize::from(number)];
+        context.exited = cycle;
+        around.out.push(cycle, Ended::Exited { id: context.id });
+        if T::ON {
+            let (seq, retval, fault) = (context.seq, context.retval, context.fault);
+            around.trace.event(Event::Exited { cycle, seq, retval, fault });
+        }
+        let lines = if verdict::leaves(context.retval) { context.packet.changed_lines() } else { 0 };
+        if lines == 0 {
+            self.done(cycle, number, around);
+        } else {
+            let at = self.send_out(cycle, lines);
+            self.outgoing.push(Timed { at, context: number, what: () });
+            self.event = self.event.min(at);
+        }
+    }
+
+    /// A context is free again; its packet waits in the restorer.
+    fn done<T: Trace>(&mut self, cycle: u64, number: u8, around: &mut Around<'_, T>) {
+        let context = &mut self.contexts[usize::from(number)];
+        let id = context.id;
+        context.give(around.packets.get_mut(id));
+        self.free |= 1 << number;
+        around.out.push(cycle, Ended::Done { id, engine: self.number });
+    }
+
+    fn at(&self, cycle: u64, number: u8) -> At {
+        let context = &self.contexts[usize::from(number)];
+        At { cycle, seq: context.seq, engine: self.number, context: u16::from(number), word: CodeAddr(context.pc) }
+    }
+
+    /// A context has the slot.
+    #[inline(always)]
+    fn issue<T: Trace, const FAST: bool>(&mut self, cycle: u64, number: u8, around: &mut Around<'_, T>) -> Leave {
+        let ahead = &mut self.ahead[usize::from(number & 63)];
+        if *ahead == 0 {
+            return self.issue_word::<T, FAST>(cycle, number, around);
+        }
+        self.counters.words += 1;
+        *ahead -= 1;
+        if *ahead == 0 && self.ends & 1 << number != 0 { Leave::Exit } else { Leave::Ready }
+    }
+
+    /// A context has the slot and has not run ahead.
+    #[inline(never)]
+    fn issue_word<T: Trace, const FAST: bool>(&mut self, cycle: u64, number: u8, around: &mut Around<'_, T>) -> Leave {
+        let id = self.id(number);
+        let where_at = if T::ON { Some(self.at(cycle, number)) } else { None };
+        let context = &mut self.contexts[usize::from(number)];
+        context.slots += 1;
+        if cycle >= context.deadline {
+            return self.fault(number, FaultCause::Budget);
+        }
+        let Some(op) = around.program.ops.get(usize::from(context.pc)) else {
+            return self.fault(number, FaultCause::BadCodeAddress);
+        };
+        let map = &mut *around.map;
+        let outcome = execute::execute(op, context, &mut map.ports[usize::from(id)], &map.table.infos, cycle);
+        let leaves = cycle + self.timing.depth;
+        let engine = self.number as u8;
+        if let Some(credit) = outcome.posted {
+            map.post(leaves, credit, engine, id);
+        }
+        let leave = match outcome.then {
+            Then::Next => Leave::Ready,
+            Then::Exit(value) => {
+                context.retval = value;
+                Leave::Exit
+            }
+            Then::Request { late } => {
+                map.request(leaves, late, engine, id);
+                Leave::Map
+            }
+            Then::Adjust { written } => Leave::Adjust(written as u8),
+            Then::Far => return self.refused(Replay::PacketLines, Leave::Lines, where_at, around.trace),
+            Then::Value => {
+                map.read(leaves, engine, id);
+                return self.refused(Replay::Value, Leave::Map, where_at, around.trace);
+            }
+            Then::Credit => return self.refused(Replay::Credit, Leave::Ready, where_at, around.trace),
+            Then::Fault(cause) => return self.fault(number, cause),
+        };
+        context.words += 1;
+        self.counters.words += 1;
+        if let Some(at) = where_at {
+            around.trace.event(Event::Retired { at, registers: &context.registers });
+        }
+        if FAST && !T::ON && leave == Leave::Ready {
+            let left = context.deadline - cycle;
+            let limit = if left > AHEAD * self.timing.turn { AHEAD } else { (left - 1) / self.timing.turn };
+            let (ahead, ends) = run_ahead(context, map, id, &around.program.ops, cycle, limit);
+            self.ahead[usize::from(number & 63)] = ahead;
+            self.ends = self.ends & !(1 << number) | u64::from(ends) << number;
+        }
+        leave
+    }
+
+    fn refused<T: Trace>(&mut self, why: Replay, leave: Leave, at: Option<At>, trace: &mut T) -> Leave {
+        self.counters.replays[why as usize] += 1;
+        if let Some(at) = at {
+            trace.event(Event::Refused { at, why });
+        }
+        leave
+    }
+
+    fn fault(&mut self, number: u8, cause: FaultCause) -> Leave {
+        self.counters.faulted += 1;
+        self.contexts[usize::from(number)].fail(cause);
+        Leave::Exit
+    }
+}
+
+/// Runs words that nobody else can see or delay ahead of their slots, at most `limit`: that many are issued before the deadline
+/// whatever the other contexts do. Returns how many, and whether the last one ended the packet.
+#[inline(always)]
+fn run_ahead(
+    context: &mut Context,
+    map: &mut MapUnit,
+    id: ContextId,
+    program: &[Op],
+    cycle: u64,
+    limit: u64,
+) -> (u8, bool) {
+    let port = &mut map.ports[usize::from(id)];
+    let mut ahead = 0;
+    let mut ends = false;
+    while u64::from(ahead) < limit {
+        let Some(op) = program.get(usize::from(context.pc)) else { break };
+        if op.units & unit::SHARED != 0 {
+            break;
+        }
+        match execute::execute(op, context, port, &map.table.infos, cycle).then {
+            Then::Next => ahead += 1,
+            Then::Exit(value) => {
+                context.retval = value;
+                ends = true;
+                ahead += 1;
+                break;
+            }
+            // Refused or faulted, so nothing has happened: it will be found out again in its own slot.
+            _ => break,
+        }
+    }
+    context.words += u32::from(ahead);
+    context.slots += u32::from(ahead);
+    (ahead, ends)
+}

@@ -1,0 +1,193 @@
+//! What the device refuses.
+
+use offwire_image::MapKind;
+use offwire_isa::DecodeError;
+
+/// Why an image was not loaded. The program that was loaded before stays.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// Packets are in the device.
+    #[error("packets are in flight")]
+    Busy,
+    /// The image was made for another ISA.
+    #[error("the image has ISA version {image}, the device {device}")]
+    IsaVersion {
+        /// Of the image.
+        image: u32,
+        /// Of the device.
+        device: u32,
+    },
+    /// The image was made for another profile.
+    #[error("the image is for profile {image}, the device is {device}")]
+    Profile {
+        /// Name of the image's profile.
+        image: String,
+        /// Name of the device's profile.
+        device: &'static str,
+    },
+    /// No code.
+    #[error("the image has no words")]
+    NoCode,
+    /// More words than the instruction store holds.
+    #[error("the image has {words} words, the instruction store holds {store}")]
+    CodeSize {
+        /// Words of the image.
+        words: usize,
+        /// Words of the store.
+        store: u32,
+    },
+    /// The entry lies outside the code.
+    #[error("the entry {entry} lies outside the {words} words")]
+    Entry {
+        /// Entry.
+        entry: u16,
+        /// Words of the image.
+        words: usize,
+    },
+    /// A word that does not decode.
+    #[error("word {address} does not decode: {why}")]
+    BadWord {
+        /// Its address.
+        address: usize,
+        /// The broken rule.
+        why: DecodeError,
+    },
+    /// A packet would have no cycle to run.
+    #[error("the image gives its packets no cycles")]
+    NoBudget,
+    /// Handles name at most 256 maps.
+    #[error("the image has {maps} maps, a device holds {}", offwire_image::MAPS_MAX)]
+    TooManyMaps {
+        /// Maps of the image.
+        maps: usize,
+    },
+    /// A map that the device cannot hold.
+    #[error("map {name}: {why}")]
+    Map {
+        /// Name of the map.
+        name: String,
+        /// Why.
+        why: MapRefusal,
+    },
+    /// The maps do not fit.
+    #[error("the maps take {needed} B of map memory, the device has {available} B")]
+    MapMemory {
+        /// Bytes of all maps with their indices.
+        needed: u64,
+        /// Bytes of the device.
+        available: u32,
+    },
+}
+
+/// Why the device cannot hold a map.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MapRefusal {
+    /// A kind that this device does not have yet.
+    #[error("the device has no maps of kind {}", .0.name())]
+    Kind(MapKind),
+    /// Flags that this device does not know.
+    #[error("the device does not know the flags {0:#x}")]
+    Flags(u32),
+    /// No entries.
+    #[error("max_entries is 0")]
+    NoEntries,
+    /// Key size that does not fit the kind.
+    #[error("keys of {0} B do not fit the kind")]
+    KeySize(u32),
+    /// Value size outside 1 B to what a handle names.
+    #[error("values of {0} B are not possible")]
+    ValueSize(u32),
+    /// More initial bytes than the value has.
+    #[error("{init} B of initial contents for a value of {value_size} B")]
+    InitSize {
+        /// Bytes given.
+        init: usize,
+        /// Bytes possible.
+        value_size: u32,
+    },
+    /// More elements than a handle can name.
+    #[error("{0} elements, a handle names 2^28")]
+    Elements(u64),
+}
+
+/// Why a packet was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OfferError {
+    /// No program is loaded.
+    #[error("no program is loaded")]
+    NoProgram,
+    /// The cycle lies before now or before the last packet's.
+    #[error("the packet arrives at cycle {cycle}, but the device is at {now}")]
+    Past {
+        /// Cycle of the packet.
+        cycle: u64,
+        /// First cycle that is still possible.
+        now: u64,
+    },
+    /// Length outside 14 B to 3,520 B, what the kernel's test_run takes in one linear buffer.
+    #[error("a packet has 14 to 3520 B, this one {0}")]
+    Length(usize),
+    /// No such vCPU.
+    #[error("there is no vCPU {0}")]
+    Vcpu(u16),
+    /// The ingress FIFO was full behind packets that were offered before.
+    #[error("the ingress FIFO was full")]
+    Dropped,
+    /// Port number too high.
+    #[error("there is no port {0}")]
+    Port(u16),
+}
+
+/// Why an operation of the control plane on a map failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MapError {
+    /// No such map-table slot.
+    #[error("there is no map in slot {0}")]
+    Slot(usize),
+    /// Wrong key length.
+    #[error("the key has {given} B, the map's keys {expected}")]
+    KeySize {
+        /// Given.
+        given: usize,
+        /// Expected.
+        expected: u32,
+    },
+    /// Wrong value length.
+    #[error("the value has {given} B, the map's values {expected}")]
+    ValueSize {
+        /// Given.
+        given: usize,
+        /// Expected.
+        expected: u32,
+    },
+    /// Wrong number of values.
+    #[error("{given} values for a map with {expected} copies")]
+    Values {
+        /// Given.
+        given: usize,
+        /// Copies of the map.
+        expected: u32,
+    },
+    /// No such vCPU.
+    #[error("there is no vCPU {0}")]
+    Vcpu(u16),
+    /// Nobody can change the map.
+    #[error("the map is frozen")]
+    Frozen,
+    /// `-ENOENT`.
+    #[error("there is no such key")]
+    NoSuchKey,
+    /// `-EEXIST`.
+    #[error("the key is there already")]
+    Exists,
+    /// `-E2BIG`.
+    #[error("the map is full, or the index beyond its end")]
+    Full,
+    /// `-EINVAL`.
+    #[error("the map's kind cannot do this, or the flags are unknown")]
+    Invalid,
+}

@@ -1,0 +1,186 @@
+//! A packet in a context: its bytes, where its front is, and which of its lines the context holds.
+//!
+//! The bytes lie once, in the vector that came with the arrival. What the hardware copies between packet store and context is
+//! kept as sets of 64 B lines, one bit a line of the 4 KiB packet buffer; they decide timing, never contents.
+
+use crate::geometry::{HEADROOM, LINE, MIN_PACKET, RESERVED_HEADROOM};
+
+/// Far lines that a context can be built with.
+pub(crate) const FAR_LINES_MAX: usize = 16;
+
+/// A set of lines of the packet buffer; bit n is bytes 64 n to 64 n + 63, line 4 is where a packet starts at dispatch.
+pub(crate) type Lines = u64;
+
+/// A packet that a context holds.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Packet {
+    /// The packet from `front` on; what is before it was packet or is headroom.
+    bytes: Vec<u8>,
+    /// Index in `bytes` of the packet's first byte.
+    front: u32,
+    /// Position in the packet buffer of `bytes[0]`: 256, or 0 once headroom was exposed.
+    origin: u32,
+    /// Lines that the context holds, in its window or its far lines.
+    present: Lines,
+    /// Lines that the context holds and has changed.
+    dirty: Lines,
+    /// Lines whose contents are in the packet store; a headroom line outside it reads as zero.
+    stored: Lines,
+    /// Lines held outside the window, oldest at `far_next`; `NO_LINE` if free.
+    far: [u8; FAR_LINES_MAX],
+    far_next: u8,
+    far_lines: u8,
+    window_lines: u8,
+}
+
+const NO_LINE: u8 = 0xff;
+
+/// The lines that `size` > 0 bytes at `position` touch.
+#[inline(always)]
+fn lines(position: u32, size: u32) -> Lines {
+    let first = position / LINE;
+    let last = (position + size - 1) / LINE;
+    // Positions end at 3,776, so both are below 64.
+    (u64::MAX >> (63 - (last & 63))) & (u64::MAX << (first & 63))
+}
+
+impl Packet {
+    /// Takes a packet as it is after dispatch: the lines of its first `window` bytes are in the context's window.
+    pub(crate) fn take(&mut self, bytes: Vec<u8>, window: u32, far_lines: u32) {
+        let len = bytes.len() as u32;
+        self.bytes = bytes;
+        self.front = 0;
+        self.origin = HEADROOM;
+        self.present = lines(HEADROOM, len.min(window));
+        self.dirty = 0;
+        self.stored = lines(HEADROOM, len);
+        if self.far_next != 0 || self.far[0] != NO_LINE {
+            self.far = [NO_LINE; FAR_LINES_MAX];
+            self.far_next = 0;
+        }
+        self.far_lines = far_lines as u8;
+        self.window_lines = (window / LINE) as u8;
+    }
+
+    /// Length now, bytes.
+    #[inline(always)]
+    pub(crate) fn len(&self) -> u32 {
+        self.bytes.len() as u32 - self.front
+    }
+
+    /// The packet's bytes from the front on.
+    #[inline(always)]
+    pub(crate) fn data(&self) -> &[u8] {
+        &self.bytes[self.front as usize..]
+    }
+
+    /// The same, to be written. The caller marks what it writes with [`Packet::touch`].
+    #[inline(always)]
+    pub(crate) fn data_mut(&mut self) -> &mut [u8] {
+        &mut self.bytes[self.front as usize..]
+    }
+
+    /// The lines of an access of `size` > 0 bytes at packet address `address`, which is in bounds.
+    #[inline(always)]
+    pub(crate) fn lines_of(&self, address: u32, size: u32) -> Lines {
+        lines(self.origin + self.front + address, size)
+    }
+
+    /// Those of `wanted` that the context does not hold.
+    #[inline(always)]
+    pub(crate) fn missing(&self, wanted: Lines) -> Lines {
+        wanted & !self.present
+    }
+
+    /// Marks lines as changed.
+    #[inline(always)]
+    pub(crate) fn touch(&mut self, changed: Lines) {
+        self.dirty |= changed;
+    }
+
+    /// First line of the window.
+    fn window_start(&self) -> u32 {
+        (self.origin + self.front) / LINE
+    }
+
+    fn window(&self) -> Lines {
+        let start = self.window_start();
+        let count = u32::from(self.window_lines).min(64 - start);
+        if count == 0 { 0 } else { (u64::MAX >> (64 - count)) << start }
+    }
+
+    /// Brings in the lines of `wanted`: those of the window to their place, the others to the oldest far lines. Returns the
+    /// number of changed lines that had to leave.
+    pub(crate) fn fetch(&mut self, wanted: Lines) -> u32 {
+        let window = self.window();
+        let mut written = 0;
+        let mut rest = self.missing(wanted);
+        while rest != 0 {
+            let line = rest.trailing_zeros();
+            rest &= rest - 1;
+            let bit = 1u64 << line;
+            if window & bit == 0 {
+                let place = &mut self.far[self.far_next as usize % FAR_LINES_MAX];
+                let old = std::mem::replace(place, line as u8);
+                self.far_next = if self.far_next + 1 >= self.far_lines { 0 } else { self.far_next + 1 };
+                if old != NO_LINE {
+                    written += self.leave(1u64 << (old & 63));
+                }
+            }
+            self.present |= bit;
+        }
+        written
+    }
+
+    /// Lines leave the context. Returns how many of them were changed and go back to the packet store.
+    fn leave(&mut self, leaving: Lines) -> u32 {
+        let leaving = leaving & self.present;
+        let changed = leaving & self.dirty;
+        self.present &= !leaving;
+        self.dirty &= !leaving;
+        self.stored |= changed;
+        changed.count_ones()
+    }
+
+    /// `bpf_xdp_adjust_head`: moves the front by `delta` bytes. Returns the number of changed lines that left the window, or
+    /// `None` (and changes nothing) if the front would lie in the reserved headroom or leave less than an Ethernet header.
+    pub(crate) fn adjust_head(&mut self, delta: i32) -> Option<u32> {
+        let position = i64::from(self.origin) + i64::from(self.front) + i64::from(delta);
+        let end = i64::from(self.origin) + self.bytes.len() as i64;
+        if position < i64::from(RESERVED_HEADROOM) || position > end - i64::from(MIN_PACKET) {
+            return None;
+        }
+        let position = position as u32;
+        if position < self.origin {
+            // Exposed headroom reads as zero: its valid bits are off.
+            self.bytes.splice(0..0, std::iter::repeat_n(0, HEADROOM as usize));
+            self.origin = 0;
+        }
+        let old = self.window();
+        self.front = position - self.origin;
+        let new = self.window();
+        // A far line that the window now covers keeps its far place; it is held all the same.
+        let far = self.far_set();
+        let written = self.leave(old & !new & !far);
+        // Headroom that was never in the packet store needs no fetch.
+        self.present |= new & !old & !self.stored;
+        Some(written)
+    }
+
+    fn far_set(&self) -> Lines {
+        self.far.iter().filter(|&&line| line != NO_LINE).fold(0, |set, &line| set | 1u64 << (line & 63))
+    }
+
+    /// Changed lines of the packet as it is now: what goes out when it ends and is not dropped.
+    pub(crate) fn changed_lines(&self) -> u32 {
+        (self.dirty & lines(self.origin + self.front, self.len())).count_ones()
+    }
+
+    /// Gives the packet's bytes; the vector is the one that came in, so nothing is allocated.
+    pub(crate) fn give(&mut self) -> Vec<u8> {
+        if self.front > 0 {
+            self.bytes.drain(..self.front as usize);
+        }
+        std::mem::take(&mut self.bytes)
+    }
+}
