@@ -17,6 +17,7 @@
 
 pub mod backend;
 pub mod btf;
+pub mod dispatch;
 pub mod ebpf;
 pub mod emit;
 pub mod facts;
