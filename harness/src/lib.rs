@@ -5,12 +5,15 @@
 //! writes pcap and pcapng, `mapfile` reads and writes map contents, `diff` runs several back ends side by side.
 
 pub mod capture;
+pub mod diff;
 pub mod host;
+pub mod mapfile;
+pub mod random;
 pub mod reference;
 pub mod require;
 
 use offload_compiler::ebpf::MapIdx;
-use offwire_diag::Diagnostic;
+use offwire_diag::{Diagnostic, Span};
 use serde::Serialize;
 
 /// XDP actions (include/uapi/linux/bpf.h, enum xdp_action). Any other return value counts as [`Verdict::Aborted`].
@@ -104,4 +107,9 @@ pub trait Backend {
     /// Runs one packet to its end. An `Err` means that the back end cannot run it at all (`not_comparable` where the code says
     /// so), never that the program dropped it.
     fn run(&mut self, packet: &PacketIn) -> Result<PacketOut, Diagnostic>;
+
+    /// Where the last packet took its last conditional branch, if the back end knows.
+    fn last_branch(&self) -> Option<Span> {
+        None
+    }
 }

@@ -1,6 +1,6 @@
 //! What a test needs and may not find: a privilege, a tool.
 //!
-//! A test that cannot run says so in one line, `SKIP <test>: <what>: <reason>`, which `cargo xtask test` counts. The environment
+//! A test that cannot run says so in one line, `SKIP <what>: <reason> (in <test>)`, which `cargo xtask test` counts. The environment
 //! variable `OFFWIRE_REQUIRE` (`host,rtl`) turns a skip into a failure.
 
 use std::io::Write;
@@ -18,7 +18,7 @@ pub fn skip_or_fail(what: &str, reason: &str) {
     let required = std::env::var(VARIABLE).unwrap_or_default();
     assert!(!is_required(&required, what), "{what} is required ({VARIABLE}={required}): {reason}");
     // Not eprintln!, which the test runner would swallow. Losing the line is no reason to fail.
-    let line = format!("SKIP {test}: {what}: {}\n", reason.replace('\n', "; "));
+    let line = format!("SKIP {what}: {} (in {test})\n", reason.replace('\n', "; "));
     let _ = std::io::stderr().write_all(line.as_bytes());
 }
 

@@ -15,11 +15,21 @@
 //! The crate never sees a device and does no I/O. Whatever it cannot do, it refuses with a Diagnostic.
 #![forbid(unsafe_code)]
 
+pub mod backend;
 pub mod btf;
 pub mod ebpf;
+pub mod emit;
 pub mod facts;
 pub mod ir;
 pub mod object;
+pub mod opt;
+mod pipeline;
 pub mod range;
+pub mod regalloc;
+pub mod schedule;
+pub mod select;
+pub mod verify;
 #[cfg(test)]
 mod testing;
+
+pub use pipeline::{CompileOptions, Compiled, compile};

@@ -68,7 +68,7 @@ pub(crate) fn map(kind: MapKind, key_size: u32, value_size: u32, max_entries: u3
 }
 
 pub(crate) fn object(maps: Vec<Map>) -> Object {
-    Object { programs: Vec::new(), maps, license: "GPL".to_string(), warnings: Vec::new() }
+    Object { programs: Vec::new(), maps, license: "GPL".to_string(), warnings: Vec::new(), refused: Vec::new() }
 }
 
 pub(crate) fn program(insns: Vec<Insn>) -> Program {

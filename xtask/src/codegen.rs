@@ -3,6 +3,7 @@
 //! The outputs are checked in. This crate must not depend on a crate that it generates, or a broken output could never be
 //! repaired.
 
+mod docs;
 mod expr;
 mod layout;
 mod profiles;
@@ -10,7 +11,10 @@ mod rust_codec;
 mod rust_expr;
 mod rust_sem;
 mod rust_word;
+mod smt;
 mod spec;
+mod sv;
+mod sv_expr;
 
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
@@ -34,8 +38,12 @@ pub(crate) fn verb(args: &[String]) -> Result<()> {
         [flag] if flag == "--check" => true,
         _ => bail!("usage: cargo xtask codegen [--check]"),
     };
-    let root = root();
-    let outputs = generate(&root)?;
+    run(&root(), check)
+}
+
+/// Writes what has changed under `root`, or with `check` only compares.
+fn run(root: &Path, check: bool) -> Result<()> {
+    let outputs = generate(root)?;
     let mut stale = Vec::new();
     for output in &outputs {
         let path = root.join(output.path);
@@ -68,6 +76,7 @@ pub(crate) fn generate(root: &Path) -> Result<Vec<Output>> {
     let isa = spec::parse(&isa).context("hw/spec/isa.toml")?;
     let isa = layout::resolve(isa).context("hw/spec/isa.toml")?;
     let profiles = profiles::read(&root.join("hw/spec/profiles"))?;
+    let template = read(&root.join("hw/spec/isa.md.in"))?;
     Ok(vec![
         Output { path: "hw/isa/src/gen/mod.rs", text: rust_word::module() },
         Output { path: "hw/isa/src/gen/word.rs", text: rust_word::word(&isa) },
@@ -77,6 +86,11 @@ pub(crate) fn generate(root: &Path) -> Result<Vec<Output>> {
         Output { path: "hw/isa/src/gen/consts.rs", text: rust_word::consts(&isa) },
         Output { path: "hw/isa/src/gen/sem.rs", text: rust_sem::sem(&isa)? },
         Output { path: "hw/isa/src/gen/profiles.rs", text: profiles::rust(&isa, &profiles) },
+        Output { path: "hw/rtl/gen/offwire_isa_pkg.sv", text: sv::package(&isa)? },
+        Output { path: "hw/rtl/gen/offwire_profiles_pkg.sv", text: sv::profiles(&isa, &profiles)? },
+        Output { path: "hw/rtl/gen/offwire_isa_tb.sv", text: sv::bench(&isa)? },
+        Output { path: "hw/isa/gen/isa.smt2", text: smt::smt(&isa)? },
+        Output { path: "docs/isa.md", text: docs::chapter(&template, &isa, &profiles).context("hw/spec/isa.md.in")? },
     ])
 }
 

@@ -6,6 +6,7 @@ mod test;
 mod tidy;
 
 use anyhow::{Result, bail};
+use std::process::ExitCode;
 
 const USAGE: &str = "usage: cargo xtask VERB
   codegen [--check]                 write what is generated from hw/spec; with --check only compare
@@ -13,7 +14,17 @@ const USAGE: &str = "usage: cargo xtask VERB
   test [--require LIST]             set up what the tests need and run them all; LIST: host,clang,verilator,z3,targets
   tidy                              hygiene that no compiler checks";
 
-fn main() -> Result<()> {
+fn main() -> ExitCode {
+    match dispatch() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch() -> Result<()> {
     let mut args = std::env::args().skip(1);
     let verb = args.next().unwrap_or_default();
     let args: Vec<String> = args.collect();

@@ -42,7 +42,7 @@ impl Tally {
 }
 
 /// Runs the verb.
-pub fn run(args: &[String]) -> Result<()> {
+pub(crate) fn run(args: &[String]) -> Result<()> {
     let mut require = Vec::new();
     let mut install = true;
     let mut rest = args.iter();
@@ -59,7 +59,9 @@ pub fn run(args: &[String]) -> Result<()> {
     }
     step(&mut tally, "format", cargo(&["fmt", "--all", "--check"]));
     step(&mut tally, "codegen", cargo(&["xtask", "codegen", "--check"]));
+    step(&mut tally, "tidy", cargo(&["xtask", "tidy"]));
     tests(&mut tally, &require)?;
+    examples(&mut tally, &require);
     step(
         &mut tally,
         "lints",
@@ -74,13 +76,22 @@ pub fn run(args: &[String]) -> Result<()> {
         println!("failed: {what}");
     }
     let skipped: u64 = tally.skipped.values().sum();
-    println!("{} passed, {} failed, {skipped} skipped", tally.passed.saturating_sub(skipped_tests(&tally)), tally.failed.len());
+    println!(
+        "{} passed, {} failed, {skipped} skipped",
+        tally.passed.saturating_sub(skipped_tests(&tally)),
+        tally.failed.len()
+    );
     if tally.failed.is_empty() { Ok(()) } else { std::process::exit(1) }
 }
 
 /// Skips that a test function reported: libtest counted those functions as passed.
 fn skipped_tests(tally: &Tally) -> u64 {
-    tally.skipped.iter().filter(|(what, _)| !what.starts_with("target ")).map(|(_, count)| count).sum()
+    tally
+        .skipped
+        .iter()
+        .filter(|(what, _)| !what.starts_with("target ") && !what.starts_with("step "))
+        .map(|(_, count)| count)
+        .sum()
 }
 
 fn cargo(args: &[&str]) -> Command {
@@ -106,7 +117,8 @@ fn install_tools() {
         return;
     }
     eprintln!("== installing {}", missing.join(" "));
-    for args in [vec!["update", "-qq"], [vec!["install", "-y", "-qq", "--no-install-recommends"], missing.clone()].concat()]
+    for args in
+        [vec!["update", "-qq"], [vec!["install", "-y", "-qq", "--no-install-recommends"], missing.clone()].concat()]
     {
         let done = Command::new("apt-get")
             .args(&args)
@@ -178,7 +190,7 @@ fn tests(tally: &mut Tally, require: &[String]) -> Result<()> {
 /// The `what` of a line with `SKIP what: reason` in it.
 fn skip_name(line: &str) -> Option<String> {
     let (_, rest) = line.split_once("SKIP ")?;
-    let (what, _) = rest.split_once(':')?;
+    let (what, _) = rest.split_once(": ")?;
     Some(what.to_owned())
 }
 
@@ -186,6 +198,20 @@ fn count(line: &str, word: &str) -> u64 {
     let Some(end) = line.find(word) else { return 0 };
     let start = line[..end].rfind(|c: char| !c.is_ascii_digit()).map_or(0, |at| at + 1);
     line[start..end].parse().unwrap_or(0)
+}
+
+/// Objects, captures and map files of the examples are what the sources say.
+fn examples(tally: &mut Tally, require: &[String]) {
+    if present("clang-19") {
+        step(tally, "examples", cargo(&["xtask", "examples", "--check"]));
+        return;
+    }
+    eprintln!("SKIP clang: clang-19 is not installed");
+    if require.iter().any(|name| name == "clang") {
+        tally.failed.push("examples: clang-19 is not installed".to_owned());
+    } else {
+        tally.skip("step examples");
+    }
 }
 
 /// `cargo check` of the portable crates for other machines.

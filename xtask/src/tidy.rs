@@ -8,7 +8,7 @@ use std::process::Command;
 const MOST_LINES: usize = 800;
 
 /// Runs the verb.
-pub fn run(args: &[String]) -> Result<()> {
+pub(crate) fn run(args: &[String]) -> Result<()> {
     if let Some(arg) = args.first() {
         bail!("cargo xtask tidy: unknown argument {arg}");
     }

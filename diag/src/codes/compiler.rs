@@ -9,4 +9,9 @@ crate::codes::codes! {
     POINTER_UNKNOWN = 0406, "access through a pointer of unknown kind";
     STACK_TOO_DEEP = 0407, "stack frames too deep";
     TOO_LARGE = 0408, "program too large to inline";
+    TOO_MANY_WORDS = 0450, "program does not fit the instruction store";
+    TOO_MANY_LIVE = 0451, "too many values live at once";
+    TOO_MANY_MAPS = 0452, "more maps than the map table holds";
+    IMAGE_REFUSED = 0453, "compiled image refused by its checker";
+    INTERNAL = 0459, "mistake in the compiler";
 }

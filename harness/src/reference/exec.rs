@@ -128,6 +128,12 @@ impl Run {
         Self { regs, at: 0, count: 0, written: 1 << 1 | 1 << 10, branches: [(0, false); 8], branch_count: 0 }
     }
 
+    /// The last conditional branch.
+    pub(crate) fn last_branch(&self) -> Option<u32> {
+        let last = self.branch_count.checked_sub(1)?;
+        Some(self.branches[(last & 7) as usize].0)
+    }
+
     /// Runs to the end; gives r0.
     pub(crate) fn execute(
         &mut self,

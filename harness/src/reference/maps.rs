@@ -24,8 +24,8 @@ const RDONLY_PROG: u32 = 1 << 7;
 
 /// Bytes that the values of one map may take.
 const MAX_BYTES: u64 = 1 << 30;
-/// Elements of a map without preallocation that may wait for reuse.
-const WAITING: u32 = 4096;
+/// Elements beyond the capacity: the one that an update of an existing entry takes before it gives the old one back.
+const SPARE: u32 = 1;
 
 /// One map.
 pub(crate) struct MapStore {
@@ -41,14 +41,23 @@ pub(crate) struct MapStore {
 #[derive(Default)]
 struct Hash {
     index: HashMap<Box<[u8]>, u32>,
-    /// Elements to take next, last first (kernel/bpf/percpu_freelist.c is a stack per CPU).
+    /// Elements to take next, last first: both kernel/bpf/percpu_freelist.c and the free list of kernel/bpf/memalloc.c are
+    /// stacks per CPU.
     free: Vec<u32>,
     /// Elements never used start here.
     fresh: u32,
     /// The element that the next update of an existing entry takes (`extra_elems`).
     extra: Option<u32>,
-    /// Freed elements that wait for the end of the packet (maps without preallocation).
-    waiting: Vec<u32>,
+}
+
+impl Hash {
+    /// An element that nobody uses. There are at most the capacity and one, see [`SPARE`].
+    fn take(&mut self) -> u32 {
+        self.free.pop().unwrap_or_else(|| {
+            self.fresh += 1;
+            self.fresh - 1
+        })
+    }
 }
 
 impl MapStore {
@@ -72,7 +81,7 @@ impl MapStore {
         if hash.is_none() && spec.key_size != 4 {
             return Err(refuse(format!("keys of arrays have 4 bytes, not {}", spec.key_size)));
         }
-        let bytes = u64::from(spec.value_size) * (u64::from(spec.max_entries) + u64::from(WAITING));
+        let bytes = u64::from(spec.value_size) * (u64::from(spec.max_entries) + u64::from(SPARE));
         if bytes > MAX_BYTES {
             return Err(refuse(format!("its values take {bytes} bytes, more than {MAX_BYTES}")));
         }
@@ -106,7 +115,7 @@ impl MapStore {
     pub(crate) fn slots(&self) -> u64 {
         match &self.hash {
             None => u64::from(self.spec.max_entries),
-            Some(_) => u64::from(self.spec.max_entries) + u64::from(WAITING),
+            Some(_) => u64::from(self.spec.max_entries) + u64::from(SPARE),
         }
     }
 
@@ -128,15 +137,6 @@ impl MapStore {
         let size = self.spec.value_size as usize;
         let start = (slot as usize).checked_mul(size)?;
         self.values.get_mut(start..start.checked_add(size)?)
-    }
-
-    /// Between packets: an RCU grace period passes.
-    pub(crate) fn start_packet(&mut self) {
-        if let Some(hash) = &mut self.hash
-            && !hash.waiting.is_empty()
-        {
-            hash.free.append(&mut hash.waiting);
-        }
     }
 
     /// bpf_map_lookup_elem; `key` has `key_size` bytes.
@@ -202,47 +202,29 @@ impl MapStore {
 
     /// An element for a new entry.
     fn allocate(&mut self) -> Option<u32> {
-        let max = self.spec.max_entries;
+        let max = self.spec.max_entries as usize;
         let hash = self.hash.as_mut()?;
-        if hash.index.len() >= max as usize {
+        if hash.index.len() >= max {
             return None;
         }
-        let slot = match hash.free.pop() {
-            Some(slot) => slot,
-            None if hash.fresh < max + WAITING => {
-                hash.fresh += 1;
-                hash.fresh - 1
-            }
-            // More frees than addresses in one packet: the oldest returns early.
-            None if !hash.waiting.is_empty() => hash.waiting.remove(0),
-            None => return None,
-        };
+        let slot = hash.take();
         self.grow(slot);
         Some(slot)
     }
 
-    /// An element for a new value of an existing entry, whose old element stays readable.
+    /// An element for a new value of an existing entry, whose old element stays readable: it becomes the extra element of a
+    /// preallocated map, else the next one to be taken.
     fn replace(&mut self, old: u32) -> Option<u32> {
         let preallocated = self.preallocated();
-        let max = self.spec.max_entries;
         let hash = self.hash.as_mut()?;
         let slot = if preallocated {
-            let slot = hash.extra.take().unwrap_or_else(|| {
-                hash.fresh += 1;
-                hash.fresh - 1
-            });
+            let extra = hash.extra.take().unwrap_or_else(|| hash.take());
             hash.extra = Some(old);
-            slot
+            extra
         } else {
-            hash.waiting.push(old);
-            match hash.free.pop() {
-                Some(slot) => slot,
-                None if hash.fresh < max + WAITING => {
-                    hash.fresh += 1;
-                    hash.fresh - 1
-                }
-                None => hash.waiting.remove(0),
-            }
+            let slot = hash.take();
+            hash.free.push(old);
+            slot
         };
         self.grow(slot);
         Some(slot)
@@ -271,16 +253,11 @@ impl MapStore {
 
     /// bpf_map_delete_elem, called by a program.
     pub(crate) fn delete(&mut self, key: &[u8]) -> i64 {
-        let preallocated = self.preallocated();
         let Some(hash) = &mut self.hash else { return EINVAL };
         match hash.index.remove(key) {
             None => ENOENT,
             Some(slot) => {
-                if preallocated {
-                    hash.free.push(slot);
-                } else {
-                    hash.waiting.push(slot);
-                }
+                hash.free.push(slot);
                 0
             }
         }

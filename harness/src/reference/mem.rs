@@ -113,9 +113,6 @@ impl Mem {
         self.generation = 0;
         self.ifindex = ifindex;
         self.rx_queue = rx_queue;
-        for map in &mut self.maps {
-            map.start_packet();
-        }
     }
 
     /// The packet as it is now.

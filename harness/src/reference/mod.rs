@@ -34,6 +34,7 @@ pub struct Ref {
     mem: Mem,
     coverage: Option<Vec<u64>>,
     insns: u64,
+    last_branch: Option<u32>,
 }
 
 impl Ref {
@@ -64,7 +65,7 @@ impl Ref {
         }
         let uses = insns.iter().map(exec::uses).collect();
         let code = Code { insns, uses, checks: None, limit: DEFAULT_LIMIT };
-        Ok(Self { program: program.clone(), code, mem, coverage: None, insns: 0 })
+        Ok(Self { program: program.clone(), code, mem, coverage: None, insns: 0, last_branch: None })
     }
 
     /// Asserts these facts at each step.
@@ -186,6 +187,7 @@ impl Backend for Ref {
         let mut run = Run::new(&self.mem);
         let result = run.execute(&self.code, &mut self.mem, self.coverage.as_mut());
         self.insns += run.count;
+        self.last_branch = run.last_branch();
         match result {
             Ok(r0) => Ok(PacketOut {
                 retval: r0 as u32,
@@ -195,6 +197,10 @@ impl Backend for Ref {
             }),
             Err(fault) => Err(self.fault(&run, fault)),
         }
+    }
+
+    fn last_branch(&self) -> Option<Span> {
+        Some(span(&self.program, self.last_branch? as usize, &self.mem))
     }
 }
 

@@ -2,10 +2,13 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
 
 use offload_compiler::ebpf::{AluOp, Cond, Imm64, Insn, InsnIdx, MapIdx, Operand, Reg, Size, Width, encode};
+use offload_compiler::facts;
 use offload_compiler::object::{Map, Object, Program};
 use offwire_harness::host::{self, Host};
-use offwire_harness::{PacketIn, require};
+use offwire_harness::reference::Ref;
+use offwire_harness::{Backend, PacketIn, require};
 use offwire_image::{MapKind, MapSpec};
+use std::collections::BTreeMap;
 
 pub const R0: Reg = Reg(0);
 pub const R1: Reg = Reg(1);
@@ -76,7 +79,7 @@ pub fn object(insns: &[Insn], maps: &[MapSpec]) -> Object {
         functions: vec![(InsnIdx(0), "test".into())],
     };
     let maps = maps.iter().map(|spec| Map { spec: spec.clone(), key_type: None, value_type: None }).collect();
-    Object { programs: vec![program], maps, license: "Dual MIT/GPL".into(), warnings: Vec::new() }
+    Object { programs: vec![program], maps, license: "Dual MIT/GPL".into(), refused: Vec::new(), warnings: Vec::new() }
 }
 
 pub fn packet(bytes: &[u8]) -> PacketIn {
@@ -100,6 +103,74 @@ pub fn host(object: &Object) -> Host {
         let log = host::load_verdict(object, 0).map(|verdict| verdict.map_err(|rejected| rejected.log));
         panic!("{diagnostic}\n{log:?}")
     })
+}
+
+/// Runs the packets through both and compares return value, bytes and all maps after each. The interpreter asserts all facts.
+pub fn same(what: &str, insns: &[Insn], maps: &[MapSpec], packets: &[PacketIn]) {
+    let object = object(insns, maps);
+    let mut kernel = host(&object);
+    let facts = facts::analyze(&object, &object.programs[0]).unwrap_or_else(|d| panic!("{what}: {d}"));
+    let mut reference = Ref::new(&object, 0).expect("the interpreter takes the program").with_facts(&facts);
+    for packet in packets {
+        let ours = reference.run(packet).unwrap_or_else(|d| panic!("{what}: {d}"));
+        let theirs = kernel.run(packet).unwrap_or_else(|d| panic!("{what}: {d}"));
+        assert_eq!(
+            (ours.retval, &ours.bytes),
+            (theirs.retval, &theirs.bytes),
+            "{what}: interpreter (left) and kernel (right) differ on packet {:02x?}",
+            packet.bytes
+        );
+        for index in (0..maps.len()).map(|index| MapIdx(index as u16)) {
+            let ours = reference.map_entries(index).expect("our map reads");
+            let theirs = kernel.map_entries(index).expect("the kernel's map reads");
+            assert_eq!(ours, theirs, "{what}: map {} differs after {:02x?}", index.0, packet.bytes);
+        }
+    }
+}
+
+/// A program with named jump targets.
+#[derive(Default)]
+pub struct Asm {
+    pub insns: Vec<Insn>,
+    labels: BTreeMap<&'static str, usize>,
+    jumps: Vec<(usize, &'static str)>,
+}
+
+impl Asm {
+    pub fn put(&mut self, insns: impl IntoIterator<Item = Insn>) -> &mut Self {
+        self.insns.extend(insns);
+        self
+    }
+    pub fn label(&mut self, name: &'static str) -> &mut Self {
+        self.labels.insert(name, self.insns.len());
+        self
+    }
+    pub fn jump_if(&mut self, cond: Cond, dst: Reg, imm: i32, to: &'static str) -> &mut Self {
+        self.jumps.push((self.insns.len(), to));
+        self.put([jump_if(cond, dst, Operand::Imm(imm), 0)])
+    }
+    pub fn jump(&mut self, to: &'static str) -> &mut Self {
+        self.jumps.push((self.insns.len(), to));
+        self.put([Insn::Jump { target: InsnIdx(0) }])
+    }
+    pub fn call(&mut self, to: &'static str) -> &mut Self {
+        self.jumps.push((self.insns.len(), to));
+        self.put([Insn::CallLocal { target: InsnIdx(0) }])
+    }
+    pub fn helper(&mut self, id: u32) -> &mut Self {
+        self.put([Insn::CallHelper { id }])
+    }
+    pub fn done(&self) -> Vec<Insn> {
+        let mut insns = self.insns.clone();
+        for (at, name) in &self.jumps {
+            let to = InsnIdx(self.labels[name] as u32);
+            match &mut insns[*at] {
+                Insn::Jump { target } | Insn::JumpIf { target, .. } | Insn::CallLocal { target } => *target = to,
+                other => panic!("{other:?} is no jump"),
+            }
+        }
+        insns
+    }
 }
 
 /// Numbers from a seed (splitmix64).

@@ -12,12 +12,12 @@ pub struct Field {
     /// Its width in bits, 1 to 16.
     pub width: u8,
     /// What it holds.
-    pub kind: Kind,
+    pub kind: FieldKind,
 }
 
 /// What a field holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum FieldKind {
     /// One bit.
     Flag,
     /// A number without sign.

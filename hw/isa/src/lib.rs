@@ -19,7 +19,7 @@ mod profile;
 
 pub use asm::AsmError;
 pub use error::DecodeError;
-pub use field::{Field, Kind};
+pub use field::{Field, FieldKind};
 pub use generated::consts::*;
 pub use generated::enums::{AluOp, Base, CmpOp, RequestOp, Space, Src, StoreOp};
 pub use generated::fields::FIELDS;

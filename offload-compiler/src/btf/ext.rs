@@ -1,5 +1,5 @@
-//! `.BTF.ext`: functions, source lines and CO-RE relocations of each section (include/uapi/linux/btf.h has the records;
-//! the header is libbpf's `struct btf_ext_header`).
+//! `.BTF.ext`: source lines and CO-RE relocations of each section (include/uapi/linux/bpf.h has the records; the header is
+//! libbpf's `struct btf_ext_header`). Records about functions (`struct bpf_func_info`) are not read: names come from symbols.
 
 use super::view::MAGIC;
 use super::{Btf, BtfError, TypeId, index, part, u16_at, u32_at};
@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 /// A `.BTF.ext` section.
 #[derive(Clone, Copy, Debug)]
 pub struct BtfExt<'a> {
-    functions: &'a [u8],
     lines: &'a [u8],
     relocations: &'a [u8],
 }
@@ -26,15 +25,6 @@ pub struct LineInfo {
     pub line: u32,
     /// 1-based column, 0 if unknown.
     pub column: u32,
-}
-
-/// One record of function information (`struct bpf_func_info`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct FuncInfo {
-    /// Byte offset of its first instruction in its ELF section.
-    pub offset: u32,
-    /// The function.
-    pub ty: TypeId,
 }
 
 /// One CO-RE relocation (`struct bpf_core_relo`).
@@ -72,11 +62,7 @@ impl<'a> BtfExt<'a> {
             check_records(table, smallest).ok_or_else(|| BtfError(format!("its {what} are cut short")))?;
             Ok(table)
         };
-        Ok(BtfExt {
-            functions: table(8, 8, "functions")?,
-            lines: table(16, 16, "source lines")?,
-            relocations: table(24, 16, "CO-RE relocations")?,
-        })
+        Ok(BtfExt { lines: table(16, 16, "source lines")?, relocations: table(24, 16, "CO-RE relocations")? })
     }
 
     /// Source lines by section name, ascending by offset.
@@ -90,13 +76,6 @@ impl<'a> BtfExt<'a> {
                 line: place >> 10,
                 column: place & 0x3ff,
             })
-        })
-    }
-
-    /// Functions by section name, ascending by offset.
-    pub fn functions(&self, btf: &Btf<'a>) -> BTreeMap<&'a [u8], Vec<FuncInfo>> {
-        by_section(self.functions, btf, |record| {
-            Some(FuncInfo { offset: u32_at(record, 0)?, ty: TypeId(u32_at(record, 4)?) })
         })
     }
 
@@ -162,12 +141,6 @@ trait Offset {
 }
 
 impl Offset for LineInfo {
-    fn offset(&self) -> u32 {
-        self.offset
-    }
-}
-
-impl Offset for FuncInfo {
     fn offset(&self) -> u32 {
         self.offset
     }

@@ -1,7 +1,7 @@
 //! Reader of BTF, the type information of BPF objects (Documentation/bpf/btf.rst, include/uapi/linux/btf.h).
 //!
 //! [`Btf`] is a view of the bytes of `.BTF`: [`Btf::parse`] walks the types once and remembers where each one starts, all
-//! else is read on demand. [`ext`] reads `.BTF.ext` (source lines, functions, CO-RE relocations), [`tree`] copies a type out
+//! else is read on demand. [`ext`] reads `.BTF.ext` (source lines, CO-RE relocations), [`tree`] copies a type out
 //! into a [`crate::object::TypeRef`]. Nothing here trusts an offset or a count, nothing allocates more than the input is long.
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::as_conversions)]
 

@@ -2,6 +2,7 @@
 
 use super::{BtfError, index, part, u16_at, u32_at};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 /// `BTF_MAGIC` (include/uapi/linux/btf.h), little-endian.
 pub(super) const MAGIC: u16 = 0xeb9f;
@@ -135,6 +136,8 @@ pub struct Btf<'a> {
     strings: &'a [u8],
     /// Where each type starts, from type 1 on.
     starts: Vec<u32>,
+    /// Data sections by name; the first one of a name counts.
+    datasecs: BTreeMap<&'a [u8], TypeId>,
 }
 
 impl<'a> Btf<'a> {
@@ -161,7 +164,7 @@ impl<'a> Btf<'a> {
         let types = part(body, field(8)?, field(12)?).ok_or_else(|| outside("types"))?;
         let strings = part(body, field(16)?, field(20)?).ok_or_else(|| outside("strings"))?;
 
-        let mut btf = Btf { types, strings, starts: Vec::new() };
+        let mut btf = Btf { types, strings, starts: Vec::new(), datasecs: BTreeMap::new() };
         let mut at = 0_usize;
         while at < types.len() {
             let number = btf.starts.len().saturating_add(1);
@@ -169,6 +172,11 @@ impl<'a> Btf<'a> {
                 Some(kind) => BtfError(format!("type {number} is of the unknown kind {kind}")),
                 None => BtfError(format!("type {number} is cut short")),
             })?;
+            if ty.kind == Kind::Datasec
+                && let Some(name) = btf.string_bytes(ty.name)
+            {
+                btf.datasecs.entry(name).or_insert(ty.id);
+            }
             let end = ty.kind.extra(ty.count).and_then(|extra| ty.extra.checked_add(extra));
             let end = end.filter(|&end| end <= types.len());
             btf.starts.push(u32::try_from(at).map_err(|_| outside("types"))?);
@@ -207,11 +215,6 @@ impl<'a> Btf<'a> {
         self.type_at(id, index(*start)).ok()
     }
 
-    /// All types, ascending.
-    pub fn iter(&self) -> impl Iterator<Item = Type> + '_ {
-        (1..=u32::try_from(self.starts.len()).unwrap_or(u32::MAX)).filter_map(|id| self.get(TypeId(id)))
-    }
-
     /// A string by its offset, bytes that are not UTF-8 replaced; `None` outside of the section.
     pub fn string(&self, offset: u32) -> Option<Cow<'a, str>> {
         Some(String::from_utf8_lossy(self.string_bytes(offset)?))
@@ -228,11 +231,6 @@ impl<'a> Btf<'a> {
     /// Name of a type; empty if anonymous.
     pub fn name(&self, ty: &Type) -> Cow<'a, str> {
         self.string(ty.name).unwrap_or(Cow::Borrowed(""))
-    }
-
-    /// True if the type has this name; cheaper than [`Btf::name`].
-    pub fn is_named(&self, ty: &Type, name: &str) -> bool {
-        self.string_bytes(ty.name) == Some(name.as_bytes())
     }
 
     fn extra_u32(&self, ty: &Type, offset: usize) -> Option<u32> {
@@ -314,7 +312,7 @@ impl<'a> Btf<'a> {
 
     /// The data section with this name.
     pub fn datasec(&self, name: &str) -> Option<Type> {
-        self.iter().find(|ty| ty.kind == Kind::Datasec && self.is_named(ty, name))
+        self.get(*self.datasecs.get(name.as_bytes())?)
     }
 
     /// Follows typedefs, qualifiers and type tags to the type itself. A circle of them gives `None`.

@@ -5,11 +5,12 @@ use super::{PtrKind, fixpoint::Pass};
 use crate::ebpf::{AluOp, AtomicOp, Cond, Imm64, Insn, MapIdx, Operand, Reg, Size, Width};
 use crate::object::Object;
 use crate::range::Num;
+use crate::verify::protos;
 use offwire_image::MapKind;
 
-/// Helpers that leave the packet where it is; all others may move it.
+/// True if the helper may move the packet; unknown ones may.
 pub(super) fn changes_packet(helper: u32) -> bool {
-    !matches!(helper, 1 | 2 | 3 | 8)
+    protos::find(helper).is_none_or(|proto| proto.moves_packet)
 }
 
 /// A write to the stack.
@@ -125,14 +126,16 @@ impl Pass<'_> {
     }
 
     fn call_helper(&self, id: u32, frame: &mut Frame) {
-        let result = match (id, frame.reg(1).val) {
-            (1, Val::Ptr { kind: PtrKind::Map(map), .. }) if !holds_maps(self.object, map) => {
-                Val::Ptr { kind: PtrKind::MapValue(map), offset: Num::constant(0), maybe_null: true }
-            }
-            (1, _) => Val::Unknown,
-            (2 | 3 | 44, _) => Val::Num(Num::ANY),
-            (8, _) => Val::Num(Num::loaded(32, false)),
-            _ => {
+        let result = match protos::find(id).map(|proto| proto.result) {
+            Some(protos::Result::MapValueOrNull) => match frame.reg(1).val {
+                Val::Ptr { kind: PtrKind::Map(map), .. } if !holds_maps(self.object, map) => {
+                    Val::Ptr { kind: PtrKind::MapValue(map), offset: Num::constant(0), maybe_null: true }
+                }
+                _ => Val::Unknown,
+            },
+            Some(protos::Result::Number) => Val::Num(Num::ANY),
+            Some(protos::Result::Number32) => Val::Num(Num::loaded(32, false)),
+            None => {
                 // The verifier refuses it; assume the worst.
                 frame.forget_slots();
                 Val::Unknown

@@ -1,6 +1,6 @@
 //! The lattice: what one place may hold, and states of all places.
 
-use super::{Fact, PtrKind, State as Exported};
+use super::{Fact, Place, PtrKind, State as Exported};
 use crate::range::Num;
 
 /// What a register or slot may hold.
@@ -43,6 +43,17 @@ impl Val {
                 Val::Ptr { kind, offset, maybe_null: true }
             }
             _ => Val::Unknown,
+        }
+    }
+
+    /// Where it may point.
+    pub(super) fn place(self) -> Place {
+        match self {
+            Val::Uninit | Val::Num(_) => Place::Number,
+            Val::Unknown => Place::Unknown,
+            Val::Ptr { kind: PtrKind::Stack, offset, .. } => Place::Stack { from: offset.wide.smin, to: offset.wide.smax },
+            Val::Ptr { kind: PtrKind::Map(map), .. } => Place::Map(map),
+            Val::Ptr { .. } => Place::Other,
         }
     }
 

@@ -57,7 +57,11 @@ impl Packet {
         &self.buffer[self.head..]
     }
 
-    fn adjust_head(&mut self, delta: i32) -> u64 {
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.buffer[self.head..]
+    }
+
+    pub(crate) fn adjust_head(&mut self, delta: i32) -> u64 {
         let head = self.head as i64 + i64::from(delta);
         let last = self.buffer.len() as i64 - MIN_PACKET as i64;
         if head < 0 || head > last {
@@ -67,7 +71,7 @@ impl Packet {
         0
     }
 
-    fn metadata(&self) -> [u8; METADATA_BYTES as usize] {
+    pub(crate) fn metadata(&self) -> [u8; METADATA_BYTES as usize] {
         let mut bytes = [0; METADATA_BYTES as usize];
         let mut put = |at: u16, field: &[u8]| bytes[usize::from(at)..][..field.len()].copy_from_slice(field);
         put(METADATA_PACKET_LEN, &(self.bytes().len() as u64).to_le_bytes());
@@ -86,8 +90,8 @@ pub struct Maps {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Store {
-    spec: MapSpec,
+pub(crate) struct Store {
+    pub(crate) spec: MapSpec,
     /// Element of each key of a hash.
     index: BTreeMap<Vec<u8>, u32>,
     elements: Vec<Vec<u8>>,
@@ -120,7 +124,7 @@ impl Maps {
         }
     }
 
-    fn store(&mut self, map: MapIdx) -> Result<&mut Store, String> {
+    pub(crate) fn store(&mut self, map: MapIdx) -> Result<&mut Store, String> {
         self.maps.get_mut(usize::from(map.0)).ok_or_else(|| format!("there is no map {}", map.0))
     }
 
@@ -160,7 +164,7 @@ impl Maps {
         Ok(0)
     }
 
-    fn delete(&mut self, map: MapIdx, key: &[u8]) -> Result<u64, String> {
+    pub(crate) fn delete(&mut self, map: MapIdx, key: &[u8]) -> Result<u64, String> {
         let store = self.store(map)?;
         if is_array(store.spec.kind) {
             return Ok(EINVAL);
@@ -174,12 +178,12 @@ impl Maps {
         })
     }
 
-    fn lookup(&mut self, map: MapIdx, key: &[u8]) -> Result<u64, String> {
+    pub(crate) fn lookup(&mut self, map: MapIdx, key: &[u8]) -> Result<u64, String> {
         let element = self.store(map)?.find(key);
         Ok(element.map_or(0, |element| Handle { slot: map.0 as u8, element, offset: 0 }.pack()))
     }
 
-    fn bytes(&mut self, address: u64, map: Option<MapIdx>, size: usize) -> Result<&mut [u8], String> {
+    pub(crate) fn bytes(&mut self, address: u64, map: Option<MapIdx>, size: usize) -> Result<&mut [u8], String> {
         let handle = Handle::unpack(address).ok_or_else(|| format!("{address:#x} is no handle"))?;
         if map.is_some_and(|map| map.0 != u16::from(handle.slot)) {
             return Err(format!("{handle:?} is not of {map:?}"));

@@ -67,6 +67,15 @@ impl Term {
         first.into_iter().chain(second)
     }
 
+    /// Both ways of a branch or guard: taken or pass first.
+    pub fn two_ways(&self) -> Option<(&Jump, &Jump)> {
+        match self {
+            Term::Branch { then, els, .. } => Some((then, els)),
+            Term::Guard { pass, fail, .. } => Some((pass, fail)),
+            Term::Jump(_) | Term::Exit(_) | Term::Unreachable => None,
+        }
+    }
+
     /// As [`Term::jumps`], to change them.
     pub fn jumps_mut(&mut self) -> impl Iterator<Item = &mut Jump> {
         let (first, second) = match self {

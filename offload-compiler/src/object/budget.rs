@@ -7,11 +7,14 @@ use offwire_diag::{Diagnostic, codes::object as code};
 /// Instructions of one program: the kernel takes no more (`BPF_COMPLEXITY_LIMIT_INSNS`).
 pub(super) const MAX_PROGRAM: usize = 1_000_000;
 
+/// Programs of one object, those that are refused included.
+pub(super) const MAX_PROGRAMS: usize = 4096;
+
 /// What may still be spent. Programs share functions, files share names, types share types; copies do not.
 pub(super) struct Budget {
     /// Slots over all programs.
     slots: usize,
-    /// Bytes of file names and source lines.
+    /// Bytes of file names, source lines and names of maps.
     text: usize,
     /// Bytes of initial contents of maps.
     contents: usize,
@@ -49,7 +52,7 @@ impl Budget {
 
     pub(super) fn text(&mut self, cost: usize) -> Result<(), Diagnostic> {
         let fits = spend(&mut self.text, cost);
-        fits.then_some(()).ok_or_else(|| too_large("its line information repeats the same text too often"))
+        fits.then_some(()).ok_or_else(|| too_large("its line information or names repeat the same text too often"))
     }
 
     pub(super) fn contents(&mut self, cost: usize) -> Result<(), Diagnostic> {

@@ -81,8 +81,8 @@ impl<'a> Debug<'a> {
             insn_text: None,
             function: Some(function.to_owned()),
             file: line.map(|line| self.text(line.file)),
-            line: line.map(|line| line.line),
-            column: line.map(|line| line.column),
+            line: line.map(|line| line.line).filter(|&line| line != 0),
+            column: line.map(|line| line.column).filter(|&column| column != 0),
             source: line.map(|line| self.text(line.text)).filter(|text| !text.is_empty()),
         }
     }

@@ -1,6 +1,6 @@
 //! The loader's way through an object.
 
-use super::budget::Budget;
+use super::budget::{Budget, MAX_PROGRAMS};
 use super::elf::{Elf, Place, SectionIdx};
 use super::functions::{Functions, Role, role, warn_of_others};
 use super::lines::Debug;
@@ -38,14 +38,19 @@ pub fn load(bytes: &[u8], options: &LoadOptions) -> Result<Object, Diagnostic> {
         }
     }
     let mut table = MapTable::default();
-    table.collect_defined(&elf, debug.btf.as_ref(), &globals, &mut budget);
+    table.collect_defined(&elf, debug.btf.as_ref(), &globals, &mut budget)?;
     let variables = data::collect(&elf, debug.btf.as_ref(), &globals, &mut table, &mut budget)?;
     set::apply(&options.set, debug.btf.as_ref(), &variables, &mut table)?;
 
     let functions = Functions::collect(&elf)?;
     let linker = Linker { elf: &elf, functions: &functions, debug: &debug, maps: &table };
     let (mut programs, mut refused) = (Vec::new(), Vec::new());
-    for index in functions.programs(&elf) {
+    let candidates = functions.programs(&elf);
+    if candidates.len() > MAX_PROGRAMS {
+        let message = format!("the object has {} XDP programs, more than {MAX_PROGRAMS}", candidates.len());
+        return Err(Diagnostic::error(code::OBJECT_TOO_LARGE, message));
+    }
+    for index in candidates {
         let Some(function) = functions.get(index) else { continue };
         let section = elf.section(function.section).map_or("", |section| section.name);
         let program = match role(section) {

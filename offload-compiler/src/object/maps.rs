@@ -37,14 +37,15 @@ impl MapTable {
         btf: Option<&Btf<'_>>,
         globals: &BTreeMap<(SectionIdx, &str), u64>,
         budget: &mut Budget,
-    ) {
-        let Some((section_index, section)) = elf.by_name(".maps") else { return };
-        let Some((btf, datasec)) = btf.and_then(|btf| Some((btf, btf.datasec(".maps")?))) else { return };
+    ) -> Result<(), Diagnostic> {
+        let Some((section_index, section)) = elf.by_name(".maps") else { return Ok(()) };
+        let Some((btf, datasec)) = btf.and_then(|btf| Some((btf, btf.datasec(".maps")?))) else { return Ok(()) };
         let mut variables = Vec::new();
         for entry in btf.vars(&datasec) {
             let Some(var) = btf.get(entry.var).filter(|var| var.kind == Kind::Var) else { continue };
             let name = btf.name(&var).into_owned();
             let offset = globals.get(&(section_index, name.as_str())).copied().unwrap_or(u64::from(entry.offset));
+            budget.text(name.len().saturating_mul(4).saturating_add(512))?;
             if let Some(target) = var.target() {
                 variables.push((offset, name, entry.size, target));
             }
@@ -63,6 +64,7 @@ impl MapTable {
             }
             self.defined.insert((section_index, offset), index);
         }
+        Ok(())
     }
 }
 

@@ -9,6 +9,7 @@
 mod budget;
 mod core_relo;
 mod data;
+mod dump;
 mod elf;
 mod functions;
 mod lines;
@@ -55,7 +56,7 @@ pub struct Refused {
 pub struct Map {
     /// All that the device needs to know.
     pub spec: MapSpec,
-    /// Type of the key in [`Map::types`], if BTF has it.
+    /// Type of the key, if BTF has it.
     pub key_type: Option<TypeRef>,
     /// Type of the value.
     pub value_type: Option<TypeRef>,
@@ -160,8 +161,8 @@ impl Program {
             insn_text: None,
             function: function.or_else(|| Some(self.name.clone())),
             file: record.map(|line| line.file.clone()),
-            line: record.map(|line| line.line),
-            column: record.map(|line| line.column),
+            line: record.map(|line| line.line).filter(|&line| line != 0),
+            column: record.map(|line| line.column).filter(|&column| column != 0),
             source: record.map(|line| line.text.clone()).filter(|text| !text.is_empty()),
         }
     }

@@ -267,7 +267,7 @@ fn call(name: &str, args: &[Expr], scope: &Scope, hint: Option<u32>) -> Result<T
         }
         ("bswap", 1) => {
             let x = give_width(&args[0], scope, hint)?;
-            ensure!(x.width % 8 == 0, "{} bits are not whole bytes", x.width);
+            ensure!(x.width.is_multiple_of(8), "{} bits are not whole bytes", x.width);
             Typed { width: x.width, node: Node::Bswap(Box::new(x)) }
         }
         (name, count) => bail!("no function {name} of {count} arguments"),

@@ -134,7 +134,7 @@ pub(crate) fn resolve(spec: Spec) -> Result<Isa> {
             fields.push(field);
         }
     }
-    ensure!(spec.isa.word_bits % 8 == 0, "word_bits must be whole bytes");
+    ensure!(spec.isa.word_bits.is_multiple_of(8), "word_bits must be whole bytes");
     ensure!(1 << (spec.isa.code_address_bits) <= u32::from(u16::MAX) + 1, "code addresses must fit 16 bits");
     let mut isa = Isa { spec, fields, enums, spare: next, limits: Vec::new(), rules: Vec::new() };
     check_fields(&isa)?;
@@ -254,7 +254,7 @@ fn check_metadata(isa: &Isa) -> Result<()> {
     let mut used = vec![false; metadata.bytes as usize];
     for field in &metadata.fields {
         ensure!(field.size.is_power_of_two() && field.size <= 8, "metadata {}: size", field.name);
-        ensure!(field.offset % field.size == 0, "metadata {} is not aligned", field.name);
+        ensure!(field.offset.is_multiple_of(field.size), "metadata {} is not aligned", field.name);
         for byte in field.offset..field.offset + field.size {
             let Some(slot) = used.get_mut(byte as usize) else { bail!("metadata {} lies outside", field.name) };
             ensure!(!std::mem::replace(slot, true), "metadata {} overlaps", field.name);

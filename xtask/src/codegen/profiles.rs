@@ -43,9 +43,17 @@ pub(crate) struct Profile {
     pub(crate) part: String,
     /// (name, value), in the order of the struct.
     pub(crate) numbers: Vec<(&'static str, u32)>,
+    /// The file's text, for the comments beside the values.
+    text: String,
 }
 
 impl Profile {
+    /// The comment beside a value.
+    pub(crate) fn comment(&self, key: &str) -> &str {
+        let line = self.text.lines().find(|line| line.split('=').next().is_some_and(|name| name.trim() == key));
+        line.and_then(|line| line.split_once('#')).map_or("", |(_, comment)| comment.trim())
+    }
+
     /// What the hash covers: the encoding and every field, one line each.
     fn canonical(&self, isa: &Isa) -> String {
         let mut text = isa.canonical();
@@ -102,7 +110,7 @@ pub(crate) fn parse(text: &str) -> Result<Profile> {
     for key in ["vcpus", "order_buckets", "map_banks", "map_bank_bytes", "packet_bus_bytes", "packet_window_bytes"] {
         ensure!(of(key).is_power_of_two(), "`{key}` must be a power of two");
     }
-    Ok(Profile { name: string("name")?, part: string("part")?, numbers })
+    Ok(Profile { name: string("name")?, part: string("part")?, numbers, text: text.to_owned() })
 }
 
 /// `hw/isa/src/gen/profiles.rs`.

@@ -152,13 +152,13 @@ impl Word {
 /// The table of fields.
 pub(crate) fn fields(isa: &Isa) -> String {
     let mut text = format!(
-        "{MARK}\nuse crate::field::{{Field, Kind}};\n\n/// All fields of the word, most significant first.\npub const FIELDS: &[Field] = &[\n"
+        "{MARK}\nuse crate::field::{{Field, FieldKind}};\n\n/// All fields of the word, most significant first.\npub const FIELDS: &[Field] = &[\n"
     );
     for field in &isa.fields {
         let kind = match field.kind {
-            Kind::Bool => "Kind::Flag".into(),
-            Kind::Unsigned => "Kind::Unsigned".into(),
-            Kind::Signed => "Kind::Signed".into(),
+            Kind::Bool => "FieldKind::Flag".into(),
+            Kind::Unsigned => "FieldKind::Unsigned".into(),
+            Kind::Signed => "FieldKind::Signed".into(),
             Kind::Enum(index) => {
                 let all = &isa.enums[index];
                 let unit = isa.unit(field);
@@ -168,9 +168,9 @@ pub(crate) fn fields(isa: &Isa) -> String {
                     .filter(|value| !isa.is_source(field) || unit.sources.contains(&value.name))
                     .map(|value| value.code.to_string())
                     .collect();
-                format!("Kind::Codes(&[{}])", codes.join(", "))
+                format!("FieldKind::Codes(&[{}])", codes.join(", "))
             }
-            Kind::Target => "Kind::Target".into(),
+            Kind::Target => "FieldKind::Target".into(),
         };
         let _ = writeln!(
             text,

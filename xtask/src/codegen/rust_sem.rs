@@ -9,8 +9,7 @@ use anyhow::{Context, Result};
 use std::fmt::Write;
 
 /// One pure function with widths: its parts (`let`), then its result.
-pub(crate) struct Pure<'a> {
-    pub(crate) function: &'a Function,
+pub(crate) struct Pure {
     /// (name, width).
     pub(crate) args: Vec<(String, u32)>,
     pub(crate) lets: Vec<(String, Typed)>,
@@ -18,7 +17,7 @@ pub(crate) struct Pure<'a> {
 }
 
 /// Types a `[[function]]`.
-pub(crate) fn pure(function: &Function) -> Result<Pure<'_>> {
+pub(crate) fn pure(function: &Function) -> Result<Pure> {
     let mut scope = Scope { w: function.bits, ..Scope::default() };
     let mut args = Vec::new();
     for arg in function.args.split_whitespace() {
@@ -34,7 +33,7 @@ pub(crate) fn pure(function: &Function) -> Result<Pure<'_>> {
         lets.push((name.clone(), typed));
     }
     let result = expr::typed(&function.sem, &scope, Some(function.bits))?;
-    Ok(Pure { function, args, lets, result })
+    Ok(Pure { args, lets, result })
 }
 
 /// The file.

@@ -118,3 +118,34 @@ fn the_hash_covers_profile_and_encoding() {
     assert!(profiles::parse(&SMALL.replace("uram = 0", "")).is_err());
     assert!(profiles::parse(&format!("{SMALL}\nfans = 2\n")).is_err());
 }
+
+/// If this fails, CI takes a file that was edited by hand, or does not say how to repair it.
+#[test]
+fn check_names_the_file_and_the_command_that_repairs() {
+    let folder = std::env::temp_dir().join(format!("offwire-codegen-{}", std::process::id()));
+    for path in ["hw/spec/isa.toml", "hw/spec/isa.md.in", "hw/spec/profiles/small.toml"] {
+        let to = folder.join(path);
+        std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+        std::fs::copy(root().join(path), to).unwrap();
+    }
+    let refused = |what: &str| {
+        let error = super::run(&folder, true).expect_err(what).to_string();
+        assert!(error.contains("run `cargo xtask codegen`"), "{what}: {error}");
+        error
+    };
+    let missing = refused("nothing is written yet");
+    assert!(missing.contains("docs/isa.md") && missing.contains("hw/isa/gen/isa.smt2"), "{missing}");
+    super::run(&folder, false).unwrap();
+    super::run(&folder, true).unwrap();
+    let word = folder.join("hw/isa/src/gen/word.rs");
+    let text = std::fs::read_to_string(&word).unwrap();
+    std::fs::write(&word, text.replace("pub ra: u8", "pub ra: u16")).unwrap();
+    let error = refused("an edited file");
+    assert!(error.contains("hw/isa/src/gen/word.rs") && !error.contains("isa.md"), "{error}");
+    super::run(&folder, false).unwrap();
+    super::run(&folder, true).unwrap();
+    // A checkout with Windows line ends is not stale.
+    std::fs::write(&word, text.replace('\n', "\r\n")).unwrap();
+    super::run(&folder, true).unwrap();
+    std::fs::remove_dir_all(&folder).unwrap();
+}

@@ -104,3 +104,17 @@ fn mutated_text_does_not_panic() {
         }
     }
 }
+
+/// If this fails, the book shows words that the assembler does not read, or not as the disassembler writes them.
+#[test]
+fn the_book_shows_real_words() {
+    let mut count = 0;
+    for block in include_str!("../../../../docs/isa.md").split("```asm\n").skip(1) {
+        for line in block.lines().take_while(|line| *line != "```") {
+            let word = parse(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+            assert_eq!(word.to_string(), line);
+            count += 1;
+        }
+    }
+    assert!(count >= 4, "only {count} examples");
+}

@@ -1,7 +1,7 @@
 //! The encoding: total, loss-free, where the specification says.
 
 use crate::random::{self, Random};
-use offwire_isa::{CodeAddr, DecodeError, FIELDS, Kind, Src, StoreOp, Target, WORD_BITS, WORD_BYTES, Word};
+use offwire_isa::{CodeAddr, DecodeError, FIELDS, FieldKind, Src, StoreOp, Target, WORD_BITS, WORD_BYTES, Word};
 
 /// If this fails, compiler and device disagree on what bits mean.
 #[test]
@@ -93,7 +93,7 @@ fn the_table_of_fields_fills_the_word() {
     for field in FIELDS {
         assert_eq!(field.low + u16::from(field.width), end, "{}", field.name);
         end = field.low;
-        if let Kind::Codes(codes) = field.kind {
+        if let FieldKind::Codes(codes) = field.kind {
             for value in 0..1 << field.width {
                 let mut bytes = [0; WORD_BYTES];
                 random::set(&mut bytes, field, value);

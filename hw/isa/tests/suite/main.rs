@@ -3,4 +3,7 @@
 mod asm;
 mod codec;
 mod random;
+mod rtl;
 mod sem;
+mod smt;
+mod tool;

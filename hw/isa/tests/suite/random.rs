@@ -1,6 +1,6 @@
 //! Seeded random words.
 
-use offwire_isa::{FIELDS, Field, Kind, WORD_BYTES, Word};
+use offwire_isa::{FIELDS, Field, FieldKind, WORD_BYTES, Word};
 
 /// xorshift64* (Vigna 2016).
 pub(crate) struct Random(u64);
@@ -61,9 +61,9 @@ pub(crate) fn bytes(random: &mut Random) -> [u8; WORD_BYTES] {
             continue;
         }
         let value = match field.kind {
-            Kind::Codes(codes) => u64::from(codes[random.below(codes.len())]),
-            Kind::Target if random.below(3) == 0 => 1 << 12 | random.below(5) as u64,
-            Kind::Target => random.next() & 0xfff,
+            FieldKind::Codes(codes) => u64::from(codes[random.below(codes.len())]),
+            FieldKind::Target if random.below(3) == 0 => 1 << 12 | random.below(5) as u64,
+            FieldKind::Target => random.next() & 0xfff,
             _ => random.next(),
         };
         set(&mut bytes, field, value);

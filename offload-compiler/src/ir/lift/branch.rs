@@ -143,10 +143,13 @@ impl Builder<'_> {
             Cond::Lt | Cond::Slt => (1, true),
             _ => (0, true),
         };
-        let base = self.read(pointer);
+        let (base, len) = match self.known_i32(pointer).and_then(|known| known.checked_add(len)) {
+            Some(len) => (None, len),
+            None => (Some(self.read(pointer)), len),
+        };
         let (taken, next): (Jump, Jump) = (self.jump(taken), self.jump(next));
         let (pass, fail) = if taken_passes { (taken, next) } else { (next, taken) };
-        Term::Guard { base: Some(base), len, pass, fail }
+        Term::Guard { base, len, pass, fail }
     }
 
     fn incomparable(&self, a: &Fact, b: &Fact) -> Diagnostic {

@@ -199,6 +199,11 @@ impl Builder<'_> {
         }
     }
 
+    /// The same if it fits the offset of a memory operand.
+    pub(super) fn known_i32(&self, reg: Reg) -> Option<i32> {
+        self.known(reg).and_then(|known| i32::try_from(known.cast_signed()).ok())
+    }
+
     /// A constant for a register whose pointer is known exactly.
     fn known_pointer(&mut self, reg: Reg) -> Option<Value> {
         self.known(reg).map(|known| self.constant(known))

@@ -1,0 +1,80 @@
+//! From a file name to a loaded object, a chosen program and its compiled form.
+
+use crate::args::ProgramArgs;
+use crate::output::Failure;
+use offload_compiler::object::{self, Object, Program};
+use offwire_diag::{Diagnostic, codes};
+use offwire_harness::mapfile::{self, Contents};
+use offwire_isa::Profile;
+use std::path::Path;
+
+/// Largest input file, bytes.
+const MOST_BYTES: u64 = 1 << 30;
+
+/// Reads a whole file.
+pub fn read_file(path: &Path) -> Result<Vec<u8>, Failure> {
+    let failed = |error: &dyn std::fmt::Display| -> Failure {
+        Diagnostic::error(codes::cli::FILE, format!("cannot read the file: {error}"))
+            .with_file(path.display().to_string())
+            .into()
+    };
+    let metadata = std::fs::metadata(path).map_err(|error| failed(&error))?;
+    if metadata.len() > MOST_BYTES {
+        return Err(failed(&format!("it has {} bytes, more than {MOST_BYTES}", metadata.len())));
+    }
+    std::fs::read(path).map_err(|error| failed(&error))
+}
+
+/// Writes a whole file.
+pub fn write_file(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    std::fs::write(path, bytes).map_err(|error| {
+        Diagnostic::error(codes::cli::FILE, format!("cannot write the file: {error}"))
+            .with_file(path.display().to_string())
+            .into()
+    })
+}
+
+/// Names the file in a diagnostic that came out of a library.
+pub fn in_file(path: &Path) -> impl Fn(Diagnostic) -> Failure + '_ {
+    move |mut diagnostic| {
+        diagnostic.file.get_or_insert_with(|| path.display().to_string());
+        diagnostic.into()
+    }
+}
+
+/// The profile that the user chose.
+pub fn profile(args: &ProgramArgs) -> Result<&'static Profile, Failure> {
+    Profile::by_name(&args.profile)
+        .ok_or_else(|| Failure::usage(codes::cli::USAGE, format!("there is no profile {:?}", args.profile)))
+}
+
+/// Loads the object.
+pub fn load(args: &ProgramArgs) -> Result<Object, Failure> {
+    let bytes = read_file(&args.object)?;
+    let mut options = object::LoadOptions::default();
+    for assignment in &args.set {
+        let (name, value) = assignment
+            .split_once('=')
+            .ok_or_else(|| Failure::usage(codes::cli::USAGE, format!("--set wants VAR=VALUE, not {assignment:?}")))?;
+        options.set.push((name.to_owned(), value.to_owned()));
+    }
+    object::load(&bytes, &options).map_err(in_file(&args.object))
+}
+
+/// The program that is meant, with its number in the object: the named one, or the only one.
+pub fn choose<'a>(args: &ProgramArgs, object: &'a Object) -> Result<(usize, &'a Program), Failure> {
+    let chosen = object.program(args.prog.as_deref()).map_err(|diagnostic| {
+        // A name that is missing or wrong is the command's fault, an object without programs is the object's.
+        let wrong_use = diagnostic.code == codes::object::NO_SUCH_PROGRAM && !object.programs.is_empty();
+        let failure = in_file(&args.object)(diagnostic);
+        Failure { code: if wrong_use { 2 } else { failure.code }, ..failure }
+    })?;
+    let index = object.programs.iter().position(|program| std::ptr::eq(program, chosen)).unwrap_or_default();
+    Ok((index, chosen))
+}
+
+/// Reads the map file, if there is one.
+pub fn map_contents(path: Option<&Path>, object: &Object) -> Result<Contents, Failure> {
+    let Some(path) = path else { return Ok(Contents::new()) };
+    mapfile::parse(&read_file(path)?, object).map_err(in_file(path))
+}

@@ -1,0 +1,91 @@
+//! What the tests of the command line share.
+#![allow(dead_code, reason = "each test file uses its own part")]
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// What a command did.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: u8,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ran {
+    /// Stdout as the one JSON document that it must be.
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| {
+            panic!("stdout is not one JSON document: {error}\n{}\n{}", self.stdout, self.stderr)
+        })
+    }
+}
+
+/// Runs the command in this process.
+pub(crate) fn offwire<S: AsRef<std::ffi::OsStr>>(arguments: &[S]) -> Ran {
+    let mut line: Vec<OsString> = vec!["offwire".into()];
+    line.extend(arguments.iter().map(|argument| argument.as_ref().to_owned()));
+    let (mut stdout, mut stderr) = (Vec::new(), Vec::new());
+    let code = offwire_cli::run(line, &mut stdout, &mut stderr);
+    Ran {
+        code,
+        stdout: String::from_utf8_lossy(&stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&stderr).into_owned(),
+    }
+}
+
+/// The repository.
+pub(crate) fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// Names of the examples, ascending.
+pub(crate) fn examples() -> Vec<String> {
+    let mut names: Vec<String> = std::fs::read_dir(root().join("examples"))
+        .expect("examples/ is there")
+        .flatten()
+        .filter(|entry| entry.path().is_dir())
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+/// The arguments that name an example's object, capture and maps.
+pub(crate) fn example_arguments(name: &str) -> Vec<OsString> {
+    let folder = root().join("examples").join(name);
+    let mut arguments: Vec<OsString> =
+        vec![folder.join(format!("{name}.o")).into(), "--pcap".into(), folder.join("traffic.pcap").into()];
+    let maps = folder.join("maps.json");
+    if maps.exists() {
+        arguments.extend(["--maps".into(), maps.into()]);
+    }
+    arguments
+}
+
+/// Back ends to compare: the kernel too where bpf(2) works.
+pub(crate) fn all_backends() -> &'static str {
+    match offwire_harness::host::available() {
+        Ok(()) => "host,ref,model",
+        Err(diagnostic) => {
+            offwire_harness::require::skip_or_fail("host", &diagnostic.to_string());
+            "ref,model"
+        }
+    }
+}
+
+/// xorshift64*, so that a failure can be repeated by its seed.
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
+        (self.next() % bound.max(1) as u64) as usize
+    }
+}

@@ -1,0 +1,131 @@
+//! The back half of the compiler: IR in, image out, every step checked.
+
+use crate::ebpf::InsnIdx;
+use crate::emit::{self, Bound, LayoutError};
+use crate::ir::{Cfg, Func};
+use crate::regalloc::{self, Failure};
+use crate::schedule::{self, Bans};
+use crate::select;
+use offwire_diag::{Diagnostic, Span, codes};
+use offwire_image::{Dispatch, Image, MAPS_MAX, MapSpec};
+use offwire_isa::{ISA_VERSION, Profile};
+
+/// Figures of a compilation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stats {
+    /// Words of the image.
+    pub words: usize,
+    /// Traces that were scheduled.
+    pub regions: usize,
+    /// Values kept in scratch memory.
+    pub spills: usize,
+    /// Longest way through the words, and the cycle budget.
+    pub bound: Bound,
+}
+
+/// What the back half makes.
+#[derive(Clone, Debug)]
+pub struct Generated {
+    /// The image; it has passed [`Image::validate`].
+    pub image: Image,
+    /// Figures.
+    pub stats: Stats,
+}
+
+/// How often scheduling is tried again with more pairs of write backs forbidden, before there is only one a word.
+const TRIES: usize = 64;
+
+/// Translates a function. `span` tells where an eBPF instruction stands, for messages.
+///
+/// # Errors
+/// The program does not fit the device; or a check found a mistake of the compiler.
+pub fn generate(
+    func: &Func,
+    maps: &[MapSpec],
+    dispatch: Dispatch,
+    profile: &Profile,
+    span: impl Fn(InsnIdx) -> Span,
+) -> Result<Generated, Diagnostic> {
+    if maps.len() > MAPS_MAX {
+        let message = format!("{} maps, but a device's map table has {MAPS_MAX} slots", maps.len());
+        return Err(Diagnostic::error(codes::compiler::TOO_MANY_MAPS, message));
+    }
+    let prepared = select::prepare(func);
+    let cfg = Cfg::new(&prepared);
+    let regions = select::regions(&prepared, &cfg, &select::constants(&prepared));
+    let (traces, values) = select::lower(&prepared, &cfg, &regions);
+    let mut bans = Bans::default();
+    let (code, allocated) = loop {
+        let code = schedule::schedule(&traces, values, &bans)
+            .map_err(|error| internal("an operation fits no word", &error.what).with_span(span(InsnIdx(error.insn))))?;
+        match regalloc::allocate(&code) {
+            Ok(allocated) => break (code, allocated),
+            Err(Failure::Ban(a, b)) if !bans.single => {
+                bans.single = !bans.ban(a, b) || bans.pairs.len() > TRIES;
+            }
+            Err(Failure::Ban(..)) => return Err(internal("no bank for a write back", &func.name)),
+            Err(Failure::Full) => {
+                return Err(Diagnostic::error(
+                    codes::compiler::TOO_MANY_LIVE,
+                    format!("{} keeps more values alive at a time than the device holds", func.name),
+                )
+                .with_reason("a context has 16 registers and 24 spill slots")
+                .with_help("split the program's longest function, or recompute values instead of keeping them"));
+            }
+            Err(Failure::Undefined(reg)) => {
+                return Err(internal("a register is read before it is written", &format!("v{}", reg.0)));
+            }
+            Err(Failure::Empty) => return Err(internal("there is no code", &func.name)),
+        }
+    };
+    schedule::check(&prepared, &regions, &code)
+        .map_err(|error| internal("the schedule is wrong", &format!("trace of {}: {}", error.head, error.what)))?;
+    regalloc::check(&code, &allocated)
+        .map_err(|error| internal("register allocation is wrong", &format!("word {}: {}", error.word.0, error.what)))?;
+    let laid = emit::layout(&allocated).map_err(|error| match error {
+        LayoutError::TooLong(words) => too_long(words, profile),
+        LayoutError::Dangling => internal("a target leads nowhere", &func.name),
+    })?;
+    if laid.words.len() > profile.instruction_store_words as usize {
+        return Err(too_long(laid.words.len(), profile));
+    }
+    let bound = emit::bound(&laid, profile);
+    let stats = Stats { words: laid.words.len(), regions: traces.len(), spills: allocated.spills, bound };
+    let image = Image {
+        isa_version: ISA_VERSION,
+        profile: profile.name.to_string(),
+        profile_hash: profile.hash,
+        name: func.name.clone(),
+        words: laid.words.iter().map(|word| word.encode()).collect(),
+        entry: laid.entry,
+        maps: maps.to_vec(),
+        dispatch,
+        budget_cycles: bound.budget,
+        word_insns: laid.insns,
+    };
+    image.validate().map_err(|error| {
+        Diagnostic::error(codes::compiler::IMAGE_REFUSED, format!("the image of {} is refused", func.name))
+            .with_reason(error.to_string())
+    })?;
+    Ok(Generated { image, stats })
+}
+
+fn too_long(words: usize, profile: &Profile) -> Diagnostic {
+    let store = profile.instruction_store_words;
+    Diagnostic::error(
+        codes::compiler::TOO_MANY_WORDS,
+        format!("the program has {words} words, but profile {} holds {store}", profile.name),
+    )
+    .with_help("split the program with tail calls, or unroll less")
+}
+
+fn internal(message: &str, reason: &str) -> Diagnostic {
+    Diagnostic::error(codes::compiler::INTERNAL, format!("mistake in the compiler: {message}")).with_reason(reason)
+}
+
+#[cfg(test)]
+mod eval;
+#[cfg(test)]
+mod random;
+#[cfg(test)]
+mod tests;

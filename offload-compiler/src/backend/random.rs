@@ -1,0 +1,433 @@
+//! Random functions that never fault, for tests: structured control flow, loads behind guards, map values behind null tests.
+
+use crate::ebpf::{InsnIdx, MapIdx};
+use crate::ir::{Block, BlockData, Func, Inst, Jump, Mem, Op, Term, Value};
+use offwire_image::{MapKind, MapSpec};
+use offwire_isa::{AluOp, CmpOp, Space};
+
+/// Deterministic numbers (xorshift64*, Vigna).
+pub(super) struct Rng(u64);
+
+impl Rng {
+    pub(super) fn new(seed: u64) -> Self {
+        Rng(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+    pub(super) fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+    pub(super) fn below(&mut self, n: u64) -> u64 {
+        (self.next() >> 11) % n.max(1)
+    }
+    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        from[self.below(from.len() as u64) as usize]
+    }
+    fn chance(&mut self, percent: u64) -> bool {
+        self.below(100) < percent
+    }
+}
+
+/// The maps that random functions use.
+pub(super) fn maps() -> Vec<MapSpec> {
+    let map = |name: &str, kind, key_size, value_size, max_entries| MapSpec {
+        name: name.into(),
+        kind,
+        key_size,
+        value_size,
+        max_entries,
+        flags: 0,
+        init: Vec::new(),
+        frozen: false,
+    };
+    vec![
+        map("array", MapKind::Array, 4, 32, 4),
+        map("hash", MapKind::Hash, 8, 16, 5),
+        map("small", MapKind::Hash, 2, 8, 3),
+    ]
+}
+
+const VALUE_SIZES: [i32; 3] = [32, 16, 8];
+const KEY_SIZES: [u8; 3] = [4, 8, 2];
+
+/// What is known where code is added.
+#[derive(Clone)]
+struct Scope {
+    /// Any 64-bit values.
+    values: Vec<Value>,
+    /// Bytes of packet that are certainly there.
+    packet: i32,
+    /// (value, bytes): packet offsets up to that many bytes from which are there.
+    bases: Vec<(Value, i32)>,
+    /// Non-null handles.
+    handles: Vec<(Value, usize)>,
+    depth: u32,
+}
+
+pub(super) struct Gen {
+    rng: Rng,
+    func: Func,
+    at: Block,
+    insn: u32,
+    budget: u32,
+}
+
+/// A function from a seed; `size` is about the number of instructions.
+pub(super) fn function(seed: u64, size: u32) -> Func {
+    let func = Func { name: format!("random{seed}"), blocks: Vec::new(), values: 0 };
+    let mut made = Gen { rng: Rng::new(seed), func, at: Block::ENTRY, insn: 0, budget: size };
+    made.block(Vec::new());
+    let first = made.constant();
+    let mut scope = Scope { values: vec![first], packet: 0, bases: Vec::new(), handles: Vec::new(), depth: 0 };
+    while made.budget > 0 {
+        made.step(&mut scope);
+    }
+    let value = made.exit_value(&scope);
+    made.end(Term::Exit(value));
+    made.func
+}
+
+impl Gen {
+    fn block(&mut self, params: Vec<Value>) -> Block {
+        let term_insn = InsnIdx(self.insn);
+        self.func.blocks.push(BlockData { params, insts: Vec::new(), term: Term::Unreachable, term_insn });
+        Block(self.func.blocks.len() as u32 - 1)
+    }
+
+    fn end(&mut self, term: Term) {
+        self.insn += 1;
+        let block = &mut self.func.blocks[self.at.at()];
+        block.term = term;
+        block.term_insn = InsnIdx(self.insn);
+    }
+
+    fn add(&mut self, op: Op, result: bool) -> Value {
+        self.insn += 1;
+        self.budget = self.budget.saturating_sub(1);
+        let value = if result { self.func.new_value() } else { Value(0) };
+        let inst = Inst { result: result.then_some(value), op, insn: InsnIdx(self.insn) };
+        self.func.blocks[self.at.at()].insts.push(inst);
+        value
+    }
+
+    fn literal(&mut self, value: u64) -> Value {
+        self.add(Op::Const(value), true)
+    }
+
+    fn constant(&mut self) -> Value {
+        let value = match self.rng.below(7) {
+            0 => self.rng.below(5),
+            1 => (self.rng.below(64) as i64 - 32) as u64,
+            2 => (self.rng.below(1 << 17) as i64 - (1 << 16)) as u64,
+            3 => self.rng.next() as u32 as u64,
+            4 => self.rng.next() as i32 as i64 as u64,
+            5 => self.rng.next(),
+            _ => self.rng.next() & 0xffff_0000_ffff_0000,
+        };
+        self.literal(value)
+    }
+
+    fn value(&mut self, scope: &Scope) -> Value {
+        match self.rng.below(4) {
+            0 => self.constant(),
+            // Young ones more often.
+            1 => {
+                let n = scope.values.len();
+                let from = n.saturating_sub(4);
+                scope.values[from + self.rng.below((n - from) as u64) as usize]
+            }
+            _ => self.rng.pick(&scope.values),
+        }
+    }
+
+    fn exit_value(&mut self, scope: &Scope) -> Value {
+        match self.rng.below(3) {
+            0 => self.value(scope),
+            1 => {
+                let value = self.rng.below(7);
+                self.literal(value)
+            }
+            _ => {
+                let value = self.rng.below(5);
+                self.literal(value)
+            }
+        }
+    }
+
+    fn alu(&mut self, scope: &mut Scope) {
+        use AluOp::*;
+        const TWO: [AluOp; 10] = [Add, Sub, And, Or, Xor, Lsh, Rsh, Arsh, Mul, Pack];
+        const ONE: [AluOp; 9] = [Mov, Bswap16, Bswap32, Bswap64, Sext8, Sext16, Sext32, Zext8, Zext16];
+        let a = self.value(scope);
+        let wide = self.rng.chance(60);
+        let op = if self.rng.chance(75) {
+            let b = self.value(scope);
+            Op::Alu { op: self.rng.pick(&TWO), wide, a, b }
+        } else {
+            Op::Alu { op: self.rng.pick(&ONE), wide, a, b: a }
+        };
+        let value = self.add(op, true);
+        scope.values.push(value);
+    }
+
+    /// A place that may be read and written.
+    fn place(&mut self, scope: &Scope, size: u8) -> Mem {
+        let room = |bytes: i32| (bytes - i32::from(size)).max(0) as u64 + 1;
+        let mem = |space, base, offset: u64| Mem { space, map: None, base, offset: offset as i32 };
+        match self.rng.below(5) {
+            0 if scope.packet >= i32::from(size) => mem(Space::Packet, None, self.rng.below(room(scope.packet))),
+            1 if scope.bases.iter().any(|base| base.1 >= i32::from(size)) => {
+                let fit: Vec<_> = scope.bases.iter().copied().filter(|base| base.1 >= i32::from(size)).collect();
+                let (base, bytes) = self.rng.pick(&fit);
+                mem(Space::Packet, Some(base), self.rng.below(room(bytes)))
+            }
+            2 | 3 if !scope.handles.is_empty() => {
+                let (base, map) = self.rng.pick(&scope.handles);
+                let offset = self.rng.below(room(VALUE_SIZES[map])) as i32;
+                Mem { space: Space::MapValue, map: Some(MapIdx(map as u16)), base: Some(base), offset }
+            }
+            // Close together, so that they meet; now and then far.
+            _ if self.rng.chance(90) => mem(Space::Stack, None, 480 + self.rng.below(25)),
+            _ => mem(Space::Stack, None, self.rng.below(500)),
+        }
+    }
+
+    fn key(&mut self, map: usize, scope: &Scope) -> Mem {
+        // Few keys, so that they hit: mostly a small constant on the stack.
+        let offset = 480 + self.rng.below(16) as i32;
+        let mem = Mem { space: Space::Stack, map: None, base: None, offset };
+        if self.rng.chance(80) {
+            let number = self.rng.below(5);
+            let value = if self.rng.chance(70) {
+                self.literal(number)
+            } else {
+                let mask = self.literal(3);
+                let value = self.value(scope);
+                self.add(Op::Alu { op: AluOp::And, wide: true, a: value, b: mask }, true)
+            };
+            self.add(Op::Store { mem, size: KEY_SIZES[map], swap: false, value }, false);
+        }
+        mem
+    }
+
+    fn step(&mut self, scope: &mut Scope) {
+        match self.rng.below(24) {
+            0..=4 => self.alu(scope),
+            5..=8 => {
+                let size = 1 + self.rng.below(8) as u8;
+                let mem = self.place(scope, size);
+                let swap = self.rng.chance(30);
+                let value = self.add(Op::Load { mem, size, swap, dismiss: false }, true);
+                scope.values.push(value);
+            }
+            9..=12 => {
+                let size = 1 + self.rng.below(8) as u8;
+                let mem = self.place(scope, size);
+                let (swap, value) = (self.rng.chance(30), self.value(scope));
+                self.add(Op::Store { mem, size, swap, value }, false);
+            }
+            13 => {
+                if let Some(&(base, map)) = scope.handles.last() {
+                    let size = self.rng.pick(&[4, 8]);
+                    let offset = self.rng.below((VALUE_SIZES[map] / i32::from(size)) as u64) as i32 * i32::from(size);
+                    let mem = Mem { space: Space::MapValue, map: Some(MapIdx(map as u16)), base: Some(base), offset };
+                    let value = self.value(scope);
+                    self.add(Op::AtomicAdd { mem, size, value }, false);
+                }
+            }
+            14 => self.metadata(scope),
+            15 => self.change(scope),
+            16 | 17 => self.lookup(scope),
+            18 | 19 => self.guard(scope),
+            20 | 21 => self.branch(scope),
+            22 => self.repeat(scope),
+            _ => self.leave(scope),
+        }
+    }
+
+    fn metadata(&mut self, scope: &mut Scope) {
+        let (offset, size) = self.rng.pick(&[(0, 8), (8, 4), (12, 4), (20, 4)]);
+        let mem = Mem { space: Space::Scratch, map: None, base: None, offset };
+        let value = self.add(Op::Load { mem, size, swap: false, dismiss: false }, true);
+        scope.values.push(value);
+    }
+
+    fn change(&mut self, scope: &mut Scope) {
+        let map = self.rng.below(3) as usize;
+        let result = self.rng.chance(50);
+        let value = match self.rng.below(3) {
+            0 => {
+                let delta = self.rng.below(13) as i64 - 6;
+                let delta = if self.rng.chance(70) { self.literal(delta as u64) } else { self.value(scope) };
+                scope.packet = 0;
+                scope.bases.clear();
+                self.add(Op::AdjustHead { delta }, true)
+            }
+            1 => {
+                let key = self.key(map, scope);
+                self.add(Op::Delete { map: MapIdx(map as u16), key }, true)
+            }
+            _ => {
+                let key = self.key(map, scope);
+                let value = match scope.handles.iter().find(|handle| handle.1 == map) {
+                    Some(&(base, _)) if self.rng.chance(30) => {
+                        Mem { space: Space::MapValue, map: Some(MapIdx(map as u16)), base: Some(base), offset: 0 }
+                    }
+                    _ => Mem { space: Space::Stack, map: None, base: None, offset: 460 + self.rng.below(20) as i32 },
+                };
+                let flags = self.rng.below(3) as u8;
+                self.add(Op::Update { map: MapIdx(map as u16), key, value, flags }, true)
+            }
+        };
+        if result {
+            scope.values.push(value);
+        }
+    }
+
+    fn lookup(&mut self, scope: &mut Scope) {
+        let map = self.rng.below(3) as usize;
+        let key = self.key(map, scope);
+        let handle = self.add(Op::Lookup { map: MapIdx(map as u16), key }, true);
+        if self.rng.chance(30) {
+            self.alu(scope);
+        }
+        let null = self.literal(0);
+        let (found, missing) = (self.block(Vec::new()), self.block(Vec::new()));
+        let (then, els) = (Jump::to(missing), Jump::to(found));
+        let term = if self.rng.chance(50) {
+            Term::Branch { op: CmpOp::Eq, wide: true, a: handle, b: null, then, els }
+        } else {
+            Term::Branch { op: CmpOp::Ne, wide: true, a: handle, b: null, then: els, els: then }
+        };
+        self.end(term);
+        let mut with = scope.clone();
+        with.handles.push((handle, map));
+        with.values.push(handle);
+        self.sides(scope, (found, with), (missing, scope.clone()));
+    }
+
+    fn guard(&mut self, scope: &mut Scope) {
+        let mut inside = scope.clone();
+        let (base, len) = if self.rng.chance(70) {
+            let len = 1 + self.rng.below(80) as i32;
+            inside.packet = inside.packet.max(len);
+            (None, len)
+        } else {
+            let value = self.value(scope);
+            let mask = self.literal(31);
+            let base = self.add(Op::Alu { op: AluOp::And, wide: true, a: value, b: mask }, true);
+            let len = 1 + self.rng.below(20) as i32;
+            inside.bases.push((base, len));
+            inside.values.push(base);
+            (Some(base), len)
+        };
+        let (pass, fail) = (self.block(Vec::new()), self.block(Vec::new()));
+        self.end(Term::Guard { base, len, pass: Jump::to(pass), fail: Jump::to(fail) });
+        self.sides(scope, (pass, inside), (fail, scope.clone()));
+    }
+
+    fn branch(&mut self, scope: &mut Scope) {
+        use CmpOp::*;
+        const OPS: [CmpOp; 9] = [Never, Eq, Ne, Ltu, Geu, Lts, Ges, Tst, Ntst];
+        let (a, b) = (self.value(scope), self.value(scope));
+        let (then, els) = (self.block(Vec::new()), self.block(Vec::new()));
+        let (op, wide) = (self.rng.pick(&OPS), self.rng.chance(60));
+        self.end(Term::Branch { op, wide, a, b, then: Jump::to(then), els: Jump::to(els) });
+        self.sides(scope, (then, scope.clone()), (els, scope.clone()));
+    }
+
+    /// Two sides that each do something and then meet, or leave.
+    fn sides(&mut self, scope: &mut Scope, first: (Block, Scope), second: (Block, Scope)) {
+        let leaves = self.rng.below(4);
+        if leaves == 0 {
+            // The second side ends the packet.
+            self.at = second.0;
+            let value = self.exit_value(&second.1);
+            self.end(Term::Exit(value));
+            self.at = first.0;
+            *scope = first.1;
+            return;
+        }
+        let params: Vec<Value> = (0..self.rng.below(4)).map(|_| self.func.new_value()).collect();
+        let meet = self.block(params.clone());
+        let mut packet = i32::MAX;
+        for (block, mut side) in [first, second] {
+            self.at = block;
+            side.depth += 1;
+            let steps = if side.depth > 3 { 0 } else { self.rng.below(6) };
+            for _ in 0..steps {
+                self.step(&mut side);
+            }
+            packet = packet.min(side.packet);
+            let args = params.iter().map(|_| self.value(&side)).collect();
+            self.end(Term::Jump(Jump { block: meet, args }));
+            // A side that moved the head spoils what was known.
+            scope.packet = scope.packet.min(side.packet);
+            scope.bases.retain(|base| side.bases.contains(base));
+        }
+        scope.packet = packet;
+        scope.values.extend(params);
+        self.at = meet;
+    }
+
+    /// A loop of a few rounds that carries values, some of them swapping places.
+    fn repeat(&mut self, scope: &mut Scope) {
+        if scope.depth > 2 {
+            return;
+        }
+        let start = self.literal(0);
+        let carried: Vec<Value> = (0..=self.rng.below(3)).map(|_| self.func.new_value()).collect();
+        let counter = self.func.new_value();
+        let mut params = vec![counter];
+        params.extend(&carried);
+        let head = self.block(params.clone());
+        let after = self.block(Vec::new());
+        let mut args = vec![start];
+        args.extend(carried.iter().map(|_| self.value(scope)));
+        self.end(Term::Jump(Jump { block: head, args }));
+        self.at = head;
+        let mut inside = scope.clone();
+        inside.depth += 1;
+        inside.packet = 0;
+        inside.bases.clear();
+        inside.values.extend(&params);
+        for _ in 0..self.rng.below(5) {
+            self.step(&mut inside);
+        }
+        let one = self.literal(1);
+        let next = self.add(Op::Alu { op: AluOp::Add, wide: true, a: counter, b: one }, true);
+        let rounds = 1 + self.rng.below(4);
+        let limit = self.literal(rounds);
+        let mut args = vec![next];
+        for n in 0..carried.len() {
+            let swap = carried[(n + 1) % carried.len()];
+            args.push(if self.rng.chance(50) { swap } else { self.value(&inside) });
+        }
+        let again = Jump { block: head, args };
+        let (op, then, els) = if self.rng.chance(50) {
+            (CmpOp::Ltu, again, Jump::to(after))
+        } else {
+            (CmpOp::Geu, Jump::to(after), again)
+        };
+        let tested = if self.rng.chance(80) { next } else { counter };
+        self.end(Term::Branch { op, wide: true, a: tested, b: limit, then, els });
+        self.at = after;
+        scope.values.extend(params);
+        scope.values.push(next);
+        // What the rounds did to the packet's front is not known.
+        scope.packet = 0;
+        scope.bases.clear();
+    }
+
+    /// Now and then the packet ends here.
+    fn leave(&mut self, scope: &mut Scope) {
+        let (a, b) = (self.value(scope), self.value(scope));
+        let (out, on) = (self.block(Vec::new()), self.block(Vec::new()));
+        self.end(Term::Branch { op: CmpOp::Tst, wide: true, a, b, then: Jump::to(out), els: Jump::to(on) });
+        self.at = out;
+        let value = self.exit_value(scope);
+        self.end(Term::Exit(value));
+        self.at = on;
+    }
+}

@@ -1,0 +1,56 @@
+//! Microcode as text, with the eBPF instructions and C lines that each word does work for.
+
+use crate::ebpf::InsnIdx;
+use crate::object::Program;
+use offwire_image::Image;
+use offwire_isa::Word;
+use std::fmt::Write;
+
+/// One word a paragraph: address, assembler text, instructions; below it the C lines, each once in a row.
+pub fn dump(image: &Image, program: Option<&Program>) -> String {
+    let mut out = String::new();
+    let _ = writeln!(out, "; {}: {} words, profile {}", image.name, image.words.len(), image.profile);
+    if !(image.entry.0 == 0) {
+        let _ = writeln!(out, "; entry at {}", image.entry.0);
+    }
+    let mut last = None;
+    for (at, bytes) in image.words.iter().enumerate() {
+        let text = match Word::decode(bytes) {
+            Ok(word) => word.to_string(),
+            Err(error) => format!("; not a word: {error}"),
+        };
+        let insns = image.word_insns.get(at).map(Vec::as_slice).unwrap_or_default();
+        if let Some(program) = program {
+            for &insn in insns {
+                let span = program.span(InsnIdx(insn));
+                let line = (span.file, span.line);
+                if line.1.is_some() && last.as_ref() != Some(&line) {
+                    let file = line.0.as_deref().unwrap_or("?");
+                    let source = span.source.as_deref().unwrap_or("").trim();
+                    let _ = writeln!(out, "; {file}:{}: {source}", line.1.unwrap_or(0));
+                    last = Some(line);
+                }
+            }
+        }
+        let _ = writeln!(out, "{at:4}: {text}{}", list(insns));
+    }
+    out
+}
+
+fn list(insns: &[u32]) -> String {
+    if insns.is_empty() {
+        return String::new();
+    }
+    let mut text = String::from("  ; insn");
+    let mut rest = insns;
+    while let Some((&first, tail)) = rest.split_first() {
+        // Runs as a-b.
+        let run = tail.iter().zip(first + 1..).take_while(|(insn, next)| **insn == *next).count();
+        let _ = match run {
+            0 => write!(text, " {first}"),
+            run => write!(text, " {first}-{}", first + run as u32),
+        };
+        rest = &tail[run..];
+    }
+    text
+}

@@ -1,0 +1,110 @@
+//! Gives every word an address. Words that do nothing are left out, and words that nobody reaches.
+
+use crate::regalloc::{AWord, Allocated};
+use crate::schedule::{Target as VTarget, WordId};
+use offwire_isa::{CmpOp, CodeAddr, RequestOp, Src, StoreOp, Target, Word};
+
+/// Words in the order of their addresses.
+#[derive(Clone, Debug)]
+pub struct Laid {
+    /// Complete words.
+    pub words: Vec<Word>,
+    /// For each word the eBPF instructions that it does work for, ascending.
+    pub insns: Vec<Vec<u32>>,
+    /// Where a packet starts.
+    pub entry: CodeAddr,
+}
+
+/// What cannot be laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LayoutError {
+    /// More words than a code address reaches.
+    TooLong(usize),
+    /// A target names a word that is not there: a mistake in an earlier stage.
+    Dangling,
+}
+
+/// Words that a 12-bit address reaches.
+const MAX_WORDS: usize = 1 << 12;
+
+/// Lays the words out in their order, from the entry on.
+///
+/// # Errors
+/// See [`LayoutError`].
+pub fn layout(allocated: &Allocated) -> Result<Laid, LayoutError> {
+    let skip = |target: VTarget| skip(allocated, target);
+    let entry = match skip(VTarget::Word(allocated.entry))? {
+        VTarget::Word(word) => word,
+        // The program only ends: its first word says so.
+        _ => allocated.entry,
+    };
+    let order = reachable(allocated, entry)?;
+    if order.len() > MAX_WORDS {
+        return Err(LayoutError::TooLong(order.len()));
+    }
+    let mut address = vec![None; allocated.words.len()];
+    for (at, id) in order.iter().enumerate() {
+        address[id.at()] = Some(CodeAddr(at as u16));
+    }
+    let resolve = |target: Option<VTarget>| match target.map(skip).transpose()? {
+        None => Ok(Target::default()),
+        Some(VTarget::Exit(code)) => Ok(Target::Exit(code)),
+        Some(VTarget::Word(word)) => address[word.at()].map(Target::Goto).ok_or(LayoutError::Dangling),
+        Some(VTarget::Head(_)) => Err(LayoutError::Dangling),
+    };
+    let mut laid = Laid { words: Vec::new(), insns: Vec::new(), entry: CodeAddr(0) };
+    laid.entry = address[entry.at()].ok_or(LayoutError::Dangling)?;
+    for id in order {
+        let word = &allocated.words[id.at()];
+        let (t1, t2, next) = (resolve(word.t1)?, resolve(word.t2)?, resolve(word.next)?);
+        laid.words.push(Word { t1, t2, next, ..word.word });
+        laid.insns.push(word.insns.clone());
+    }
+    Ok(laid)
+}
+
+/// Reachable words, ascending: traces stay together.
+fn reachable(allocated: &Allocated, entry: WordId) -> Result<Vec<WordId>, LayoutError> {
+    let mut seen = vec![false; allocated.words.len()];
+    let mut work = vec![entry];
+    while let Some(at) = work.pop() {
+        let Some(place) = seen.get_mut(at.at()) else { return Err(LayoutError::Dangling) };
+        if std::mem::replace(place, true) {
+            continue;
+        }
+        let word = &allocated.words[at.at()];
+        for target in [word.t1, word.t2, word.next].into_iter().flatten() {
+            if let VTarget::Word(to) = skip(allocated, target)? {
+                work.push(to);
+            }
+        }
+    }
+    Ok((0..allocated.words.len() as u32).map(WordId).filter(|id| seen[id.at()]).collect())
+}
+
+/// Follows words that do nothing.
+fn skip(allocated: &Allocated, target: VTarget) -> Result<VTarget, LayoutError> {
+    let mut at = target;
+    for _ in 0..allocated.words.len() {
+        let VTarget::Word(id) = at else { return Ok(at) };
+        let word = allocated.words.get(id.at()).ok_or(LayoutError::Dangling)?;
+        match word.next {
+            Some(next) if is_idle(word) => at = next,
+            _ => return Ok(at),
+        }
+    }
+    // A loop of words that do nothing; one of them must stay.
+    Ok(target)
+}
+
+/// True if the word does nothing but go on. A load without a reader is nothing, since verified programs do not fault.
+fn is_idle(word: &AWord) -> bool {
+    let word = &word.word;
+    !word.g_en
+        && word.c1_op == CmpOp::Never
+        && word.c2_op == CmpOp::Never
+        && word.st_op == StoreOp::None
+        && word.q_op == RequestOp::None
+        && word.w0_src == Src::Zero
+        && word.w1_src == Src::Zero
+}

@@ -1,0 +1,9 @@
+//! Allocated words become an image: addresses, targets, encoding, debug table, cycle budget.
+
+mod budget;
+mod dump;
+mod layout;
+
+pub use budget::{Bound, bound};
+pub use dump::dump;
+pub use layout::{Laid, LayoutError, layout};

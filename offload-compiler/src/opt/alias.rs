@@ -1,0 +1,113 @@
+//! Which accesses may touch the same bytes.
+//!
+//! Spaces are disjoint, so are different maps, so are constant ranges from one base value. Everything else may overlap.
+
+use super::MapSizes;
+use crate::ebpf::MapIdx;
+use crate::ir::{Mem, Op, Value};
+use offwire_isa::{METADATA_PACKET_LEN, STACK_BYTES, Space};
+
+/// Bytes from a memory operand on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) mem: Mem,
+    /// How many bytes.
+    pub(super) size: u32,
+}
+
+/// How two places lie to each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Overlap {
+    /// No byte in common.
+    None,
+    /// Bytes in common; the second one starts that many bytes behind the first one.
+    At(i64),
+    /// Not known.
+    Maybe,
+}
+
+impl Place {
+    pub(super) fn new(mem: Mem, size: impl Into<u32>) -> Self {
+        Place { mem, size: size.into() }
+    }
+
+    /// Offset of the first byte and behind the last one.
+    pub(super) fn range(&self) -> (i64, i64) {
+        let start = i64::from(self.mem.offset);
+        (start, start + i64::from(self.size))
+    }
+}
+
+/// Same base, also if it is the same constant from two instructions.
+pub(super) fn same_base(constants: &[Option<u64>], a: Option<Value>, b: Option<Value>) -> bool {
+    let constant = |base: Option<Value>| base.and_then(|base| constants.get(base.at()).copied().flatten());
+    a == b || (constant(a).is_some() && constant(a) == constant(b))
+}
+
+/// How the bytes of two accesses lie to each other.
+pub(super) fn overlap(constants: &[Option<u64>], a: &Place, b: &Place) -> Overlap {
+    if a.mem.space != b.mem.space {
+        return Overlap::None;
+    }
+    if let (Some(x), Some(y)) = (a.mem.map, b.mem.map)
+        && x != y
+    {
+        return Overlap::None;
+    }
+    if !same_base(constants, a.mem.base, b.mem.base) {
+        return Overlap::Maybe;
+    }
+    let ((a_start, a_end), (b_start, b_end)) = (a.range(), b.range());
+    if a_end <= b_start || b_end <= a_start { Overlap::None } else { Overlap::At(b_start - a_start) }
+}
+
+/// Bytes of key and value that a request reads; up to the end of the stack if the map's sizes are not known.
+pub(super) fn request_reads(op: &Op, maps: &MapSizes) -> Vec<Place> {
+    let sizes = |map: MapIdx| maps.0.get(usize::from(map.0)).copied();
+    let unknown = u32::from(STACK_BYTES);
+    match op {
+        Op::Lookup { map, key } | Op::Delete { map, key } => {
+            vec![Place::new(*key, sizes(*map).map_or(unknown, |(key, _)| key))]
+        }
+        Op::Update { map, key, value, .. } => vec![
+            Place::new(*key, sizes(*map).map_or(unknown, |(key, _)| key)),
+            Place::new(*value, sizes(*map).map_or(unknown, |(_, value)| value)),
+        ],
+        _ => Vec::new(),
+    }
+}
+
+/// All bytes that an operation reads from memory.
+pub(super) fn reads(op: &Op, maps: &MapSizes) -> Vec<Place> {
+    match op {
+        Op::Load { mem, size, .. } | Op::AtomicAdd { mem, size, .. } => vec![Place::new(*mem, *size)],
+        op => request_reads(op, maps),
+    }
+}
+
+/// True if the operation may change bytes of the place, or where it lies.
+pub(super) fn clobbers(constants: &[Option<u64>], op: &Op, place: &Place) -> bool {
+    match op {
+        Op::Store { mem, size, .. } | Op::AtomicAdd { mem, size, .. } => {
+            overlap(constants, &Place::new(*mem, *size), place) != Overlap::None
+        }
+        Op::Update { map, .. } | Op::Delete { map, .. } => {
+            place.mem.space == Space::MapValue && place.mem.map.is_none_or(|own| own == *map)
+        }
+        // The packet's first byte is another one, and its length.
+        Op::AdjustHead { .. } => match place.mem.space {
+            Space::Packet => true,
+            Space::Scratch => i64::from(METADATA_PACKET_LEN) + 8 > place.range().0,
+            Space::Stack | Space::MapValue => false,
+        },
+        Op::Const(_) | Op::Alu { .. } | Op::Load { .. } | Op::Lookup { .. } => false,
+    }
+}
+
+/// True if the operation changes memory at all.
+pub(super) fn writes(op: &Op) -> bool {
+    matches!(
+        op,
+        Op::Store { .. } | Op::AtomicAdd { .. } | Op::Update { .. } | Op::Delete { .. } | Op::AdjustHead { .. }
+    )
+}

@@ -1,0 +1,45 @@
+//! Computes every pure value once: a later equal operation takes the value of an earlier one that dominates it.
+
+use super::MapSizes;
+use super::rewrite::Subst;
+use crate::ir::{Block, Cfg, Func, Op, Value};
+use offwire_isa::AluOp;
+use std::collections::HashMap;
+
+/// What makes two pure operations equal.
+#[derive(PartialEq, Eq, Hash)]
+enum Key {
+    Const(u64),
+    Alu(AluOp, bool, Value, Value),
+}
+
+/// The pass.
+pub(super) fn run(func: &mut Func, _: &MapSizes) {
+    let cfg = Cfg::new(func);
+    let mut subst = Subst::new(func);
+    // Only looked up, never walked over, so its order does not matter.
+    let mut known: HashMap<Key, Vec<(Block, Value)>> = HashMap::new();
+    for &block in &cfg.order {
+        func.blocks[block.at()].insts.retain_mut(|inst| {
+            inst.op.for_each_use_mut(|value| *value = subst.get(*value));
+            let key = match inst.op {
+                Op::Const(constant) => Key::Const(constant),
+                Op::Alu { op, wide, a, b } => Key::Alu(op, wide, a, b),
+                _ => return true,
+            };
+            let Some(result) = inst.result else { return true };
+            let same = known.entry(key).or_default();
+            match same.iter().find(|(home, _)| cfg.dominates(*home, block)) {
+                Some((_, value)) => {
+                    subst.set(result, *value);
+                    false
+                }
+                None => {
+                    same.push((block, result));
+                    true
+                }
+            }
+        });
+    }
+    subst.apply(func);
+}

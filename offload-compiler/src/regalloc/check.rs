@@ -1,0 +1,226 @@
+//! Proves an allocation: symbolic execution of the allocated words over all paths. Shares nothing with the allocator but the
+//! definition of a word's ways out; knows nothing of liveness or colours.
+//!
+//! Each machine register and spill slot holds a set of virtual registers, those whose value it is known to have. A read of a
+//! virtual register must find it in the set of the machine register that the word reads.
+
+use super::graph::port;
+use super::{AWord, Allocated, Origin, REGISTERS};
+use crate::schedule::{Code, Read, Target, VReg, VWord, WordId};
+use offwire_isa::{CmpOp, Src, Word};
+
+/// Spill slots of 8 B from scratch byte 64 on.
+const SLOTS: usize = 24;
+
+/// What is wrong with an allocation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mismatch {
+    /// The allocated word.
+    pub word: WordId,
+    /// One sentence.
+    pub what: String,
+}
+
+/// What each place is known to hold; `None` until a path reaches the word.
+type Places = Vec<Vec<VReg>>;
+
+/// Checks `allocated` against the words that it was made from.
+///
+/// # Errors
+/// The first thing that could not be proved.
+pub fn check(code: &Code, allocated: &Allocated) -> Result<(), Mismatch> {
+    let mut before: Vec<Option<Places>> = vec![None; allocated.words.len()];
+    let entry = code.entry.and_then(|entry| code.words.get(entry.at()).map(|_| entry));
+    let fail = |word: WordId, what: &str| Mismatch { word, what: what.into() };
+    let entry = entry.ok_or_else(|| fail(WordId(0), "there is no entry"))?;
+    same_place(code, allocated, Some(Target::Word(entry)), Some(Target::Word(allocated.entry)))
+        .map_err(|what| fail(allocated.entry, what))?;
+    let mut work = vec![(allocated.entry, vec![Vec::new(); REGISTERS + SLOTS])];
+    while let Some((at, incoming)) = work.pop() {
+        let Some(place) = before.get_mut(at.at()) else { return Err(fail(at, "no such word")) };
+        let state = match place {
+            None => incoming,
+            Some(known) => {
+                let mut met = known.clone();
+                for (set, other) in met.iter_mut().zip(&incoming) {
+                    set.retain(|reg| other.contains(reg));
+                }
+                if met == *known {
+                    continue;
+                }
+                met
+            }
+        };
+        *place = Some(state.clone());
+        let word = &allocated.words[at.at()];
+        let ways = step(code, allocated, word, state).map_err(|what| Mismatch { word: at, what })?;
+        work.extend(ways);
+    }
+    Ok(())
+}
+
+fn step(code: &Code, allocated: &Allocated, word: &AWord, state: Places) -> Result<Vec<(WordId, Places)>, String> {
+    let next = |state: Places| match word.next {
+        Some(Target::Word(to)) => Ok(vec![(to, state)]),
+        _ => Err("a spill must lead to a word".to_string()),
+    };
+    match word.origin {
+        Origin::Spill => {
+            let mut state = state;
+            let slot = slot(word.word.st_off)?;
+            let from = usize::from(word.word.ra);
+            let set = state.get(from).filter(|_| from < REGISTERS).ok_or("a spill reads no register")?.clone();
+            state[REGISTERS + slot] = set;
+            next(state)
+        }
+        Origin::Reload => {
+            let mut state = state;
+            let slot = slot(word.word.ld_off)?;
+            let to = match (word.word.w0_src, word.word.w1_src) {
+                (Src::X0, Src::Zero) => 2 * usize::from(word.word.w0_reg & 7),
+                (Src::Zero, Src::X0) => 2 * usize::from(word.word.w1_reg & 7) + 1,
+                _ => return Err("a reload writes no register".into()),
+            };
+            state[to] = state[REGISTERS + slot].clone();
+            next(state)
+        }
+        Origin::Word(home) => {
+            let vword = code.words.get(home.at()).ok_or("it comes from no word")?;
+            word_ways(code, allocated, vword, word, state)
+        }
+    }
+}
+
+fn slot(offset: i16) -> Result<usize, String> {
+    let from = offset.checked_sub(64).filter(|from| from % 8 == 0);
+    from.map(|from| (from / 8) as usize).filter(|slot| *slot < SLOTS).ok_or_else(|| "no such spill slot".to_string())
+}
+
+fn word_ways(
+    code: &Code,
+    allocated: &Allocated,
+    vword: &VWord,
+    word: &AWord,
+    state: Places,
+) -> Result<Vec<(WordId, Places)>, String> {
+    same_fields(&vword.word, &word.word)?;
+    let ports = [word.word.ra, word.word.rb, word.word.rc];
+    for (port, field) in vword.ports.iter().zip(ports) {
+        match (*port, offwire_isa::Read::decode(field)) {
+            (Read::None, _) => {}
+            (Read::Const(wanted), offwire_isa::Read::Const(got)) if wanted == got => {}
+            (Read::Reg(reg), offwire_isa::Read::Reg(at)) => {
+                if !state[usize::from(at)].contains(&reg) {
+                    return Err(format!("r{at} is read for v{}, but holds {:?}", reg.0, state[usize::from(at)]));
+                }
+            }
+            _ => return Err("a read port differs".into()),
+        }
+    }
+    let written = write(vword, &word.word, &state);
+    let mut answered = written.clone();
+    if let Some(answer) = vword.answer {
+        answered.iter_mut().for_each(|set| set.retain(|reg| *reg != answer));
+        answered[usize::from(word.word.q_dst & 15)] = vec![answer];
+    }
+    let mut ways = Vec::new();
+    let mut way = |wanted: Option<Target>, got: Option<Target>, places: &Places| {
+        same_place(code, allocated, wanted, got)?;
+        if let Some(Target::Word(to)) = got {
+            ways.push((to, places.clone()));
+        }
+        Ok::<(), &'static str>(())
+    };
+    if vword.word.g_en {
+        way(vword.t2, word.t2, &state)?;
+    }
+    if vword.word.c1_op != CmpOp::Never {
+        way(vword.t1, word.t1, &written)?;
+    }
+    if vword.word.c2_op != CmpOp::Never {
+        way(vword.t2, word.t2, &written)?;
+    }
+    if vword.word.q_null {
+        way(vword.t2, word.t2, &answered)?;
+    }
+    way(vword.next, word.next, &answered)?;
+    Ok(ways)
+}
+
+/// After the write backs. All reads happen before.
+fn write(vword: &VWord, word: &Word, state: &Places) -> Places {
+    let mut after = state.clone();
+    for set in &mut after {
+        set.retain(|held| vword.writes.iter().all(|(_, reg)| reg != held));
+    }
+    // What copies a register names its value anew wherever that already is.
+    for (src, reg) in &vword.writes {
+        if let Some(Read::Reg(from)) = port(*src).map(|n| vword.ports[n]) {
+            for (set, old) in after.iter_mut().zip(state) {
+                if old.contains(&from) {
+                    set.push(*reg);
+                }
+            }
+        }
+    }
+    let first = (word.w0_src, 2 * usize::from(word.w0_reg & 7));
+    let second = (word.w1_src, 2 * usize::from(word.w1_reg & 7) + 1);
+    let ports = [word.ra, word.rb, word.rc];
+    let copies: Vec<(usize, Vec<VReg>)> = [first, second]
+        .into_iter()
+        .filter(|(src, _)| *src != Src::Zero)
+        .map(|(src, to)| {
+            let mut set: Vec<VReg> = match port(src).map(|n| offwire_isa::Read::decode(ports[n])) {
+                Some(offwire_isa::Read::Reg(from)) => after[usize::from(from)].clone(),
+                _ => Vec::new(),
+            };
+            let new = vword.writes.iter().filter(|(from, _)| *from == src).map(|(_, reg)| *reg);
+            set.extend(new);
+            (to, set)
+        })
+        .collect();
+    for (to, set) in copies {
+        after[to] = set;
+    }
+    for set in &mut after {
+        set.sort_unstable();
+        set.dedup();
+    }
+    after
+}
+
+/// All that is neither a register nor a target must be as scheduled.
+fn same_fields(vword: &Word, word: &Word) -> Result<(), String> {
+    let mut plain = *word;
+    (plain.ra, plain.rb, plain.rc) = (vword.ra, vword.rb, vword.rc);
+    (plain.w0_src, plain.w0_reg) = (vword.w0_src, vword.w0_reg);
+    (plain.w1_src, plain.w1_reg) = (vword.w1_src, vword.w1_reg);
+    plain.q_dst = vword.q_dst;
+    if plain == *vword { Ok(()) } else { Err("a field differs from the scheduled word".into()) }
+}
+
+/// True if both targets are the same end or, over words of the allocator, the same word.
+fn same_place(
+    code: &Code,
+    allocated: &Allocated,
+    wanted: Option<Target>,
+    got: Option<Target>,
+) -> Result<(), &'static str> {
+    let wrong = "it goes on elsewhere";
+    let mut at = match (wanted.map(|wanted| code.word_of(wanted).ok_or(wanted)), got) {
+        (None, None) => return Ok(()),
+        (Some(Err(Target::Exit(wanted))), Some(Target::Exit(got))) if wanted == got => return Ok(()),
+        (Some(Ok(_)), Some(Target::Word(to))) => to,
+        _ => return Err(wrong),
+    };
+    let wanted = wanted.and_then(|wanted| code.word_of(wanted)).ok_or(wrong)?;
+    for _ in 0..=allocated.words.len() {
+        let word = allocated.words.get(at.at()).ok_or(wrong)?;
+        match (word.origin, word.next) {
+            (Origin::Word(home), _) => return if home == wanted { Ok(()) } else { Err(wrong) },
+            (_, Some(Target::Word(to))) => at = to,
+            _ => return Err(wrong),
+        }
+    }
+    Err(wrong)
+}

@@ -1,0 +1,110 @@
+//! The loader against libbpf: every slot of every program, relocated and with its subprograms appended, must be the same.
+//! Builds `oracle/libbpf.c` with the C compiler; skipped by name without it, without libbpf or without bpf(2).
+
+use offload_compiler::object::{LoadOptions, load};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn manifest() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Objects that libbpf takes: no static programs, no legacy maps, no maps that the kernel refuses.
+fn objects() -> Vec<PathBuf> {
+    let mut found: Vec<PathBuf> =
+        ["calls.o", "globals.o", "wide.o"].map(|name| manifest().join("tests/objects").join(name)).into();
+    let folders = std::fs::read_dir(manifest().join("../examples")).unwrap().map(|entry| entry.unwrap().path());
+    for folder in folders.chain([manifest().join("tests/safe")]).filter(|path| path.is_dir()) {
+        let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        found.extend(files.filter(|path| path.extension().is_some_and(|extension| extension == "o")));
+    }
+    found.sort();
+    found
+}
+
+/// What libbpf makes of an object: map names by descriptor, slots by program.
+#[derive(Default)]
+struct Theirs {
+    maps: BTreeMap<String, String>,
+    programs: BTreeMap<String, Vec<[u8; 8]>>,
+}
+
+fn slots(hex: &str) -> Vec<[u8; 8]> {
+    let slot = |n: usize| u64::from_str_radix(&hex[n * 16..(n + 1) * 16], 16).unwrap().to_be_bytes();
+    (0..hex.len() / 16).map(slot).collect()
+}
+
+fn parse(text: &str) -> Vec<Theirs> {
+    let mut objects: Vec<Theirs> = Vec::new();
+    for line in text.lines() {
+        let words: Vec<&str> = line.split(' ').collect();
+        match *words.as_slice() {
+            ["object", _] => objects.push(Theirs::default()),
+            ["map", name, fd] => drop(objects.last_mut().unwrap().maps.insert(fd.to_owned(), name.to_owned())),
+            ["program", name, hex] => drop(objects.last_mut().unwrap().programs.insert(name.to_owned(), slots(hex))),
+            _ => panic!("{line}"),
+        }
+    }
+    objects
+}
+
+/// Runs the oracle, or says why it cannot.
+fn ask(objects: &[PathBuf]) -> Result<Vec<Theirs>, String> {
+    let folder = std::env::temp_dir().join(format!("offwire-libbpf-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
+    let binary = folder.join("oracle");
+    let source = manifest().join("tests/oracle/libbpf.c");
+    let built = Command::new("cc").arg("-o").arg(&binary).arg(source).arg("-lbpf").output();
+    let answer = match built {
+        Ok(output) if output.status.success() => Command::new(&binary).args(objects).output(),
+        Ok(_) => Err(std::io::Error::other("cc cannot build it; libbpf-dev is missing?")),
+        Err(error) => Err(error),
+    };
+    let _ = std::fs::remove_dir_all(&folder);
+    let answer = answer.map_err(|error| error.to_string())?;
+    match answer.status.code() {
+        Some(0) => Ok(parse(&String::from_utf8(answer.stdout).unwrap())),
+        Some(77) => Err("bpf(2) is not permitted".to_owned()),
+        _ => panic!("the oracle failed: {}", String::from_utf8_lossy(&answer.stderr)),
+    }
+}
+
+#[test]
+fn programs_are_what_libbpf_makes_of_them() {
+    let objects = objects();
+    assert!(objects.len() > 8, "objects are missing");
+    let theirs = match ask(&objects) {
+        Ok(theirs) => theirs,
+        Err(reason) => {
+            eprintln!("SKIP host: comparison with libbpf: {reason}");
+            return;
+        }
+    };
+    assert_eq!(theirs.len(), objects.len());
+    let mut compared = 0;
+    for (path, theirs) in objects.iter().zip(&theirs) {
+        let ours = load(&std::fs::read(path).unwrap(), &LoadOptions::default()).unwrap();
+        assert_eq!(ours.programs.len(), theirs.programs.len(), "{}", path.display());
+        for program in &ours.programs {
+            let theirs_raw = &theirs.programs[&program.name];
+            assert_eq!(program.raw.len(), theirs_raw.len(), "{} {}", path.display(), program.name);
+            for (at, (our, their)) in program.raw.iter().zip(theirs_raw).enumerate() {
+                // Map loads: libbpf has a descriptor where we have the index.
+                let our = match (our[0], our[1] >> 4) {
+                    (0x18, 1 | 2) => {
+                        let index = usize::try_from(u32::from_le_bytes(our[4..].try_into().unwrap())).unwrap();
+                        let fd = i32::from_le_bytes(their[4..].try_into().unwrap()).to_string();
+                        let name = theirs.maps.get(&fd).map(String::as_str);
+                        assert_eq!(name, Some(ours.maps[index].spec.name.as_str()), "{} slot {at}", path.display());
+                        [our[0], our[1], our[2], our[3], their[4], their[5], their[6], their[7]]
+                    }
+                    _ => *our,
+                };
+                assert_eq!(our, *their, "{} {} slot {at}", path.display(), program.name);
+            }
+            compared += 1;
+        }
+    }
+    assert!(compared > 8, "only {compared} programs were compared");
+}
