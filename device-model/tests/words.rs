@@ -16,7 +16,7 @@ use std::path::Path;
 use common::{TINY, map};
 use device_model::{Arrival, Departure, Device, Scheduler, Update};
 use offwire_image::{DispatchMode, MapKind, MapSpec};
-use offwire_isa::{CodeAddr, Profile, Word};
+use offwire_isa::{Profile, Word};
 
 struct Case {
     name: String,

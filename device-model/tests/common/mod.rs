@@ -259,8 +259,8 @@ pub(crate) fn useful_program(random: &mut Random) -> Vec<Word> {
     };
     if random.once_in(3) {
         // More posted writes in a row than there are credits.
-        for at in 2..8 {
-            program[at] = Word {
+        for (at, word) in program.iter_mut().enumerate().take(8).skip(2) {
+            *word = Word {
                 ra: Read::Reg(12).encode(),
                 st_op: StoreOp::Add64,
                 st_space: Space::MapValue,
