@@ -165,6 +165,7 @@ impl Packet {
             // Exposed headroom reads as zero: its valid bits are off.
             self.bytes.splice(0..0, std::iter::repeat_n(0, HEADROOM as usize));
             self.origin = 0;
+            self.front += HEADROOM;
         }
         let old = self.window();
         self.front = position - self.origin;
