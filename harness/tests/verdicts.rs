@@ -9,7 +9,7 @@ use offload_compiler::ebpf::MapIdx;
 use offload_compiler::facts;
 use offload_compiler::object::Object;
 use offload_compiler::verify::{Limits, verify};
-use offwire_diag::Diagnostic;
+use offwire_diag::{Diagnostic, codes};
 use offwire_harness::host::load_verdict;
 use offwire_harness::reference::Ref;
 use offwire_harness::{Backend, Entry, EntryValue};
@@ -61,6 +61,16 @@ fn random_programs_get_the_kernels_verdict() {
         let object = object(&insns, &maps);
         let kernel = load_verdict(&object, 0).expect("bpf(2) works");
         let verdict = ours(&object);
+        for max_states in [0, 1000] {
+            // Without any pruning, and with as much as there can be.
+            let limits = Limits { max_states, every_state: true, ..Limits::default() };
+            let other = verify(&object, &object.programs[0], &limits);
+            let complex = |verdict: &Result<(), Diagnostic>| verdict.as_ref().is_err_and(|d| d.code == codes::verify::TOO_COMPLEX);
+            let other = other.map(|_| ());
+            if other.is_ok() != verdict.is_ok() && !complex(&other) && !complex(&verdict) {
+                panic!("program {number} (seed {seed}): pruning changes the verdict {verdict:?} to {other:?}\n{}", object.programs[0].dump(&object));
+            }
+        }
         table[usize::from(kernel.is_ok())][usize::from(verdict.is_ok())] += 1;
         let text = || object.programs[0].dump(&object);
         if let Err(refused) = &verdict

@@ -16,23 +16,31 @@ const NUMBERS: [Reg; 5] = [Reg(0), Reg(2), Reg(3), Reg(4), Reg(9)];
 /// First byte of the spill area, and its slots.
 const SPILLS: (i16, usize) = (-64, 4);
 
-/// A program and where its parts jump to when a bound does not hold.
+/// Where pointers are spilled, below the numbers.
+const POINTER_SPILL: i16 = -80;
+
+/// Makes programs.
 pub struct Programs {
     pub rng: Rng,
     insns: Vec<Insn>,
     /// Jumps to the end.
     exits: Vec<usize>,
+    /// Calls of the local function.
+    calls: Vec<usize>,
+    loops: bool,
 }
 
 impl Programs {
     pub fn new(seed: u64) -> Self {
-        Programs { rng: Rng(seed), insns: Vec::new(), exits: Vec::new() }
+        Programs { rng: Rng(seed), insns: Vec::new(), exits: Vec::new(), calls: Vec::new(), loops: false }
     }
 
     /// One more program.
     pub fn next(&mut self) -> Vec<Insn> {
         self.insns.clear();
         self.exits.clear();
+        self.calls.clear();
+        self.loops = false;
         self.prologue();
         for _ in 0..self.rng.below(4) + 1 {
             for _ in 0..self.rng.below(10) {
@@ -43,15 +51,162 @@ impl Programs {
                 self.step();
             }
             self.probe();
+            match self.rng.below(12) {
+                0 if !self.loops => self.counted_loop(),
+                1 => self.lookup(),
+                2 => self.call(),
+                3 => self.adjust_head(),
+                _ => {}
+            }
         }
-        let end = InsnIdx(u32::try_from(self.insns.len()).expect("small"));
+        let end = self.here();
         self.insns.extend([mov(Reg(0), 2), Insn::Exit]);
         for &at in &self.exits {
             if let Insn::JumpIf { target, .. } = &mut self.insns[at] {
                 *target = end;
             }
         }
+        self.function();
         self.insns.clone()
+    }
+
+    fn here(&self) -> InsnIdx {
+        InsnIdx(u32::try_from(self.insns.len()).expect("small"))
+    }
+
+    fn add(&mut self, dst: Reg, src: Operand) {
+        self.put([Insn::Alu { width: Width::W64, op: AluOp::Add, dst, src }]);
+    }
+
+    /// A few turns with an exit in between; r5 counts.
+    fn counted_loop(&mut self) {
+        self.loops = true;
+        let turns = self.rng.below(6) as i32 + 1;
+        self.put([mov(Reg(5), 0)]);
+        let start = self.here();
+        for _ in 0..self.rng.below(5) + 1 {
+            self.step();
+        }
+        if self.rng.below(2) == 0 {
+            self.bound();
+            let (index, into) = (self.number(), self.number());
+            self.put([copy(Reg(1), VALUE)]);
+            let index = if self.rng.below(2) == 0 { Reg(5) } else { index };
+            self.add(Reg(1), Operand::Reg(index));
+            self.put([load(Size::B1, into, Reg(1), 0)]);
+        }
+        self.add(Reg(5), Operand::Imm(1));
+        let (width, cond) = (self.width(), self.rng.pick(&[Cond::Lt, Cond::Ne, Cond::Slt]));
+        self.put([Insn::JumpIf { width, cond, dst: Reg(5), src: Operand::Imm(turns), target: start }]);
+    }
+
+    /// Numbers in the registers that a call took, and in r0.
+    fn refill(&mut self) {
+        for reg in [0, 2, 3, 4].map(Reg) {
+            let size = self.size();
+            let off = self.rng.below(56) as i16;
+            self.put([load(size, reg, PACKET, off)]);
+        }
+    }
+
+    /// A lookup with a known or unknown key; its result is spilled, one copy is compared, another one used.
+    fn lookup(&mut self) {
+        let (key, table) = (self.rng.below(3) as i32, self.rng.below(2) as u16);
+        let reg = self.number();
+        match self.rng.below(3) {
+            0 => self.put([store(Size::B4, FRAME, -68, reg)]),
+            1 => self.put([Insn::Store { size: Size::B4, base: FRAME, off: -68, src: Operand::Imm(key) }]),
+            _ => self.put([Insn::Store { size: Size::B4, base: FRAME, off: -72, src: Operand::Imm(key) }]),
+        }
+        let off = self.rng.pick(&[-68, -72]);
+        self.put([copy(Reg(2), FRAME)]);
+        self.add(Reg(2), Operand::Imm(off));
+        self.put(map(Reg(1), table));
+        self.put([Insn::CallHelper { id: 1 }, store(Size::B8, FRAME, POINTER_SPILL, Reg(0)), copy(Reg(5), Reg(0))]);
+        let checked = self.rng.pick(&[Reg(0), Reg(5)]);
+        let at = self.insns.len();
+        let (cond, width) = (self.rng.pick(&[Cond::Eq, Cond::Ne]), Width::W64);
+        if self.rng.below(8) > 0 {
+            self.put([Insn::JumpIf { width, cond, dst: checked, src: Operand::Imm(0), target: InsnIdx(0) }]);
+        }
+        if self.rng.below(2) == 0 {
+            self.put([load(Size::B8, Reg(1), FRAME, POINTER_SPILL)]);
+        } else {
+            let from = self.rng.pick(&[Reg(0), Reg(5)]);
+            self.put([copy(Reg(1), from)]);
+        }
+        let off = self.rng.below(66) as i16;
+        if self.rng.below(4) > 0 {
+            self.put([load(Size::B1, Reg(2), Reg(1), off)]);
+        } else {
+            self.put([copy(VALUE, Reg(1))]);
+        }
+        let end = self.here();
+        if let Some(Insn::JumpIf { target, .. }) = self.insns.get_mut(at) {
+            *target = end;
+        }
+        self.refill();
+    }
+
+    fn adjust_head(&mut self) {
+        self.put([copy(Reg(1), CTX), mov(Reg(2), 4), Insn::CallHelper { id: 44 }]);
+        if self.rng.below(4) > 0 {
+            self.put([load(Size::B4, PACKET, CTX, 0), load(Size::B4, Reg(3), CTX, 4), copy(Reg(2), PACKET)]);
+            self.add(Reg(2), Operand::Imm(64));
+            self.leave_if(Width::W64, Cond::Gt, Reg(2), Operand::Reg(Reg(3)));
+        }
+        self.refill();
+    }
+
+    /// Calls the local function with a number and a pointer to a map value or to the stack.
+    fn call(&mut self) {
+        let number = self.number();
+        self.put([copy(Reg(1), number)]);
+        if self.rng.below(2) == 0 {
+            self.put([copy(Reg(2), VALUE)]);
+        } else {
+            self.put([copy(Reg(2), FRAME)]);
+            self.add(Reg(2), Operand::Imm(SPILLS.0.into()));
+        }
+        self.calls.push(self.insns.len());
+        self.put([Insn::CallLocal { target: InsnIdx(0) }]);
+        if self.rng.below(2) == 0 {
+            self.refill();
+        } else {
+            for reg in [2, 3, 4].map(Reg) {
+                self.put([copy(reg, Reg(0))]);
+            }
+        }
+    }
+
+    /// The local function: r1 is a number, r2 a pointer to 32 bytes.
+    fn function(&mut self) {
+        if self.calls.is_empty() {
+            return;
+        }
+        let entry = self.here();
+        for &at in &self.calls {
+            self.insns[at] = Insn::CallLocal { target: entry };
+        }
+        let mask = self.rng.pick(&[7, 15, 31, 33]);
+        self.put([copy(Reg(0), Reg(1)), copy(Reg(3), Reg(1))]);
+        match self.rng.below(3) {
+            0 => self.put([Insn::Alu { width: Width::W64, op: AluOp::And, dst: Reg(3), src: Operand::Imm(mask) }]),
+            1 => {
+                let target = InsnIdx(self.here().0 + 2);
+                self.put([Insn::JumpIf { width: Width::W64, cond: Cond::Le, dst: Reg(3), src: Operand::Imm(mask), target }]);
+                self.put([Insn::Exit]);
+            }
+            _ => self.put([mov(Reg(3), mask)]),
+        }
+        self.add(Reg(2), Operand::Reg(Reg(3)));
+        let insn = match self.rng.below(4) {
+            0 => load(Size::B1, Reg(0), Reg(2), 0),
+            1 => store(Size::B1, Reg(2), 0, Reg(0)),
+            2 => store(Size::B8, FRAME, -8, Reg(0)),
+            _ => Insn::Store { size: Size::B1, base: Reg(2), off: 0, src: Operand::Imm(0) },
+        };
+        self.put([insn, Insn::Exit]);
     }
 
     fn put(&mut self, insns: impl IntoIterator<Item = Insn>) {
@@ -162,7 +317,7 @@ impl Programs {
                 for _ in 0..skip {
                     self.step();
                 }
-                let end = InsnIdx(u32::try_from(self.insns.len()).expect("small"));
+                let end = self.here();
                 if let Insn::JumpIf { target, .. } = &mut self.insns[at] {
                     *target = end;
                 }
@@ -250,12 +405,29 @@ impl Programs {
                 let (a, b, cond) = if swapped { (Reg(5), Reg(0), Cond::Lt) } else { (Reg(0), Reg(5), Cond::Gt) };
                 self.put([Insn::JumpIf { width: Width::W64, cond, dst: a, src: Operand::Reg(b), target: InsnIdx(0) }]);
                 self.put([load(Size::B1, Reg(0), Reg(1), off as i16)]);
-                let end = InsnIdx(u32::try_from(self.insns.len()).expect("small"));
+                let end = self.here();
                 if let Insn::JumpIf { target, .. } = &mut self.insns[at] {
                     *target = end;
                 }
                 // r0 may hold a pointer on the other side.
                 self.put([mov(Reg(0), 0)]);
+            }
+            2 if self.rng.below(2) == 0 => {
+                // The pointer is spilled, a copy of it compared, and the spilled one used.
+                self.put([copy(Reg(1), PACKET), add(Operand::Reg(index)), store(Size::B8, FRAME, POINTER_SPILL, Reg(1))]);
+                self.put([load(Size::B4, Reg(5), CTX, 4)]);
+                let ahead = self.rng.below(5) as i32;
+                self.put([add(Operand::Imm(ahead))]);
+                let at = self.insns.len();
+                let cond = self.rng.pick(&[Cond::Gt, Cond::Ge]);
+                self.put([Insn::JumpIf { width: Width::W64, cond, dst: Reg(1), src: Operand::Reg(Reg(5)), target: InsnIdx(0) }]);
+                let off = self.rng.below(5) as i16;
+                let into = self.number();
+                self.put([load(Size::B8, Reg(1), FRAME, POINTER_SPILL), load(Size::B1, into, Reg(1), off)]);
+                let end = self.here();
+                if let Insn::JumpIf { target, .. } = &mut self.insns[at] {
+                    *target = end;
+                }
             }
             2 => {
                 // Backwards.
