@@ -126,6 +126,6 @@ fn internal(message: &str, reason: &str) -> Diagnostic {
 #[cfg(test)]
 mod eval;
 #[cfg(test)]
-mod random;
+pub(crate) mod random;
 #[cfg(test)]
 mod tests;

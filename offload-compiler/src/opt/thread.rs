@@ -40,7 +40,6 @@ pub(super) fn run(func: &mut Func, _: &MapTable) {
         }
         func.blocks[block.at()].term = term;
     }
-    // A block that all predecessors jump past is dead.
     clear_unreachable(func);
 }
 
