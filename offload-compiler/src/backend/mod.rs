@@ -50,10 +50,11 @@ pub fn generate(
         let message = format!("{} maps, but a device's map table has {MAPS_MAX} slots", maps.len());
         return Err(Diagnostic::error(codes::compiler::TOO_MANY_MAPS, message));
     }
+    let sizes: Vec<(u32, u32)> = maps.iter().map(|map| (map.key_size, map.value_size)).collect();
     let prepared = select::prepare(func);
     let cfg = Cfg::new(&prepared);
     let regions = select::regions(&prepared, &cfg, &select::constants(&prepared));
-    let (traces, values) = select::lower(&prepared, &cfg, &regions);
+    let (traces, values) = select::lower(&prepared, &cfg, &regions, &sizes);
     let mut bans = Bans::default();
     let (code, allocated) = loop {
         let code = schedule::schedule(&traces, values, &bans)
@@ -78,7 +79,7 @@ pub fn generate(
             Err(Failure::Empty) => return Err(internal("there is no code", &func.name)),
         }
     };
-    schedule::check(&prepared, &regions, &code)
+    schedule::check(&prepared, &regions, &code, &sizes)
         .map_err(|error| internal("the schedule is wrong", &format!("trace of {}: {}", error.head, error.what)))?;
     regalloc::check(&code, &allocated)
         .map_err(|error| internal("register allocation is wrong", &format!("word {}: {}", error.word.0, error.what)))?;

@@ -52,21 +52,3 @@ fn words_do_what_the_ir_says() {
         same(&func, &compile(&func), seed, 12);
     }
 }
-
-#[test]
-#[ignore = "figures only"]
-fn figures() {
-    for size in [50, 200, 800] {
-        let (mut spills, mut words, mut ops, mut time) = (0, 0, 0, 0);
-        for seed in 0..100 {
-            let func = random::function(seed, size);
-            let start = std::time::Instant::now();
-            let made = compile(&func);
-            time += start.elapsed().as_micros();
-            spills += made.stats.spills;
-            words += made.stats.words;
-            ops += func.blocks.iter().map(|block| block.insts.len()).sum::<usize>();
-        }
-        println!("{size}: {spills} spills, {words} words, {ops} instructions, {time} us");
-    }
-}
