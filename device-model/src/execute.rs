@@ -4,12 +4,12 @@
 
 use offwire_isa::{Handle, RequestOp, Space, Src, StoreOp};
 
-use crate::context::{Context, formatted, load, store};
+use crate::context::{self, Context, formatted, insert, load};
 use crate::fault::FaultCause;
 use crate::geometry::{METADATA, POSTED_CREDITS, SCRATCH, STACK};
 use crate::map::port::{Port, Posted, PostedKind, ValueAddress};
 use crate::map::table::MapInfo;
-use crate::op::{EXIT, Goto, Op, Part, read, unit};
+use crate::op::{Access, EXIT, Goto, Op, Part, read, unit};
 
 /// What a word came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,219 +60,210 @@ pub(crate) fn value_at(maps: &[MapInfo], address: u64, size: u32) -> Result<Valu
     Ok(ValueAddress { slot: handle.slot, element: handle.element, offset: handle.offset })
 }
 
-/// The address of a part if it is in bounds.
+/// The address if `size` bytes there are in bounds.
 #[inline(always)]
-fn inside(address: u64, delta: u8, size: u32, limit: u32) -> Option<u32> {
-    let address = address.wrapping_add(u64::from(delta));
+fn inside(address: u64, size: u32, limit: u32) -> Option<u32> {
     if address <= u64::from(limit) && size <= limit - address as u32 { Some(address as u32) } else { None }
 }
 
-/// The load unit: both extracts, or why not.
+/// The bounds that an access can break.
 #[inline(always)]
-fn extracts(op: &Op, base: u64, context: &mut Context, port: &mut Port, maps: &[MapInfo]) -> Result<[u64; 2], Then> {
-    let address = base.wrapping_add(op.load_off as u64);
-    let mut x = [0; 2];
-    match op.load_space {
+fn bounds(space: Space, context: &Context) -> (u32, FaultCause) {
+    match space {
+        Space::Packet => (context.packet.len(), FaultCause::PacketBounds),
+        Space::Stack => (STACK, FaultCause::StackBounds),
+        Space::Scratch | Space::MapValue => (SCRATCH, FaultCause::ScratchBounds),
+    }
+}
+
+/// The load unit: both extracts, or why not. An access is in bounds if all of its parts are.
+#[inline(always)]
+fn extracts(op: &Op, address: u64, context: &mut Context, port: &mut Port, maps: &[MapInfo]) -> Result<[u64; 2], Then> {
+    let access = &op.load;
+    let span = u32::from(access.span);
+    if access.space == Space::MapValue {
+        return value_extracts(op, address, port, maps);
+    }
+    let (limit, cause) = bounds(access.space, context);
+    let Some(at) = inside(address, span, limit) else {
+        return if op.load_dismiss { dismissed(access, address, context) } else { Err(Then::Fault(cause)) };
+    };
+    let bytes = match access.space {
         Space::Packet => {
-            let limit = context.packet.len();
-            let mut at = [None; 2];
-            let mut wanted = 0;
-            for (at, part) in at.iter_mut().zip(&op.load) {
-                if part.size > 0 {
-                    *at = inside(address, part.delta, u32::from(part.size), limit);
-                    match *at {
-                        Some(address) => wanted |= context.packet.lines_of(address, u32::from(part.size)),
-                        None if op.load_dismiss => {}
-                        None => return Err(Then::Fault(FaultCause::PacketBounds)),
-                    }
+            if !context.packet.holds(at + span) {
+                context.miss = context.packet.missing(context.packet.lines_of(at, span));
+                if context.miss != 0 {
+                    return Err(Then::Far);
                 }
             }
-            context.miss = context.packet.missing(wanted);
-            if context.miss != 0 {
-                return Err(Then::Far);
-            }
-            let data = context.packet.data();
-            for ((x, at), part) in x.iter_mut().zip(at).zip(&op.load) {
-                if let Some(address) = at {
-                    *x = load(&data[address as usize..], part.size, part.swap);
-                }
-            }
+            &context.packet.data()[at as usize..]
         }
-        Space::Stack | Space::Scratch => {
-            let stack = op.load_space == Space::Stack;
-            for (x, part) in x.iter_mut().zip(&op.load) {
-                if part.size > 0 {
-                    let size = u32::from(part.size);
-                    match inside(address, part.delta, size, if stack { STACK } else { SCRATCH }) {
-                        Some(at) if stack => *x = load(context.stack.at(at, size), part.size, part.swap),
-                        Some(at) => *x = load(context.scratch.at(at, size), part.size, part.swap),
-                        None if op.load_dismiss => {}
-                        None if stack => return Err(Then::Fault(FaultCause::StackBounds)),
-                        None => return Err(Then::Fault(FaultCause::ScratchBounds)),
-                    }
-                }
-            }
+        Space::Stack => context.stack.at(at, span),
+        Space::Scratch | Space::MapValue => context.scratch.at(at, span),
+    };
+    Ok(context::extracts(bytes, &access.parts))
+}
+
+/// A dismissible load of which a part is out of bounds: that part reads 0.
+#[inline(never)]
+fn dismissed(access: &Access, address: u64, context: &mut Context) -> Result<[u64; 2], Then> {
+    let (limit, _) = bounds(access.space, context);
+    let at = access.parts.map(|part| match part.size {
+        0 => None,
+        size => inside(address.wrapping_add(u64::from(part.delta)), u32::from(size), limit),
+    });
+    if access.space == Space::Packet {
+        let wanted = |(at, part): (&Option<u32>, &Part)| at.map(|at| context.packet.lines_of(at, u32::from(part.size)));
+        let wanted = at.iter().zip(&access.parts).filter_map(wanted).fold(0, |all, lines| all | lines);
+        context.miss = context.packet.missing(wanted);
+        if context.miss != 0 {
+            return Err(Then::Far);
         }
-        Space::MapValue => {
-            let mut at = [None; 2];
-            for (at, part) in at.iter_mut().zip(&op.load) {
-                if part.size > 0 {
-                    match value_at(maps, address.wrapping_add(u64::from(part.delta)), u32::from(part.size)) {
-                        Ok(address) => *at = Some(address),
-                        Err(_) if op.load_dismiss => {}
-                        Err(cause) => return Err(Then::Fault(cause)),
-                    }
-                }
-            }
-            if let [Some(first), Some(second)] = at
-                && (first.slot, first.element) != (second.slot, second.element)
-            {
-                // The sum carried into the element: no honest pointer does, and one window could not hold both.
-                return Err(Then::Fault(FaultCause::BadHandle));
-            }
-            for ((x, place), part) in x.iter_mut().zip(at).zip(&op.load) {
-                let Some(address) = place else { continue };
-                let Some(bytes) = port.window.get(address, u32::from(part.size)) else {
-                    // Both extracts lie within 16 B, so a window from the lower one's 16 B line on holds both.
-                    let low = at.iter().flatten().map(|at| at.offset).min().unwrap_or(address.offset);
-                    port.wanted = ValueAddress { offset: low & !15, ..address };
-                    return Err(Then::Value);
-                };
-                *x = load(bytes, part.size, part.swap);
-            }
+    }
+    let mut x = [0; 2];
+    for ((x, at), part) in x.iter_mut().zip(at).zip(&access.parts) {
+        if let Some(at) = at {
+            let bytes = match access.space {
+                Space::Packet => &context.packet.data()[at as usize..],
+                Space::Stack => context.stack.at(at, u32::from(part.size)),
+                Space::Scratch | Space::MapValue => context.scratch.at(at, u32::from(part.size)),
+            };
+            [*x, _] = context::extracts(bytes, &[Part { delta: 0, ..*part }, Part::default()]);
         }
     }
     Ok(x)
 }
 
+/// The load unit on a map value. The handle is that of the access's lowest byte.
+#[inline(never)]
+fn value_extracts(op: &Op, address: u64, port: &mut Port, maps: &[MapInfo]) -> Result<[u64; 2], Then> {
+    let access = &op.load;
+    let mut span = u32::from(access.span);
+    let mut parts = access.parts;
+    let at = match value_at(maps, address, span) {
+        Ok(at) => at,
+        Err(cause) if !op.load_dismiss => return Err(Then::Fault(cause)),
+        // Dismissible: what is out of bounds reads 0.
+        Err(_) => {
+            let Ok(at) = value_at(maps, address, 0) else { return Ok([0; 2]) };
+            let left = maps.get(usize::from(at.slot)).map_or(0, |map| map.value_size - at.offset);
+            span = 0;
+            for part in &mut parts {
+                let end = u32::from(part.delta) + u32::from(part.size);
+                if end > left {
+                    *part = Part::default();
+                } else {
+                    span = span.max(end);
+                }
+            }
+            if span == 0 {
+                return Ok([0; 2]);
+            }
+            at
+        }
+    };
+    match port.window.get(at, span) {
+        Some(bytes) => Ok(context::extracts(bytes, &parts)),
+        None => {
+            // An access has at most 16 B, so a window from its 16 B line on holds all of it.
+            port.wanted = ValueAddress { offset: at.offset & !15, ..at };
+            Err(Then::Value)
+        }
+    }
+}
+
 /// Where a store goes, once it is known to be allowed.
 #[derive(Clone, Copy)]
 enum Place {
-    Packet([u32; 2]),
-    Stack([u32; 2]),
-    Scratch([u32; 2]),
-    Value([ValueAddress; 2]),
+    Nowhere,
+    Packet(u32),
+    Stack(u32),
+    Scratch(u32),
+    Value(ValueAddress),
 }
 
 /// The store unit's checks.
 #[inline(always)]
-fn place(op: &Op, base: u64, context: &mut Context, maps: &[MapInfo]) -> Result<Place, Then> {
-    let address = base.wrapping_add(op.store_off as u64);
-    let (limit, cause) = match op.store_space {
-        Space::Packet => (context.packet.len(), FaultCause::PacketBounds),
-        Space::Stack => (STACK, FaultCause::StackBounds),
-        Space::Scratch => (SCRATCH, FaultCause::ScratchBounds),
-        Space::MapValue => {
-            let mut at = [ValueAddress::default(); 2];
-            for (at, part) in at.iter_mut().zip(&op.store) {
-                if part.size > 0 {
-                    *at = value_at(maps, address.wrapping_add(u64::from(part.delta)), u32::from(part.size))
-                        .map_err(Then::Fault)?;
-                    if maps.get(usize::from(at.slot)).is_none_or(|map| map.read_only) {
-                        return Err(Then::Fault(FaultCause::ReadOnly));
-                    }
-                }
-            }
-            if op.store[0].size > 0
-                && op.store[1].size > 0
-                && (at[0].slot, at[0].element) != (at[1].slot, at[1].element)
-            {
-                return Err(Then::Fault(FaultCause::BadHandle));
-            }
-            return Ok(Place::Value(at));
-        }
-    };
-    let mut at = [0; 2];
-    for (at, part) in at.iter_mut().zip(&op.store) {
-        if part.size > 0 {
-            *at = inside(address, part.delta, u32::from(part.size), limit).ok_or(Then::Fault(cause))?;
-        }
+fn place(access: &Access, address: u64, context: &mut Context, maps: &[MapInfo]) -> Result<Place, Then> {
+    let span = u32::from(access.span);
+    if access.space == Space::MapValue {
+        let at = value_at(maps, address, span).map_err(Then::Fault)?;
+        let read_only = maps.get(usize::from(at.slot)).is_none_or(|map| map.read_only);
+        return if read_only { Err(Then::Fault(FaultCause::ReadOnly)) } else { Ok(Place::Value(at)) };
     }
-    match op.store_space {
+    let (limit, cause) = bounds(access.space, context);
+    let at = inside(address, span, limit).ok_or(Then::Fault(cause))?;
+    match access.space {
         Space::Packet => {
-            let mut wanted = 0;
-            for (&at, part) in at.iter().zip(&op.store) {
-                if part.size > 0 {
-                    wanted |= context.packet.lines_of(at, u32::from(part.size));
+            if !context.packet.holds(at + span) {
+                context.miss = context.packet.missing(context.packet.lines_of(at, span));
+                if context.miss != 0 {
+                    return Err(Then::Far);
                 }
             }
-            context.miss = context.packet.missing(wanted);
-            if context.miss != 0 { Err(Then::Far) } else { Ok(Place::Packet(at)) }
+            Ok(Place::Packet(at))
         }
         Space::Stack => Ok(Place::Stack(at)),
-        _ => {
-            let protected = at.iter().zip(&op.store).any(|(&at, part)| part.size > 0 && at < METADATA);
-            if protected { Err(Then::Fault(FaultCause::ReadOnly)) } else { Ok(Place::Scratch(at)) }
-        }
+        // The lowest byte decides: the metadata is at the front.
+        _ if at < METADATA => Err(Then::Fault(FaultCause::ReadOnly)),
+        _ => Ok(Place::Scratch(at)),
     }
 }
 
-/// One insert, or the addition of a posted add that stays in the context.
+/// Both inserts of a store, or the addition of an add that stays in the context.
 #[inline(always)]
-fn insert(op: StoreOp, bytes: &mut [u8], part: &Part, value: u64) {
-    let value = match op {
-        StoreOp::Add32 | StoreOp::Add64 => load(bytes, part.size, false).wrapping_add(value),
-        StoreOp::None | StoreOp::Store => value,
-    };
-    store(bytes, part.size, value);
-}
-
-/// The store unit's write. Returns true if it was posted to the map unit.
-#[inline(always)]
-fn write(op: &Op, place: Place, row: &[u64; 16], credit: u8, context: &mut Context, port: &mut Port) -> bool {
-    let value = |part: &Part| formatted(row[usize::from(part.src & 15)], part.size, part.swap);
-    match place {
-        Place::Packet(at) => {
-            for (at, part) in at.into_iter().zip(&op.store) {
-                if part.size > 0 {
-                    let lines = context.packet.lines_of(at, u32::from(part.size));
-                    context.packet.touch(lines);
-                    insert(op.store_op, &mut context.packet.data_mut()[at as usize..], part, value(part));
-                }
-            }
-            false
-        }
-        Place::Stack(at) => {
-            for (at, part) in at.into_iter().zip(&op.store) {
-                if part.size > 0 {
-                    insert(op.store_op, context.stack.at(at, u32::from(part.size)), part, value(part));
-                }
-            }
-            false
-        }
-        Place::Scratch(at) => {
-            for (at, part) in at.into_iter().zip(&op.store) {
-                if part.size > 0 {
-                    insert(op.store_op, context.scratch.at(at, u32::from(part.size)), part, value(part));
-                }
-            }
-            false
-        }
-        Place::Value(at) => {
-            let kind = match op.store_op {
-                StoreOp::Add32 => PostedKind::Add32,
-                StoreOp::Add64 => PostedKind::Add64,
-                StoreOp::None | StoreOp::Store => PostedKind::Store,
+fn inserts(op: &Op, bytes: &mut [u8], row: &[u64; 16]) {
+    for part in &op.store.parts {
+        if part.size > 0 {
+            let bytes = &mut bytes[usize::from(part.delta)..];
+            let value = formatted(row[usize::from(part.src & 15)], part);
+            let value = match op.store_op {
+                StoreOp::Store | StoreOp::None => value,
+                StoreOp::Add32 | StoreOp::Add64 => load(bytes, part.size).wrapping_add(value) & part.mask,
             };
-            let first = if op.store[0].size > 0 { at[0] } else { at[1] };
-            let mut parts = [(0, 0, 0); 2];
-            for ((to, at), part) in parts.iter_mut().zip(at).zip(&op.store) {
-                if part.size > 0 {
-                    *to = (at.offset, part.size, value(part));
-                    if kind == PostedKind::Store {
-                        port.window.write_through(at, part.size, to.2);
-                    }
-                }
-            }
-            if kind != PostedKind::Store {
-                port.window.valid = false;
-            }
-            let (seq, vcpu) = (port.seq, port.vcpu);
-            port.posted[usize::from(credit) % POSTED_CREDITS] =
-                Posted { kind, slot: first.slot, element: first.element, parts, seq, vcpu };
-            true
+            insert(bytes, part, value);
         }
     }
+}
+
+/// The store unit's write.
+#[inline(always)]
+fn write(op: &Op, place: Place, row: &[u64; 16], credit: u8, context: &mut Context, port: &mut Port) {
+    let span = u32::from(op.store.span);
+    match place {
+        Place::Nowhere => {}
+        Place::Packet(at) => {
+            context.packet.touch(context.packet.lines_of(at, span));
+            inserts(op, &mut context.packet.data_mut()[at as usize..], row);
+        }
+        Place::Stack(at) => inserts(op, context.stack.at(at, span), row),
+        Place::Scratch(at) => inserts(op, context.scratch.at(at, span), row),
+        Place::Value(at) => post(op, at, row, credit, port),
+    }
+}
+
+/// A store or add to a map value is posted.
+#[inline(never)]
+fn post(op: &Op, at: ValueAddress, row: &[u64; 16], credit: u8, port: &mut Port) {
+    let kind = match op.store_op {
+        StoreOp::Add32 => PostedKind::Add32,
+        StoreOp::Add64 => PostedKind::Add64,
+        StoreOp::None | StoreOp::Store => PostedKind::Store,
+    };
+    let parts = op.store.parts.map(|part| match part.size {
+        0 => (0, 0, 0),
+        size => (at.offset + u32::from(part.delta), size, formatted(row[usize::from(part.src & 15)], &part)),
+    });
+    if kind == PostedKind::Store {
+        for (offset, size, value) in parts {
+            port.window.write_through(ValueAddress { offset, ..at }, size, value);
+        }
+    } else {
+        port.window.valid = false;
+    }
+    let (seq, vcpu) = (port.seq, port.vcpu);
+    port.posted[usize::from(credit) % POSTED_CREDITS] =
+        Posted { kind, slot: at.slot, element: at.element, parts, seq, vcpu };
 }
 
 /// An operand of a request, once it is known to be allowed.
@@ -294,12 +285,12 @@ fn operand(
 ) -> Result<Operand, FaultCause> {
     match space {
         Space::Packet => {
-            let at = inside(address, 0, size, context.packet.len()).ok_or(FaultCause::PacketBounds)?;
+            let at = inside(address, size, context.packet.len()).ok_or(FaultCause::PacketBounds)?;
             *late |= context.packet.missing(context.packet.lines_of(at, size)) != 0;
             Ok(Operand::Packet(at))
         }
-        Space::Stack => inside(address, 0, size, STACK).map(Operand::Stack).ok_or(FaultCause::StackBounds),
-        Space::Scratch => inside(address, 0, size, SCRATCH).map(Operand::Scratch).ok_or(FaultCause::ScratchBounds),
+        Space::Stack => inside(address, size, STACK).map(Operand::Stack).ok_or(FaultCause::StackBounds),
+        Space::Scratch => inside(address, size, SCRATCH).map(Operand::Scratch).ok_or(FaultCause::ScratchBounds),
         Space::MapValue => value_at(maps, address, size).map(Operand::Value),
     }
 }
@@ -335,7 +326,7 @@ fn check_request(op: &Op, row: &[u64; 16], context: &Context, maps: &[MapInfo]) 
         return Err(FaultCause::ReadOnly);
     }
     let mut late = false;
-    let address = row[usize::from(op.key_base & 3)].wrapping_add(op.key_off as u64);
+    let address = row[usize::from(op.key_base & 3)].wrapping_add(op.key_off);
     let key = operand(op.key_space, address, map.key_size, context, maps, &mut late)?;
     let value = if matches!(op.request, RequestOp::UpdateAny | RequestOp::UpdateNoExist | RequestOp::UpdateExist) {
         let address = row[usize::from(op.value_src & 15)];
@@ -347,6 +338,7 @@ fn check_request(op: &Op, row: &[u64; 16], context: &Context, maps: &[MapInfo]) 
 }
 
 /// Runs the word `op` of `context` at cycle `now`.
+#[inline(always)]
 pub(crate) fn execute(op: &Op, context: &mut Context, port: &mut Port, maps: &[MapInfo], now: u64) -> Outcome {
     let units = op.units;
     // The row of values that operands select from, by the codes of `Src`.
@@ -365,7 +357,8 @@ pub(crate) fn execute(op: &Op, context: &mut Context, port: &mut Port, maps: &[M
         }
     }
     if units & unit::LOAD != 0 {
-        match extracts(op, row[usize::from(op.load_base & 3)], context, port, maps) {
+        let address = row[usize::from(op.load.base & 3)].wrapping_add(op.load.off);
+        match extracts(op, address, context, port, maps) {
             Ok([x0, x1]) => {
                 row[Src::X0 as usize] = x0;
                 row[Src::X1 as usize] = x1;
@@ -393,20 +386,19 @@ pub(crate) fn execute(op: &Op, context: &mut Context, port: &mut Port, maps: &[M
     }
 
     // What may refuse the word or end the packet comes before the first write.
-    let mut target = None;
-    let mut credit = 0;
+    let mut target = Place::Nowhere;
+    let mut posted = None;
     if units & unit::STORE != 0 && !(taken1 && op.store_kill1) && !(taken2 && op.store_kill2) {
-        match place(op, row[usize::from(op.store_base & 3)], context, maps) {
-            Ok(place) => {
-                if let Place::Value(_) = place {
-                    match port.credit(now) {
-                        Some(free) => credit = free,
-                        None => return Outcome::plain(Then::Credit),
-                    }
-                }
-                target = Some(place);
-            }
+        let address = row[usize::from(op.store.base & 3)].wrapping_add(op.store.off);
+        match place(&op.store, address, context, maps) {
+            Ok(place) => target = place,
             Err(then) => return Outcome::plain(then),
+        }
+        if let Place::Value(_) = target {
+            posted = port.credit(now);
+            if posted.is_none() {
+                return Outcome::plain(Then::Credit);
+            }
         }
     }
     let requests = units & unit::REQUEST != 0 && !taken1 && !taken2;
@@ -418,10 +410,7 @@ pub(crate) fn execute(op: &Op, context: &mut Context, port: &mut Port, maps: &[M
         }
     }
 
-    let posted = match target {
-        Some(place) => write(op, place, &row, credit, context, port).then_some(credit),
-        None => None,
-    };
+    write(op, target, &row, posted.unwrap_or(0), context, port);
     if units & unit::WRITE0 != 0 {
         let (src, register) = op.write[0];
         context.registers[usize::from(register & 15)] = row[usize::from(src & 15)];
@@ -453,6 +442,7 @@ fn go(target: Goto, context: &mut Context, posted: Option<u8>) -> Outcome {
 }
 
 /// Sends a request that passed its checks. It sees the word's own store.
+#[inline(never)]
 fn request(op: &Op, row: &[u64; 16], checked: Option<Checked>, context: &mut Context, port: &mut Port) -> Then {
     let operand = row[usize::from(op.value_src & 15)];
     let Some(checked) = checked else {

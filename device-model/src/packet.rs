@@ -20,6 +20,8 @@ pub(crate) struct Packet {
     front: u32,
     /// Position in the packet buffer of `bytes[0]`: 256, or 0 once headroom was exposed.
     origin: u32,
+    /// All of the packet before this address is held: the bytes that came in at dispatch, until the front moves.
+    held: u32,
     /// Lines that the context holds, in its window or its far lines.
     present: Lines,
     /// Lines that the context holds and has changed.
@@ -51,6 +53,7 @@ impl Packet {
         self.bytes = bytes;
         self.front = 0;
         self.origin = HEADROOM;
+        self.held = len.min(window);
         self.present = lines(HEADROOM, len.min(window));
         self.dirty = 0;
         self.stored = lines(HEADROOM, len);
@@ -84,6 +87,12 @@ impl Packet {
     #[inline(always)]
     pub(crate) fn lines_of(&self, address: u32, size: u32) -> Lines {
         lines(self.origin + self.front + address, size)
+    }
+
+    /// True if all of the packet before address `end` is held, as far as can be told without looking at lines.
+    #[inline(always)]
+    pub(crate) fn holds(&self, end: u32) -> bool {
+        end <= self.held
     }
 
     /// Those of `wanted` that the context does not hold.
@@ -151,6 +160,7 @@ impl Packet {
             return None;
         }
         let position = position as u32;
+        self.held = 0;
         if position < self.origin {
             // Exposed headroom reads as zero: its valid bits are off.
             self.bytes.splice(0..0, std::iter::repeat_n(0, HEADROOM as usize));

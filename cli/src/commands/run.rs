@@ -3,7 +3,7 @@
 //! Two passes. The first runs one packet at a time on vCPU 0, as `diff` does, so that verdicts, bytes and maps are the same on each
 //! back end; words, slots, cycles and latency come from it. The second, on the device model only, offers the capture over and over
 //! at the port's wire rate, with as many packets in flight as the dispatch mode allows: that gives the sustained rate and its limit. The
-//! single-flow rate is that of the capture's slowest packet over and over.
+//! single-flow rate is that of the capture's packet with most slots, the shortest of them, over and over.
 
 use crate::args::{On, RunArgs};
 use crate::backends::{self, Prepared};
@@ -65,6 +65,7 @@ struct Report {
     mpps: Option<f64>,
     limit: Option<String>,
     single_flow_mpps: Option<f64>,
+    single_flow_limit: Option<String>,
     faults: u64,
     not_comparable: u64,
     map_changes: Vec<MapChange>,
@@ -226,6 +227,7 @@ fn report(
         mpps: model.map(|(all, _)| all.mpps),
         limit: model.map(|(all, _)| all.limit.clone()),
         single_flow_mpps: model.map(|(_, one)| one.mpps),
+        single_flow_limit: model.map(|(_, one)| one.limit.clone()),
         faults: ran().filter(|out| out.fault.is_some()).count() as u64,
         not_comparable: pass.packets.iter().filter(|out| out.is_none()).count() as u64,
         map_changes: changes(pass, object),
@@ -302,9 +304,11 @@ fn text(report: &Report) -> String {
             ),
         );
     }
-    if let (Some(mpps), Some(limit), Some(single)) = (report.mpps, &report.limit, report.single_flow_mpps) {
+    if let (Some(mpps), Some(limit)) = (report.mpps, &report.limit) {
         row("modelled rate", format!("{mpps:.1} Mpps, limited by {limit}"));
-        row("single-flow rate", format!("{single:.1} Mpps"));
+    }
+    if let (Some(mpps), Some(limit)) = (report.single_flow_mpps, &report.single_flow_limit) {
+        row("single-flow rate", format!("{mpps:.1} Mpps, limited by {limit}"));
     }
     if let Some(dispatch) = &report.dispatch {
         row("dispatch", format!("{}: {}", dispatch.mode, dispatch.reason));

@@ -56,7 +56,7 @@ pub struct Refused {
 pub struct Map {
     /// All that the device needs to know.
     pub spec: MapSpec,
-    /// Type of the key in [`Map::types`], if BTF has it.
+    /// Type of the key, if BTF has it.
     pub key_type: Option<TypeRef>,
     /// Type of the value.
     pub value_type: Option<TypeRef>,

@@ -1,6 +1,6 @@
 //! Control flow: folds branches, skips empty blocks, joins blocks that follow each other, ends programs where the result is known.
 
-use super::MapSizes;
+use super::MapTable;
 use super::rewrite::{Subst, constants, used_elsewhere};
 use crate::ir::{Block, BlockData, Cfg, Func, Inst, Jump, Op, Term, Value, clear_unreachable};
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 const ROUNDS: usize = 100;
 
 /// The pass.
-pub(super) fn run(func: &mut Func, _: &MapSizes) {
+pub(super) fn run(func: &mut Func, _: &MapTable) {
     clear_unreachable(func);
     // The bound is for circles of empty blocks, which verified programs do not have.
     for _ in 0..ROUNDS {
@@ -159,8 +159,7 @@ fn join(func: &mut Func) {
     let cfg = Cfg::new(func);
     let mut subst = Subst::new(func);
     for &block in &cfg.order {
-        loop {
-            let Term::Jump(jump) = &func.blocks[block.at()].term else { break };
+        while let Term::Jump(jump) = &func.blocks[block.at()].term {
             let next = jump.block;
             if cfg.preds[next.at()].len() != 1 || next == block {
                 break;

@@ -1,6 +1,6 @@
 //! Computes every pure value once: a later equal operation takes the value of an earlier one that dominates it.
 
-use super::MapSizes;
+use super::MapTable;
 use super::rewrite::Subst;
 use crate::ir::{Block, Cfg, Func, Op, Value};
 use offwire_isa::AluOp;
@@ -14,7 +14,7 @@ enum Key {
 }
 
 /// The pass.
-pub(super) fn run(func: &mut Func, _: &MapSizes) {
+pub(super) fn run(func: &mut Func, _: &MapTable) {
     let cfg = Cfg::new(func);
     let mut subst = Subst::new(func);
     // Only looked up, never walked over, so its order does not matter.

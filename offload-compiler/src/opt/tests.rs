@@ -9,7 +9,7 @@ fn dump() {
         for program in &object.programs {
             let facts = facts::analyze(&object, program).unwrap();
             let func = ir::lift(&object, program, &facts).unwrap();
-            let func = opt::optimize(func, &opt::MapSizes::of(&object));
+            let func = opt::optimize(func, &opt::MapTable::of(&object));
             println!("{func}");
         }
     }

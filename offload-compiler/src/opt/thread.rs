@@ -1,7 +1,7 @@
 //! Where an argument decides a block's branch, the predecessor jumps past it; where a small block leads only to such a decision,
 //! it is copied for that predecessor.
 
-use super::MapSizes;
+use super::MapTable;
 use super::rewrite::{constants, used_elsewhere};
 use crate::ir::{Block, BlockData, Func, Inst, Jump, Op, Term, Value};
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ const COPIED: usize = 4;
 const COPIES: usize = 256;
 
 /// The pass.
-pub(super) fn run(func: &mut Func, _: &MapSizes) {
+pub(super) fn run(func: &mut Func, _: &MapTable) {
     let elsewhere = used_elsewhere(func);
     let constants = constants(func);
     let threadable = |data: &BlockData| {
