@@ -8,7 +8,7 @@ use crate::execute::{self, Then};
 use crate::fault::FaultCause;
 use crate::geometry::LINE;
 use crate::map::unit::{ContextId, MapUnit};
-use crate::op::{Goto, Op, unit};
+use crate::op::{Goto, Op};
 use crate::packets::{PacketId, Packets};
 use crate::ring::Ring;
 use crate::trace::{At, Event, Trace};
@@ -456,7 +456,7 @@ impl Engine {
             return self.fault(number, FaultCause::BadCodeAddress);
         };
         let map = &mut *around.map;
-        let outcome = execute::execute(op, context, &mut map.ports[usize::from(id)], &map.table.infos, cycle);
+        let outcome = execute::execute::<false>(op, context, &mut map.ports[usize::from(id)], &map.table.infos, cycle);
         let leaves = cycle + self.timing.depth;
         let engine = self.number as u8;
         if let Some(credit) = outcome.posted {
@@ -484,7 +484,7 @@ impl Engine {
         context.words += 1;
         self.counters.words += 1;
         if let Some(at) = where_at {
-            around.trace.event(Event::Retired { at, registers: &context.registers });
+            around.trace.event(Event::Retired { at, registers: context.registers() });
         }
         if FAST && !T::ON && leave == Leave::Ready {
             let left = context.deadline - cycle;
@@ -527,10 +527,10 @@ fn run_ahead(
     let mut ends = false;
     while u64::from(ahead) < limit {
         let Some(op) = program.get(usize::from(context.pc)) else { break };
-        if op.units & unit::SHARED != 0 {
+        if op.shared {
             break;
         }
-        match execute::execute(op, context, port, &map.table.infos, cycle).then {
+        match execute::execute::<true>(op, context, port, &map.table.infos, cycle).then {
             Then::Next => ahead += 1,
             Then::Exit(value) => {
                 context.retval = value;
