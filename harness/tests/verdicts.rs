@@ -53,7 +53,8 @@ fn random_programs_get_the_kernels_verdict() {
     }
     let count: usize = std::env::var("VERDICTS").ok().and_then(|n| n.parse().ok()).unwrap_or(1500);
     let seed: u64 = std::env::var("SEED").ok().and_then(|n| n.parse().ok()).unwrap_or(1);
-    let maps = [map_spec("values", MapKind::Hash, 4, VALUE_SIZE, 8), map_spec("data", MapKind::Array, 4, VALUE_SIZE, 1)];
+    let maps =
+        [map_spec("values", MapKind::Hash, 4, VALUE_SIZE, 8), map_spec("data", MapKind::Array, 4, VALUE_SIZE, 1)];
     let mut programs = Programs::new(seed);
     let mut table = [[0usize; 2]; 2];
     for number in 0..count {
@@ -65,10 +66,15 @@ fn random_programs_get_the_kernels_verdict() {
             // Without any pruning, and with as much as there can be.
             let limits = Limits { max_states, every_state: true, ..Limits::default() };
             let other = verify(&object, &object.programs[0], &limits);
-            let complex = |verdict: &Result<(), Diagnostic>| verdict.as_ref().is_err_and(|d| d.code == codes::verify::TOO_COMPLEX);
+            let complex = |verdict: &Result<(), Diagnostic>| {
+                verdict.as_ref().is_err_and(|d| d.code == codes::verify::TOO_COMPLEX)
+            };
             let other = other.map(|_| ());
             if other.is_ok() != verdict.is_ok() && !complex(&other) && !complex(&verdict) {
-                panic!("program {number} (seed {seed}): pruning changes the verdict {verdict:?} to {other:?}\n{}", object.programs[0].dump(&object));
+                panic!(
+                    "program {number} (seed {seed}): pruning changes the verdict {verdict:?} to {other:?}\n{}",
+                    object.programs[0].dump(&object)
+                );
             }
         }
         table[usize::from(kernel.is_ok())][usize::from(verdict.is_ok())] += 1;
@@ -79,7 +85,12 @@ fn random_programs_get_the_kernels_verdict() {
             println!("program {number} (seed {seed}): the kernel takes it, we say {refused}\n{}", text());
         }
         if let (Ok(()), Err(rejected)) = (&verdict, &kernel) {
-            println!("program {number} (seed {seed}): we take it, the kernel says {}\n{}\n{}", rejected.reason(), text(), rejected.log);
+            println!(
+                "program {number} (seed {seed}): we take it, the kernel says {}\n{}\n{}",
+                rejected.reason(),
+                text(),
+                rejected.log
+            );
         }
         if verdict.is_ok()
             && let Err(violation) = execute(&object, &mut programs.rng, 20)

@@ -194,7 +194,13 @@ impl Programs {
             0 => self.put([Insn::Alu { width: Width::W64, op: AluOp::And, dst: Reg(3), src: Operand::Imm(mask) }]),
             1 => {
                 let target = InsnIdx(self.here().0 + 2);
-                self.put([Insn::JumpIf { width: Width::W64, cond: Cond::Le, dst: Reg(3), src: Operand::Imm(mask), target }]);
+                self.put([Insn::JumpIf {
+                    width: Width::W64,
+                    cond: Cond::Le,
+                    dst: Reg(3),
+                    src: Operand::Imm(mask),
+                    target,
+                }]);
                 self.put([Insn::Exit]);
             }
             _ => self.put([mov(Reg(3), mask)]),
@@ -246,11 +252,19 @@ impl Programs {
     }
 
     fn prologue(&mut self) {
-        self.put([copy(CTX, Reg(1)), load(Size::B4, PACKET, CTX, 0), load(Size::B4, Reg(3), CTX, 4), copy(Reg(2), PACKET)]);
+        self.put([
+            copy(CTX, Reg(1)),
+            load(Size::B4, PACKET, CTX, 0),
+            load(Size::B4, Reg(3), CTX, 4),
+            copy(Reg(2), PACKET),
+        ]);
         self.put([Insn::Alu { width: Width::W64, op: AluOp::Add, dst: Reg(2), src: Operand::Imm(64) }, mov(Reg(0), 1)]);
         self.leave_if(Width::W64, Cond::Gt, Reg(2), Operand::Reg(Reg(3)));
         if self.rng.below(2) == 0 {
-            self.put([Insn::Store { size: Size::B4, base: FRAME, off: -68, src: Operand::Imm(1) }, copy(Reg(2), FRAME)]);
+            self.put([
+                Insn::Store { size: Size::B4, base: FRAME, off: -68, src: Operand::Imm(1) },
+                copy(Reg(2), FRAME),
+            ]);
             self.put([Insn::Alu { width: Width::W64, op: AluOp::Add, dst: Reg(2), src: Operand::Imm(-68) }]);
             self.put(map(Reg(1), 0));
             self.put([Insn::CallHelper { id: 1 }]);
@@ -338,7 +352,10 @@ impl Programs {
                 self.put([Insn::Load { size, signed, dst, base: PACKET, off }]);
             }
             _ => {
-                let (size, op) = (self.rng.pick(&[Size::B4, Size::B8]), self.rng.pick(&[AtomicOp::Add, AtomicOp::Xchg, AtomicOp::Or]));
+                let (size, op) = (
+                    self.rng.pick(&[Size::B4, Size::B8]),
+                    self.rng.pick(&[AtomicOp::Add, AtomicOp::Xchg, AtomicOp::Or]),
+                );
                 let off = self.rng.below(7) as i16 * 8;
                 self.put([Insn::Atomic { size, op, fetch: true, base: VALUE, off, src: dst }]);
             }
@@ -393,7 +410,8 @@ impl Programs {
                 self.put([copy(Reg(1), FRAME), add(Operand::Imm(-64)), add(Operand::Reg(index))]);
                 let size = if self.rng.below(4) == 0 { Size::B4 } else { Size::B1 };
                 let into = self.number();
-                let insn = if self.rng.below(2) == 0 { store(size, Reg(1), 0, into) } else { load(size, into, Reg(1), 0) };
+                let insn =
+                    if self.rng.below(2) == 0 { store(size, Reg(1), 0, into) } else { load(size, into, Reg(1), 0) };
                 self.put([insn]);
             }
             1 => {
@@ -414,13 +432,23 @@ impl Programs {
             }
             2 if self.rng.below(2) == 0 => {
                 // The pointer is spilled, a copy of it compared, and the spilled one used.
-                self.put([copy(Reg(1), PACKET), add(Operand::Reg(index)), store(Size::B8, FRAME, POINTER_SPILL, Reg(1))]);
+                self.put([
+                    copy(Reg(1), PACKET),
+                    add(Operand::Reg(index)),
+                    store(Size::B8, FRAME, POINTER_SPILL, Reg(1)),
+                ]);
                 self.put([load(Size::B4, Reg(5), CTX, 4)]);
                 let ahead = self.rng.below(5) as i32;
                 self.put([add(Operand::Imm(ahead))]);
                 let at = self.insns.len();
                 let cond = self.rng.pick(&[Cond::Gt, Cond::Ge]);
-                self.put([Insn::JumpIf { width: Width::W64, cond, dst: Reg(1), src: Operand::Reg(Reg(5)), target: InsnIdx(0) }]);
+                self.put([Insn::JumpIf {
+                    width: Width::W64,
+                    cond,
+                    dst: Reg(1),
+                    src: Operand::Reg(Reg(5)),
+                    target: InsnIdx(0),
+                }]);
                 let off = self.rng.below(5) as i16;
                 let into = self.number();
                 self.put([load(Size::B8, Reg(1), FRAME, POINTER_SPILL), load(Size::B1, into, Reg(1), off)]);

@@ -56,7 +56,10 @@ fn maps() -> Vec<Map> {
         map("cpu", MapKind::PercpuArray, 4, 16, 2),
         rodata,
     ];
-    specs.into_iter().map(|spec| Map { spec, key_type: None, value_type: None }).collect()
+    specs
+        .into_iter()
+        .map(|spec| Map { spec, key_type: None, value_type: None, inner: None, initial: Vec::new() })
+        .collect()
 }
 
 /// An object with one program of about so many steps.
@@ -72,8 +75,23 @@ pub fn object(seed: u64, steps: u32) -> Object {
     let mut functions = vec![(InsnIdx(0), "prog".to_string())];
     functions.extend(made.calls.iter().map(|(_, at)| *at).take(1).map(|at| (InsnIdx(at as u32), "local".to_string())));
     let raw = encode(&insns).expect("what is made here encodes");
-    let program = Program { name: "prog".into(), section: "xdp".into(), insns, raw, lines: Vec::new(), functions };
-    Object { programs: vec![program], maps: maps(), license: "GPL".into(), warnings: Vec::new(), refused: Vec::new() }
+    let program = Program {
+        name: "prog".into(),
+        section: "xdp".into(),
+        insns,
+        raw,
+        lines: Vec::new(),
+        functions,
+        func_info: Vec::new(),
+    };
+    Object {
+        programs: vec![program],
+        maps: maps(),
+        license: "GPL".into(),
+        warnings: Vec::new(),
+        refused: Vec::new(),
+        btf: Vec::new(),
+    }
 }
 
 fn mov(dst: Reg, imm: i32) -> Insn {
@@ -399,12 +417,7 @@ impl Maker {
         }
         let width = self.width();
         self.put(copy(Reg(3), from));
-        self.put(Insn::Alu {
-            width,
-            op: AluOp::And,
-            dst: Reg(3),
-            src: Operand::Imm(mask),
-        });
+        self.put(Insn::Alu { width, op: AluOp::And, dst: Reg(3), src: Operand::Imm(mask) });
         if self.rng.below(2) == 0 {
             self.put(add(Reg(3), 14));
         }
