@@ -137,7 +137,7 @@ fn mutated_map_files() {
     });
 }
 
-/// No command reads images yet; the device's loader does, and a hostile one may hurt its own packets only.
+/// `prog dump` and the device's loader read images; a hostile one may hurt its own packets only.
 #[test]
 fn mutated_images() {
     let folder = Folder::new("images");
@@ -159,7 +159,10 @@ fn mutated_images() {
         if number % 2 == 0 {
             let bytes = mutate(&mut random, seed);
             // A mutation may give back what it took.
-            assert!(bytes == *seed || Image::from_bytes(&bytes).is_err(), "image {number}: the digest did not notice");
+            let file = folder.0.join("mutated");
+            std::fs::write(&file, &bytes).expect("the temporary folder takes files");
+            let dumped = offwire(&["prog", "dump", text(&file), "--as", "ucode"]);
+            assert!(bytes == *seed || dumped.code == 1, "image {number}: exit code {}", dumped.code);
             refused += 1;
             continue;
         }
