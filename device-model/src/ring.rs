@@ -31,6 +31,22 @@ impl<T: Copy + Default> Ring<T> {
         if self.len == 0 { u64::MAX } else { self.at[usize::from(self.head) % CAPACITY] }
     }
 
+    /// The first item and when it leaves.
+    #[inline(always)]
+    pub(crate) fn front(&self) -> Option<(u64, T)> {
+        let head = usize::from(self.head) % CAPACITY;
+        if self.len == 0 { None } else { Some((self.at[head], self.items[head])) }
+    }
+
+    /// Takes the first item, which is there, and adds another one.
+    #[inline(always)]
+    pub(crate) fn rotate(&mut self, at: u64, item: T) {
+        let place = usize::from((self.head + self.len) & self.mask) % CAPACITY;
+        self.at[place] = at;
+        self.items[place] = item;
+        self.head = (self.head + 1) & self.mask;
+    }
+
     /// Takes the first item if it leaves at `cycle` or before.
     #[inline(always)]
     pub(crate) fn pop(&mut self, cycle: u64) -> Option<T> {

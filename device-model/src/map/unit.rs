@@ -23,8 +23,10 @@ pub(crate) mod errno {
     pub(crate) const INVAL: i32 = -22;
 }
 
-/// A context of the device: engine times contexts per engine plus context.
+/// A context of the device: the engine's number, then [`ID_SHIFT`] bits for the context.
 pub(crate) type ContextId = u16;
+/// Bits of a [`ContextId`] that name the context of the engine.
+pub(crate) const ID_SHIFT: u32 = 6;
 
 /// Something on its way to, in or from the map unit.
 #[derive(Clone, Copy, Debug)]
@@ -36,11 +38,11 @@ enum Event {
     /// An operand was read from a value.
     Fetched { bank: u8, id: ContextId },
     /// A posted write arrives.
-    Posted { engine: u8, id: ContextId, credit: u8 },
+    Posted { id: ContextId, credit: u8 },
     /// A request arrives.
-    Request { engine: u8, id: ContextId },
+    Request { id: ContextId },
     /// A read for a value window arrives.
-    Read { engine: u8, id: ContextId },
+    Read { id: ContextId },
     /// An answer arrives at its engine.
     Answer { source: u8, id: ContextId, beats: u32 },
 }
@@ -52,8 +54,8 @@ impl Event {
             Event::Swap { bank, .. } => u16::from(bank),
             Event::Indexed { bank, .. } => 1 << 8 | u16::from(bank),
             Event::Fetched { bank, .. } => 2 << 8 | u16::from(bank),
-            Event::Posted { engine, .. } => 3 << 8 | u16::from(engine) << 1,
-            Event::Request { engine, .. } | Event::Read { engine, .. } => 3 << 8 | u16::from(engine) << 1 | 1,
+            Event::Posted { id, .. } => 3 << 8 | (id >> ID_SHIFT) << 1,
+            Event::Request { id } | Event::Read { id } => 3 << 8 | (id >> ID_SHIFT) << 1 | 1,
             Event::Answer { source, .. } => 4 << 8 | u16::from(source),
         }
     }
@@ -96,8 +98,10 @@ struct Timing {
     value: u64,
     request: u64,
     packet_store: u64,
+    /// Logarithm of the bytes that a bank moves in a cycle.
     bank_bytes: u32,
     window: u32,
+    /// A power of two.
     banks: u32,
     vcpus: u32,
 }
@@ -134,10 +138,10 @@ fn negative(errno: i32) -> u64 {
 }
 
 impl MapUnit {
-    pub(crate) fn new(profile: &Profile, contexts: usize) -> Self {
+    pub(crate) fn new(profile: &Profile) -> Self {
         MapUnit {
             table: Table::empty(),
-            ports: (0..contexts).map(|_| Port::new()).collect(),
+            ports: (0..profile.engines << ID_SHIFT).map(|_| Port::new()).collect(),
             counters: MapCounters::default(),
             last: 0,
             events: Calendar::new(),
@@ -151,7 +155,7 @@ impl MapUnit {
                 value: u64::from(profile.map_value_cycles.max(1)),
                 request: u64::from(profile.map_request_cycles.max(1)),
                 packet_store: u64::from(profile.packet_store_cycles),
-                bank_bytes: profile.map_bank_bytes.max(1),
+                bank_bytes: profile.map_bank_bytes.ilog2(),
                 window: profile.value_window_bytes,
                 banks: profile.map_banks,
                 vcpus: profile.vcpus,
@@ -162,6 +166,12 @@ impl MapUnit {
     /// True if nothing is on its way.
     pub(crate) fn is_idle(&self) -> bool {
         self.events.is_empty() && self.index_waiting == 0 && self.value_waiting == 0
+    }
+
+    /// False if surely nothing happens here at `cycle`, which is the next cycle or one after it up to the next event.
+    #[inline(always)]
+    pub(crate) fn may_be_due(&self, cycle: u64) -> bool {
+        self.index_waiting | self.value_waiting != 0 || self.events.is_due(cycle)
     }
 
     /// The next cycle at which something happens here.
@@ -181,21 +191,21 @@ impl MapUnit {
     }
 
     /// A word that leaves the pipe at `leaves` posted a write.
-    pub(crate) fn post(&mut self, leaves: u64, credit: u8, engine: u8, id: ContextId) {
+    pub(crate) fn post(&mut self, leaves: u64, credit: u8, id: ContextId) {
         self.ports[usize::from(id)].credits[usize::from(credit)] = u64::MAX;
-        self.events.push(leaves + self.timing.request, Event::Posted { engine, id, credit });
+        self.events.push(leaves + self.timing.request, Event::Posted { id, credit });
     }
 
     /// A word that leaves the pipe at `leaves` sent a request; `late` if its operands come from the packet store.
-    pub(crate) fn request(&mut self, leaves: u64, late: bool, engine: u8, id: ContextId) {
+    pub(crate) fn request(&mut self, leaves: u64, late: bool, id: ContextId) {
         let late = if late { self.timing.packet_store } else { 0 };
-        self.events.push(leaves + late + self.timing.request, Event::Request { engine, id });
+        self.events.push(leaves + late + self.timing.request, Event::Request { id });
     }
 
     /// A refused word that leaves the pipe at `leaves` wants a value window.
-    pub(crate) fn read(&mut self, leaves: u64, engine: u8, id: ContextId) {
+    pub(crate) fn read(&mut self, leaves: u64, id: ContextId) {
         self.ports[usize::from(id)].reads = true;
-        self.events.push(leaves + self.timing.request, Event::Read { engine, id });
+        self.events.push(leaves + self.timing.request, Event::Read { id });
     }
 
     /// Tells that no cycle before `cycle` will come again.
@@ -205,12 +215,12 @@ impl MapUnit {
     }
 
     fn lines(&self, offset: u32, size: u32) -> u64 {
-        let bytes = self.timing.bank_bytes;
-        u64::from((offset + size - 1) / bytes - offset / bytes + 1)
+        let bank_bytes = self.timing.bank_bytes;
+        u64::from(((offset + size - 1) >> bank_bytes) - (offset >> bank_bytes) + 1)
     }
 
     fn value_bank(&self, slot: u8, element: u32) -> usize {
-        (element.wrapping_add(u32::from(slot)) % self.timing.banks) as usize
+        (element.wrapping_add(u32::from(slot)) & (self.timing.banks - 1)) as usize
     }
 
     fn queue_value(&mut self, cycle: u64, slot: u8, element: u32, job: Job) {
@@ -239,9 +249,10 @@ impl MapUnit {
                 at -= 1;
             }
         }
-        for event in due.drain(..) {
+        for &event in &due {
             self.happen(cycle, event, arrived, trace);
         }
+        due.clear();
         self.now_due = due;
         let mut banks = self.index_waiting;
         while banks != 0 {
@@ -286,15 +297,15 @@ impl MapUnit {
                 self.queue_value(cycle, slot, element, job);
             }
             Event::Fetched { id, .. } => self.operands(cycle, id, trace),
-            Event::Posted { id, credit, .. } => {
+            Event::Posted { id, credit } => {
                 let posted = &self.ports[usize::from(id)].posted[usize::from(credit)];
                 self.queue_value(cycle, posted.slot, posted.element, Job::Posted { id, credit });
             }
-            Event::Request { id, .. } => {
+            Event::Request { id } => {
                 self.counters.requests += 1;
                 self.operands(cycle, id, trace);
             }
-            Event::Read { id, .. } => {
+            Event::Read { id } => {
                 let at = self.ports[usize::from(id)].wanted;
                 self.queue_value(cycle, at.slot, at.element, Job::Window { id });
             }
@@ -322,7 +333,7 @@ impl MapUnit {
     fn index_bank(&self, id: ContextId) -> usize {
         let port = &self.ports[usize::from(id)];
         match &self.table.contents[usize::from(port.slot)].index {
-            Some(index) => (index.bucket(port.hash) % self.timing.banks) as usize,
+            Some(index) => (index.bucket(port.hash) & (self.timing.banks - 1)) as usize,
             None => 0,
         }
     }
@@ -389,7 +400,7 @@ impl MapUnit {
         let slot = port.slot;
         let contents = &mut self.table.contents[usize::from(slot)];
         let Some(index) = &mut contents.index else { return };
-        let beats = u64::from(port.key.len() as u32).div_ceil(u64::from(self.timing.bank_bytes));
+        let beats = (port.key.len() as u64 + (1 << self.timing.bank_bytes) - 1) >> self.timing.bank_bytes;
         let found = match port.op {
             RequestOp::Delete => index.remove(&mut contents.elements, port.hash, &port.key),
             _ => index.find(&contents.elements, port.hash, &port.key),
