@@ -276,20 +276,20 @@ impl Engine {
     #[inline(always)]
     fn rotate(&mut self, cycle: u64, to: u64) -> u64 {
         let end = self.event.min(to);
-        let mut cycle = cycle;
         loop {
-            let Some((at, (context, what))) = self.pipe.front() else { return self.event };
-            cycle = cycle.max(at);
+            let at = self.pipe.due();
+            let (context, what) = self.pipe.first();
             let ahead = &mut self.ahead[usize::from(context & 63)];
             if at >= end || what != Leave::Ready || *ahead == 0 {
-                return cycle.min(self.event);
+                return cycle.max(at).min(self.event);
             }
             *ahead -= 1;
             let ends = *ahead == 0 && self.ends & 1 << context != 0;
-            self.account(at);
+            self.counters.empty[Empty::Pipeline as usize] += at - self.accounted;
             self.accounted = at + 1;
             self.counters.words += 1;
-            self.pipe.rotate(at + self.timing.depth, (context, if ends { Leave::Exit } else { Leave::Ready }));
+            self.pipe.pop(at);
+            self.pipe.push(at + self.timing.depth, (context, if ends { Leave::Exit } else { Leave::Ready }));
         }
     }
 
@@ -517,7 +517,7 @@ impl Engine {
         if FAST && !T::ON && leave == Leave::Ready {
             let left = context.deadline - cycle;
             let limit = if left > AHEAD * self.timing.turn { AHEAD } else { (left - 1) / self.timing.turn };
-            let (ahead, ends) = run_ahead(context, map, id, &around.program.ops, cycle, limit);
+            let (ahead, ends) = run_ahead(context, map, id, &around.program.ops, limit);
             self.ahead[usize::from(number & 63)] = ahead;
             self.ends = self.ends & !(1 << number) | u64::from(ends) << number;
         }
@@ -542,14 +542,7 @@ impl Engine {
 /// Runs words that nobody else can see or delay ahead of their slots, at most `limit`: that many are issued before the deadline
 /// whatever the other contexts do. Returns how many, and whether the last one ended the packet.
 #[inline(always)]
-fn run_ahead(
-    context: &mut Context,
-    map: &mut MapUnit,
-    id: ContextId,
-    program: &[Op],
-    cycle: u64,
-    limit: u64,
-) -> (u8, bool) {
+fn run_ahead(context: &mut Context, map: &mut MapUnit, id: ContextId, program: &[Op], limit: u64) -> (u8, bool) {
     let port = &mut map.ports[usize::from(id)];
     let mut ahead = 0;
     let mut ends = false;
@@ -558,7 +551,7 @@ fn run_ahead(
         if op.shared {
             break;
         }
-        match execute::execute::<true>(op, context, port, &map.table.infos, cycle).then {
+        match execute::private(op, context, port, &map.table.infos) {
             Then::Next => ahead += 1,
             Then::Exit(value) => {
                 context.retval = value;
