@@ -409,6 +409,12 @@ pub(crate) fn execute<const PRIVATE: bool>(
     refuse(go(next, context))
 }
 
+/// Runs a word that is not `shared`, ahead of its slot.
+#[inline(never)]
+pub(crate) fn private(op: &Op, context: &mut Context, port: &mut Port, maps: &[MapInfo]) -> Then {
+    execute::<true>(op, context, port, maps, 0).then
+}
+
 /// Store, write back and request of a word that is `shared`.
 #[inline(never)]
 #[expect(clippy::too_many_arguments, reason = "the second half of a function, cut off because it is rare")]

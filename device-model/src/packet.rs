@@ -95,7 +95,7 @@ impl Packet {
     /// True if `size` bytes at `address` are in bounds and held, as far as can be told without looking at lines.
     #[inline(always)]
     pub(crate) fn holds(&self, address: u64, size: u32) -> bool {
-        address < u64::from(self.held) && address as u32 + size <= self.held
+        self.held >= size && address <= u64::from(self.held - size)
     }
 
     /// Those of `wanted` that the context does not hold.
