@@ -57,6 +57,7 @@ impl Packet {
         &self.buffer[self.head..]
     }
 
+    #[cfg(test)]
     pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
         &mut self.buffer[self.head..]
     }

@@ -399,12 +399,7 @@ impl Maker {
         }
         let width = self.width();
         self.put(copy(Reg(3), from));
-        self.put(Insn::Alu {
-            width,
-            op: AluOp::And,
-            dst: Reg(3),
-            src: Operand::Imm(mask),
-        });
+        self.put(Insn::Alu { width, op: AluOp::And, dst: Reg(3), src: Operand::Imm(mask) });
         if self.rng.below(2) == 0 {
             self.put(add(Reg(3), 14));
         }
