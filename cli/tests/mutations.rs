@@ -157,10 +157,9 @@ fn mutated_images() {
         let seed = &seeds[number % seeds.len()];
         // Half of them are mutated in the container, half in the code behind a container that is whole.
         if number % 2 == 0 {
-            assert!(
-                Image::from_bytes(&mutate(&mut random, seed)).is_err(),
-                "image {number}: the digest did not notice"
-            );
+            let bytes = mutate(&mut random, seed);
+            // A mutation may give back what it took.
+            assert!(bytes == *seed || Image::from_bytes(&bytes).is_err(), "image {number}: the digest did not notice");
             refused += 1;
             continue;
         }

@@ -8,7 +8,7 @@ use crate::execute::{self, Then};
 use crate::fault::FaultCause;
 use crate::geometry::LINE;
 use crate::map::unit::{ContextId, MapUnit};
-use crate::op::{Goto, Op, unit};
+use crate::op::{Goto, Op};
 use crate::packets::{PacketId, Packets};
 use crate::ring::Ring;
 use crate::trace::{At, Event, Trace};
@@ -86,14 +86,6 @@ enum Wait {
     Map,
 }
 
-/// A context in one of the engine's FIFOs, with the cycle at which it leaves it.
-#[derive(Clone, Copy, Debug, Default)]
-struct Timed<T> {
-    at: u64,
-    context: u8,
-    what: T,
-}
-
 /// Latencies and widths; see the profile.
 #[derive(Clone, Copy, Debug)]
 struct Timing {
@@ -114,18 +106,18 @@ pub(crate) struct Engine {
     first_id: ContextId,
     timing: Timing,
     ready: Ring<u8>,
-    pipe: Ring<Timed<Leave>>,
+    pipe: Ring<(u8, Leave)>,
     /// The next cycle at which one of the FIFOs below has something.
     event: u64,
     /// Packets on their way from the packet store to the in-port, in order.
-    arriving: Ring<Timed<PacketId>>,
+    arriving: Ring<PacketId>,
     /// Contexts whose missed lines are on that way, in order.
-    fetching: Ring<Timed<()>>,
+    fetching: Ring<u8>,
     /// Contexts that wait for the in-port, the packet unit, the answer port, the out-port; each in order.
-    incoming: Ring<Timed<Wait>>,
-    adjusting: Ring<Timed<()>>,
-    answered: Ring<Timed<()>>,
-    outgoing: Ring<Timed<()>>,
+    incoming: Ring<(u8, Wait)>,
+    adjusting: Ring<u8>,
+    answered: Ring<u8>,
+    outgoing: Ring<u8>,
     in_free: u64,
     answer_free: u64,
     out_free: u64,
@@ -245,7 +237,7 @@ impl Engine {
     /// A packet is dispatched to this engine at `cycle`. Returns the cycle at which it comes to the in-port.
     pub(crate) fn dispatch(&mut self, cycle: u64, id: PacketId) -> u64 {
         let at = cycle + self.timing.packet_store;
-        self.arriving.push(Timed { at, context: 0, what: id });
+        self.arriving.push(at, id);
         self.event = self.event.min(at);
         at
     }
@@ -255,7 +247,7 @@ impl Engine {
         let start = self.answer_free.max(cycle);
         self.counters.answer_wait_cycles += start - cycle;
         self.answer_free = start + u64::from(beats);
-        self.answered.push(Timed { at: self.answer_free, context: (id - self.first_id) as u8, what: () });
+        self.answered.push(self.answer_free, (id - self.first_id) as u8);
         self.event = self.event.min(self.answer_free);
         self.answer_free
     }
@@ -276,12 +268,10 @@ impl Engine {
     #[inline(always)]
     fn cycle<T: Trace, const FAST: bool>(&mut self, cycle: u64, around: &mut Around<'_, T>) -> u64 {
         self.account(cycle);
-        while let Some(&Timed { at, context, what }) = self.pipe.front()
-            && at <= cycle
-        {
-            self.pipe.pop();
+        // One word enters the pipe in a cycle, so at most one leaves it.
+        if let Some((context, what)) = self.pipe.pop(cycle) {
             if what == Leave::Ready {
-                self.ready.push(context);
+                self.ready.push(cycle, context);
             } else {
                 self.leave(cycle, context, what, around);
             }
@@ -289,66 +279,47 @@ impl Engine {
         if self.event <= cycle {
             self.events(cycle, around);
         }
-        if let Some(context) = self.ready.pop() {
+        if let Some(context) = self.ready.pop(cycle) {
             let leave = self.issue::<T, FAST>(cycle, context, around);
-            self.pipe.push(Timed { at: cycle + self.timing.depth, context, what: leave });
+            self.pipe.push(cycle + self.timing.depth, (context, leave));
             self.accounted = cycle + 1;
         }
         if !self.ready.is_empty() {
             return cycle + 1;
         }
-        self.event.min(self.pipe.front().map_or(u64::MAX, |word| word.at))
+        self.event.min(self.pipe.due())
     }
 
     /// What the FIFOs give at `cycle`.
     #[inline(never)]
     fn events<T: Trace>(&mut self, cycle: u64, around: &mut Around<'_, T>) {
-        while let Some(&Timed { at, context, .. }) = self.answered.front()
-            && at <= cycle
-        {
-            self.answered.pop();
+        while let Some(context) = self.answered.pop(cycle) {
             self.waits[Wait::Map as usize] -= 1;
             self.wake(cycle, context, around);
         }
-        while let Some(&Timed { at, what, .. }) = self.arriving.front()
-            && at <= cycle
-        {
-            self.arriving.pop();
-            self.start(cycle, what, around);
+        while let Some(packet) = self.arriving.pop(cycle) {
+            self.start(cycle, packet, around);
         }
-        while let Some(&Timed { at, context, .. }) = self.fetching.front()
-            && at <= cycle
-        {
-            self.fetching.pop();
+        while let Some(context) = self.fetching.pop(cycle) {
             self.fetched(cycle, context);
         }
-        while let Some(&Timed { at, context, what }) = self.incoming.front()
-            && at <= cycle
-        {
-            self.incoming.pop();
-            self.waits[what as usize] -= 1;
-            self.ready.push(context);
+        while let Some((context, wait)) = self.incoming.pop(cycle) {
+            self.waits[wait as usize] -= 1;
+            self.ready.push(cycle, context);
         }
-        while let Some(&Timed { at, context, .. }) = self.adjusting.front()
-            && at <= cycle
-        {
-            self.adjusting.pop();
+        while let Some(context) = self.adjusting.pop(cycle) {
             self.waits[Wait::Adjust as usize] -= 1;
             self.wake(cycle, context, around);
         }
-        while let Some(&Timed { at, context, .. }) = self.outgoing.front()
-            && at <= cycle
-        {
-            self.outgoing.pop();
+        while let Some(context) = self.outgoing.pop(cycle) {
             self.done(cycle, context, around);
         }
-        let at = |timed: Option<u64>| timed.unwrap_or(u64::MAX);
-        self.event = at(self.answered.front().map(|timed| timed.at))
-            .min(at(self.arriving.front().map(|timed| timed.at)))
-            .min(at(self.fetching.front().map(|timed| timed.at)))
-            .min(at(self.incoming.front().map(|timed| timed.at)))
-            .min(at(self.adjusting.front().map(|timed| timed.at)))
-            .min(at(self.outgoing.front().map(|timed| timed.at)));
+        self.event = (self.answered.due())
+            .min(self.arriving.due())
+            .min(self.fetching.due())
+            .min(self.incoming.due())
+            .min(self.adjusting.due())
+            .min(self.outgoing.due());
     }
 
     /// Missed lines are at the in-port; changed ones make room for them.
@@ -358,7 +329,7 @@ impl Engine {
         let written = context.packet.fetch(context.miss);
         let at = self.take_in(cycle, lines * LINE);
         self.send_out(cycle, written);
-        self.incoming.push(Timed { at, context: number, what: Wait::Lines });
+        self.incoming.push(at, (number, Wait::Lines));
     }
 
     /// A packet is at the in-port and gets the lowest free context.
@@ -375,7 +346,7 @@ impl Engine {
         let (program, timing) = (around.program, self.timing);
         let context = &mut self.contexts[usize::from(number)];
         context.take(id, record, program.entry, program.budget, timing.window, timing.far_lines);
-        self.incoming.push(Timed { at, context: number, what: Wait::Transfer });
+        self.incoming.push(at, (number, Wait::Transfer));
         self.waits[Wait::Transfer as usize] += 1;
         if T::ON {
             let vcpu = around.packets.get(id).vcpu;
@@ -387,18 +358,18 @@ impl Engine {
     #[inline(never)]
     fn leave<T: Trace>(&mut self, cycle: u64, number: u8, leave: Leave, around: &mut Around<'_, T>) {
         match leave {
-            Leave::Ready => self.ready.push(number),
+            Leave::Ready => self.ready.push(cycle, number),
             Leave::Map => self.waits[Wait::Map as usize] += 1,
             Leave::Lines => {
                 let at = cycle + self.timing.packet_store;
-                self.fetching.push(Timed { at, context: number, what: () });
+                self.fetching.push(at, number);
                 self.event = self.event.min(at);
                 self.waits[Wait::Lines as usize] += 1;
             }
             Leave::Adjust(written) => {
                 self.send_out(cycle, u32::from(written));
                 let at = cycle + self.timing.adjust;
-                self.adjusting.push(Timed { at, context: number, what: () });
+                self.adjusting.push(at, number);
                 self.event = self.event.min(at);
                 self.waits[Wait::Adjust as usize] += 1;
             }
@@ -413,12 +384,12 @@ impl Engine {
         let port = &mut around.map.ports[usize::from(id)];
         if std::mem::take(&mut port.reads) {
             // The value window is filled; the refused word is issued again.
-            self.ready.push(number);
+            self.ready.push(cycle, number);
             return;
         }
         let word = around.program.ops.get(usize::from(context.pc));
         match word.and_then(|op| execute::resume(op, port.answer, context)) {
-            None => self.ready.push(number),
+            None => self.ready.push(cycle, number),
             Some(value) => {
                 context.retval = value;
                 self.end(cycle, number, around);
@@ -440,7 +411,7 @@ impl Engine {
             self.done(cycle, number, around);
         } else {
             let at = self.send_out(cycle, lines);
-            self.outgoing.push(Timed { at, context: number, what: () });
+            self.outgoing.push(at, number);
             self.event = self.event.min(at);
         }
     }
@@ -485,7 +456,7 @@ impl Engine {
             return self.fault(number, FaultCause::BadCodeAddress);
         };
         let map = &mut *around.map;
-        let outcome = execute::execute(op, context, &mut map.ports[usize::from(id)], &map.table.infos, cycle);
+        let outcome = execute::execute::<false>(op, context, &mut map.ports[usize::from(id)], &map.table.infos, cycle);
         let leaves = cycle + self.timing.depth;
         let engine = self.number as u8;
         if let Some(credit) = outcome.posted {
@@ -513,7 +484,7 @@ impl Engine {
         context.words += 1;
         self.counters.words += 1;
         if let Some(at) = where_at {
-            around.trace.event(Event::Retired { at, registers: &context.registers });
+            around.trace.event(Event::Retired { at, registers: context.registers() });
         }
         if FAST && !T::ON && leave == Leave::Ready {
             let left = context.deadline - cycle;
@@ -556,10 +527,10 @@ fn run_ahead(
     let mut ends = false;
     while u64::from(ahead) < limit {
         let Some(op) = program.get(usize::from(context.pc)) else { break };
-        if op.units & unit::SHARED != 0 {
+        if op.shared {
             break;
         }
-        match execute::execute(op, context, port, &map.table.infos, cycle).then {
+        match execute::execute::<true>(op, context, port, &map.table.infos, cycle).then {
             Then::Next => ahead += 1,
             Then::Exit(value) => {
                 context.retval = value;

@@ -233,7 +233,9 @@ fn random_program(seed: u64) -> Vec<Insn> {
     let mut rng = Rng(seed);
     let mut insns = prologue(64);
     for (n, reg) in REGS.into_iter().enumerate() {
-        insns.push(load(Size::B8, reg, R5, 8 * n as i16));
+        // Narrow loads give the compiler's facts something to say.
+        let size = rng.pick(&[Size::B1, Size::B2, Size::B4, Size::B8, Size::B8]);
+        insns.push(load(size, reg, R5, 8 * n as i16));
     }
     let length = 8 + rng.below(40);
     let end = insns.len() + length;

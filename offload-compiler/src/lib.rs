@@ -31,5 +31,6 @@ pub mod schedule;
 pub mod select;
 #[cfg(test)]
 mod testing;
+pub mod verify;
 
 pub use pipeline::{CompileOptions, Compiled, compile};

@@ -49,25 +49,44 @@ fn parse(text: &str) -> Vec<Theirs> {
     objects
 }
 
-/// Runs the oracle, or says why it cannot.
-fn ask(objects: &[PathBuf]) -> Result<Vec<Theirs>, String> {
-    let folder = std::env::temp_dir().join(format!("offwire-libbpf-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
-    let binary = folder.join("oracle");
-    let source = manifest().join("tests/oracle/libbpf.c");
+/// A folder that goes away with the value.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("offwire-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        Scratch(folder)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// Builds and runs an oracle, or says why it cannot.
+fn run(name: &str, arguments: &[PathBuf]) -> Result<String, String> {
+    let scratch = Scratch::new(name);
+    let binary = scratch.0.join("oracle");
+    let source = manifest().join("tests/oracle").join(name).with_extension("c");
     let built = Command::new("cc").arg("-o").arg(&binary).arg(source).arg("-lbpf").output();
     let answer = match built {
-        Ok(output) if output.status.success() => Command::new(&binary).args(objects).output(),
+        Ok(output) if output.status.success() => Command::new(&binary).args(arguments).output(),
         Ok(_) => Err(std::io::Error::other("cc cannot build it; libbpf-dev is missing?")),
         Err(error) => Err(error),
     };
-    let _ = std::fs::remove_dir_all(&folder);
     let answer = answer.map_err(|error| error.to_string())?;
     match answer.status.code() {
-        Some(0) => Ok(parse(&String::from_utf8(answer.stdout).unwrap())),
+        Some(0) => Ok(String::from_utf8(answer.stdout).unwrap()),
         Some(77) => Err("bpf(2) is not permitted".to_owned()),
         _ => panic!("the oracle failed: {}", String::from_utf8_lossy(&answer.stderr)),
     }
+}
+
+fn ask(objects: &[PathBuf]) -> Result<Vec<Theirs>, String> {
+    run("libbpf", objects).map(|text| parse(&text))
 }
 
 #[test]
@@ -107,4 +126,51 @@ fn programs_are_what_libbpf_makes_of_them() {
         }
     }
     assert!(compared > 8, "only {compared} programs were compared");
+}
+
+/// The kernel takes the BTF of every object, and a program with a callback with the types of its functions; without them, or
+/// with those of another function, it would not.
+#[test]
+fn the_kernel_takes_btf_and_types_of_functions() {
+    let scratch = Scratch::new("btf-files");
+    let mut arguments = Vec::new();
+    let mut write = |name: String, bytes: &[u8]| {
+        let path = scratch.0.join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path
+    };
+    for (n, path) in objects().iter().enumerate() {
+        let object = load(&std::fs::read(path).unwrap(), &LoadOptions::default()).unwrap();
+        assert!(!object.btf.is_empty(), "{}", path.display());
+        arguments.extend([write(format!("{n}.btf"), &object.btf), "-".into(), "-".into()]);
+    }
+    let object = load(&std::fs::read(manifest().join("tests/objects/callback.o")).unwrap(), &LoadOptions::default());
+    let object = object.unwrap();
+    let program = object.program(Some("xdp_sum")).unwrap();
+    assert_eq!(program.func_info.len(), 2);
+    let records = |swapped: bool| -> Vec<u8> {
+        let mut types: Vec<u32> = program.func_info.iter().map(|(_, ty)| ty.0).collect();
+        if swapped {
+            types.reverse();
+        }
+        let pairs = program.func_info.iter().zip(types);
+        pairs.flat_map(|((insn, _), ty)| [insn.0.to_le_bytes(), ty.to_le_bytes()].concat()).collect()
+    };
+    let btf = write("callback.btf".into(), &object.btf);
+    let slots = write("callback.slots".into(), &program.raw.concat());
+    let right = write("callback.right".into(), &records(false));
+    let wrong = write("callback.wrong".into(), &records(true));
+    arguments.extend([btf.clone(), slots.clone(), right, btf, slots, wrong]);
+    let answer = match run("btf", &arguments) {
+        Ok(answer) => answer,
+        Err(reason) => {
+            eprintln!("SKIP host: BTF for the kernel: {reason}");
+            return;
+        }
+    };
+    let lines: Vec<&str> = answer.lines().collect();
+    let (last, others) = lines.split_last().unwrap();
+    assert_eq!(lines.len(), arguments.len() / 3);
+    assert!(others.iter().all(|line| *line == "ok"), "{answer}");
+    assert!(last.contains("error"), "the kernel does not look at the types of functions");
 }

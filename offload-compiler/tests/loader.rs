@@ -293,7 +293,7 @@ fn each_damage_has_its_code() {
     // Two functions in one place.
     let mut bytes = read("maps.o");
     let table = place(&bytes, ".symtab");
-    let function = table.clone().step_by(24).filter(|at| bytes[at + 4] & 15 == 2).last().unwrap();
+    let function = table.step_by(24).rfind(|at| bytes[at + 4] & 15 == 2).unwrap();
     bytes[function + 16] += 8;
     assert_eq!(load(&bytes, &LoadOptions::default()).unwrap_err().code.to_string(), "OW0102");
 }

@@ -231,8 +231,13 @@ impl MapUnit {
         if !due.is_empty() || self.index_waiting | self.value_waiting != 0 {
             self.last = cycle + 1;
         }
-        if due.len() > 1 {
-            due.sort_by_key(Event::order);
+        // A few at most, and stable.
+        for at in 1..due.len() {
+            let mut at = at;
+            while at > 0 && due[at - 1].order() > due[at].order() {
+                due.swap(at - 1, at);
+                at -= 1;
+            }
         }
         for event in due.drain(..) {
             self.happen(cycle, event, arrived, trace);
@@ -260,8 +265,9 @@ impl MapUnit {
         match event {
             Event::Swap { bank, id } => {
                 let port = &self.ports[usize::from(id)];
-                if let Some(index) = &mut self.table.contents[usize::from(port.slot)].index {
-                    index.swap(port.hash, &port.key, port.element);
+                let contents = &mut self.table.contents[usize::from(port.slot)];
+                if let Some(index) = &mut contents.index {
+                    index.swap(&mut contents.elements, port.hash, &port.key, port.element);
                 }
                 self.index_banks[usize::from(bank)].free = cycle;
                 self.note_update(cycle, id, 0, trace);
@@ -326,7 +332,7 @@ impl MapUnit {
         let port = &mut self.ports[usize::from(id)];
         let slot = port.slot;
         let info = self.table.infos[usize::from(slot)];
-        let key = load(&port.key, 4, false) as u32;
+        let key = load(&port.key, 4) as u32;
         let inside = key < info.max_entries;
         if inside {
             port.element = if info.kind.is_per_cpu() { key * self.timing.vcpus + u32::from(port.vcpu) } else { key };
@@ -381,11 +387,12 @@ impl MapUnit {
         self.counters.index_wait_cycles += cycle - since;
         let port = &mut self.ports[usize::from(id)];
         let slot = port.slot;
-        let Some(index) = &mut self.table.contents[usize::from(slot)].index else { return };
+        let contents = &mut self.table.contents[usize::from(slot)];
+        let Some(index) = &mut contents.index else { return };
         let beats = u64::from(port.key.len() as u32).div_ceil(u64::from(self.timing.bank_bytes));
         let found = match port.op {
-            RequestOp::Delete => index.remove(port.hash, &port.key),
-            _ => index.find(port.hash, &port.key),
+            RequestOp::Delete => index.remove(&mut contents.elements, port.hash, &port.key),
+            _ => index.find(&contents.elements, port.hash, &port.key),
         };
         let walked = cycle + u64::from(found.probes - 1) * beats;
         let ready = walked + self.timing.index;
@@ -417,7 +424,7 @@ impl MapUnit {
                 let taken = match (op, found.element) {
                     (RequestOp::UpdateNoExist, Some(_)) => Err(errno::EXIST),
                     (RequestOp::UpdateExist, None) => Err(errno::NOENT),
-                    (_, element) => index.reserve(element.is_none()).ok_or(errno::TOOBIG),
+                    (_, element) => index.reserve(&contents.elements, element.is_none()).ok_or(errno::TOOBIG),
                 };
                 match taken {
                     Ok(element) => {
@@ -455,7 +462,7 @@ impl MapUnit {
                 let at = self.ports[usize::from(id)].wanted;
                 let value_size = self.table.infos[usize::from(at.slot)].value_size;
                 let len = (value_size - at.offset).min(self.timing.window);
-                let value = self.table.contents[usize::from(at.slot)].value(at.element, value_size);
+                let value = self.table.contents[usize::from(at.slot)].elements.value(at.element, value_size);
                 let bytes = &value[at.offset as usize..(at.offset + len) as usize];
                 self.ports[usize::from(id)].window.fill(at, bytes);
                 self.counters.value_reads += 1;
@@ -468,7 +475,10 @@ impl MapUnit {
             Job::Write { id, index_bank } => {
                 let port = &self.ports[usize::from(id)];
                 let size = port.value.len() as u32;
-                self.table.contents[usize::from(port.slot)].value_mut(port.element, size).copy_from_slice(&port.value);
+                self.table.contents[usize::from(port.slot)]
+                    .elements
+                    .value_mut(port.element, size)
+                    .copy_from_slice(&port.value);
                 let beats = self.lines(0, size);
                 match index_bank {
                     Some(bank) => self.events.push(cycle + beats, Event::Swap { bank, id }),
@@ -488,7 +498,7 @@ impl MapUnit {
                 let at = from.unwrap_or_default();
                 let size = into.len() as u32;
                 let value_size = self.table.infos[usize::from(at.slot)].value_size;
-                let value = self.table.contents[usize::from(at.slot)].value(at.element, value_size);
+                let value = self.table.contents[usize::from(at.slot)].elements.value(at.element, value_size);
                 into.copy_from_slice(&value[at.offset as usize..(at.offset + size) as usize]);
                 self.counters.value_reads += 1;
                 self.note_read(cycle, id, at, size, trace);
@@ -504,7 +514,7 @@ impl MapUnit {
     /// A posted write takes effect. Returns the cycles that the bank is busy with it; an add reads first, so it takes twice as many.
     fn write_posted<T: Trace>(&mut self, cycle: u64, posted: &Posted, trace: &mut T) -> u64 {
         let value_size = self.table.infos[usize::from(posted.slot)].value_size;
-        let value = self.table.contents[usize::from(posted.slot)].value_mut(posted.element, value_size);
+        let value = self.table.contents[usize::from(posted.slot)].elements.value_mut(posted.element, value_size);
         let (mut low, mut high) = (u32::MAX, 0);
         for (offset, size, operand) in posted.parts {
             if size > 0 {
@@ -513,7 +523,7 @@ impl MapUnit {
                 let bytes = &mut value[offset as usize..];
                 let new = match posted.kind {
                     PostedKind::Store => operand,
-                    PostedKind::Add32 | PostedKind::Add64 => load(bytes, size, false).wrapping_add(operand),
+                    PostedKind::Add32 | PostedKind::Add64 => load(bytes, size).wrapping_add(operand),
                 };
                 store(bytes, size, new);
             }
@@ -568,7 +578,7 @@ impl MapUnit {
     fn note_read<T: Trace>(&self, cycle: u64, id: ContextId, at: ValueAddress, len: u32, trace: &mut T) {
         if T::ON {
             let port = &self.ports[usize::from(id)];
-            let value = self.table.contents[usize::from(at.slot)].value(at.element, at.offset + len);
+            let value = self.table.contents[usize::from(at.slot)].elements.value(at.element, at.offset + len);
             let op = SharedOp::Read { element: at.element, offset: at.offset, bytes: &value[at.offset as usize..] };
             trace.event(trace::Event::Shared { cycle, seq: port.seq, vcpu: port.vcpu, map: at.slot, op });
         }

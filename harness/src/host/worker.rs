@@ -6,7 +6,7 @@ use crate::{Entry, EntryValue, PacketIn, PacketOut};
 use offload_compiler::ebpf::MapIdx;
 use offload_compiler::object::Object;
 use offwire_diag::{Diagnostic, codes};
-use offwire_image::MapSpec;
+use offwire_image::{MapKind, MapSpec};
 use std::collections::BTreeMap;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
@@ -212,8 +212,8 @@ impl Worker {
         };
         map_at(&self.loaded.maps, map)?.update(&entry.key, &value).map_err(|error| {
             refuse(match error.raw_os_error() {
-                Some(libc::E2BIG) if spec.kind == offwire_image::MapKind::Array || spec.key_size == 4 => {
-                    format!("E2BIG: it is full with {} entries, or the index is not below that", spec.max_entries)
+                Some(libc::E2BIG) if matches!(spec.kind, MapKind::Array | MapKind::PercpuArray) => {
+                    format!("E2BIG: the index is not below {}", spec.max_entries)
                 }
                 Some(libc::E2BIG) => format!("E2BIG: it is full with {} entries", spec.max_entries),
                 Some(libc::EPERM) => "EPERM: the map is read-only".into(),

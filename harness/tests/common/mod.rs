@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
 
 use offload_compiler::ebpf::{AluOp, Cond, Imm64, Insn, InsnIdx, MapIdx, Operand, Reg, Size, Width, encode};
+use offload_compiler::facts;
 use offload_compiler::object::{Map, Object, Program};
 use offwire_harness::host::{self, Host};
 use offwire_harness::reference::Ref;
@@ -74,11 +75,11 @@ pub fn object(insns: &[Insn], maps: &[MapSpec]) -> Object {
         section: "xdp".into(),
         insns: insns.to_vec(),
         raw,
-        lines: Vec::new(),
         functions: vec![(InsnIdx(0), "test".into())],
+        ..Program::default()
     };
-    let maps = maps.iter().map(|spec| Map { spec: spec.clone(), key_type: None, value_type: None }).collect();
-    Object { programs: vec![program], maps, license: "Dual MIT/GPL".into(), refused: Vec::new(), warnings: Vec::new() }
+    let maps = maps.iter().cloned().map(Map::from).collect();
+    Object { programs: vec![program], maps, license: "Dual MIT/GPL".into(), ..Object::default() }
 }
 
 pub fn packet(bytes: &[u8]) -> PacketIn {
@@ -104,11 +105,12 @@ pub fn host(object: &Object) -> Host {
     })
 }
 
-/// Runs the packets through both and compares return value, bytes and all maps after each.
+/// Runs the packets through both and compares return value, bytes and all maps after each. The interpreter asserts all facts.
 pub fn same(what: &str, insns: &[Insn], maps: &[MapSpec], packets: &[PacketIn]) {
     let object = object(insns, maps);
     let mut kernel = host(&object);
-    let mut reference = Ref::new(&object, 0).expect("the interpreter takes the program");
+    let facts = facts::analyze(&object, &object.programs[0]).unwrap_or_else(|d| panic!("{what}: {d}"));
+    let mut reference = Ref::new(&object, 0).expect("the interpreter takes the program").with_facts(&facts);
     for packet in packets {
         let ours = reference.run(packet).unwrap_or_else(|d| panic!("{what}: {d}"));
         let theirs = kernel.run(packet).unwrap_or_else(|d| panic!("{what}: {d}"));

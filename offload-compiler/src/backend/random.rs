@@ -29,6 +29,11 @@ impl Rng {
     }
 }
 
+/// How many seeds to try: `OFFWIRE_SEEDS` or that many.
+pub(super) fn seeds(usual: u64) -> u64 {
+    std::env::var("OFFWIRE_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
+}
+
 /// The maps that random functions use.
 pub(crate) fn maps() -> Vec<MapSpec> {
     let map = |name: &str, kind, key_size, value_size, max_entries| MapSpec {

@@ -45,8 +45,7 @@ fn same(func: &Func, made: &Generated, seed: u64, packets: u64) -> (u64, u64) {
 
 #[test]
 fn words_do_what_the_ir_says() {
-    let seeds = std::env::var("OFFWIRE_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(400);
-    for seed in 0..seeds {
+    for seed in 0..random::seeds(400) {
         let func = random::function(seed, 10 + (seed % 90) as u32);
         assert_eq!(check(&func), Ok(()), "seed {seed}\n{}", print(&func));
         same(&func, &compile(&func), seed, 12);

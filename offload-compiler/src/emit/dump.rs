@@ -10,7 +10,7 @@ use std::fmt::Write;
 pub fn dump(image: &Image, program: Option<&Program>) -> String {
     let mut out = String::new();
     let _ = writeln!(out, "; {}: {} words, profile {}", image.name, image.words.len(), image.profile);
-    if !(image.entry.0 == 0) {
+    if image.entry.0 != 0 {
         let _ = writeln!(out, "; entry at {}", image.entry.0);
     }
     let mut last = None;

@@ -57,8 +57,8 @@ impl Packet {
         &self.buffer[self.head..]
     }
 
-    #[cfg(test)]
-    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+    /// The same, to change them.
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
         &mut self.buffer[self.head..]
     }
 

@@ -268,11 +268,16 @@ impl Linker<'_> {
     /// Decodes and adds lines.
     fn finish(&self, main: FuncIdx, build: Build, budget: &mut Budget) -> Result<Program, Diagnostic> {
         let (function, section) = self.function(main)?;
-        let (mut lines, mut functions) = (Vec::new(), Vec::new());
+        let (mut lines, mut functions, mut func_info) = (Vec::new(), Vec::new(), Vec::new());
         for placed in &build.placed {
             let (function, section) = self.function(placed.function)?;
             functions.push((InsnIdx(placed.start), function.name.to_owned()));
+            let ty = self.debug.function_at(section.name, function.range.start);
+            func_info.extend(ty.map(|ty| (InsnIdx(placed.start), ty)));
             self.debug.append(&mut lines, section.name, function.range.clone(), placed.start, budget)?;
+        }
+        if func_info.len() != functions.len() {
+            func_info.clear();
         }
         let mut program = Program {
             name: function.name.to_owned(),
@@ -281,6 +286,7 @@ impl Linker<'_> {
             raw: build.raw,
             lines,
             functions,
+            func_info,
         };
         program.insns = decode(&program.raw).map_err(|error| {
             Diagnostic::error(code::BAD_INSTRUCTION, error.to_string()).with_span(program.span(error.at))

@@ -7,6 +7,7 @@ use super::lines::Debug;
 use super::link::Linker;
 use super::maps::MapTable;
 use super::{Object, Refused, data, set};
+use crate::btf::fixup::{Layout, for_kernel};
 use offwire_diag::{Diagnostic, codes::object as code};
 use std::collections::BTreeMap;
 
@@ -78,7 +79,37 @@ pub fn load(bytes: &[u8], options: &LoadOptions) -> Result<Object, Diagnostic> {
             None => no_program(&warnings),
         });
     }
-    Ok(Object { programs, refused, maps: table.maps, license: license(&elf), warnings })
+    let layout = SectionLayout::new(&elf, &globals);
+    let btf = debug.btf.as_ref().zip(contents(".BTF")).and_then(|(btf, bytes)| for_kernel(bytes, btf, &layout));
+    let btf = btf.unwrap_or_default();
+    Ok(Object { programs, refused, maps: table.maps, license: license(&elf), warnings, btf })
+}
+
+/// Sections and symbols, as BTF asks for them.
+struct SectionLayout<'e, 'a> {
+    sections: BTreeMap<&'a str, (SectionIdx, u64)>,
+    symbols: &'e BTreeMap<(SectionIdx, &'a str), u64>,
+}
+
+impl<'e, 'a> SectionLayout<'e, 'a> {
+    fn new(elf: &Elf<'a>, symbols: &'e BTreeMap<(SectionIdx, &'a str), u64>) -> Self {
+        let mut sections = BTreeMap::new();
+        for (index, section) in elf.enumerate() {
+            sections.entry(section.name).or_insert((index, section.size));
+        }
+        SectionLayout { sections, symbols }
+    }
+}
+
+impl Layout for SectionLayout<'_, '_> {
+    fn size(&self, section: &str) -> Option<u32> {
+        u32::try_from(self.sections.get(section)?.1).ok()
+    }
+
+    fn offset(&self, section: &str, variable: &str) -> Option<u32> {
+        let (index, _) = self.sections.get(section)?;
+        self.symbols.get(&(*index, variable)).and_then(|&offset| u32::try_from(offset).ok())
+    }
 }
 
 fn no_program(warnings: &[Diagnostic]) -> Diagnostic {

@@ -136,7 +136,7 @@ fn define(
     };
     check(&spec).map_err(|reason| bad(name, reason))?;
     let mut copy = |id: Option<TypeId>| -> Option<TypeRef> { tree(btf, id?, &mut budget.types) };
-    Ok(Map { key_type: copy(def.key), value_type: copy(def.value), spec })
+    Ok(Map { key_type: copy(def.key), value_type: copy(def.value), ..Map::from(spec) })
 }
 
 fn take_field(

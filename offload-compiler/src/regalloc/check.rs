@@ -86,7 +86,7 @@ fn step(code: &Code, allocated: &Allocated, word: &AWord, state: Places) -> Resu
         }
         Origin::Word(home) => {
             let vword = code.words.get(home.at()).ok_or("it comes from no word")?;
-            word_ways(code, allocated, vword, word, state)
+            word_ways(code, allocated, vword, word, &state)
         }
     }
 }
@@ -101,7 +101,7 @@ fn word_ways(
     allocated: &Allocated,
     vword: &VWord,
     word: &AWord,
-    state: Places,
+    state: &Places,
 ) -> Result<Vec<(WordId, Places)>, String> {
     same_fields(&vword.word, &word.word)?;
     let ports = [word.word.ra, word.word.rb, word.word.rc];
@@ -117,7 +117,7 @@ fn word_ways(
             _ => return Err("a read port differs".into()),
         }
     }
-    let written = write(vword, &word.word, &state);
+    let written = write(vword, &word.word, state);
     let mut answered = written.clone();
     if let Some(answer) = vword.answer {
         answered.iter_mut().for_each(|set| set.retain(|reg| *reg != answer));
@@ -132,7 +132,7 @@ fn word_ways(
         Ok::<(), &'static str>(())
     };
     if vword.word.g_en {
-        way(vword.t2, word.t2, &state)?;
+        way(vword.t2, word.t2, state)?;
     }
     if vword.word.c1_op != CmpOp::Never {
         way(vword.t1, word.t1, &written)?;

@@ -4,11 +4,13 @@
 //! into one word, unit by unit; [`list`] fills word after word, the operations with the longest way to the end first; [`fill`]
 //! writes the words down over virtual registers. The result is [`Code`].
 
+mod check;
 mod code;
 mod fill;
 mod graph;
 mod list;
 mod slots;
 
+pub use check::{Wrong, check};
 pub use code::{Code, Read, Target, VReg, VWord, WordId};
 pub use list::{Bans, Unschedulable, schedule};

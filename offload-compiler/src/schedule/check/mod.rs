@@ -1,0 +1,69 @@
+//! Proves a schedule: symbolic execution of each trace, once as the IR has it and once as the words do it. Shares nothing with
+//! selection, dependence graph and scheduler; knows only the IR and the contract of a word.
+//!
+//! Both sides name values by how they come about ([`symbols`]); a load's name holds all effects before it that may have changed what
+//! it reads. On each way out of the words there must be a branch of the IR with the same condition and target, in the same order
+//! (branches that end the packet alike may change places); with the same effects done before it, except stores that nobody can read any
+//! more and lookups; and with every register that the target reads holding the value that the IR says. Effects that may conflict
+//! must stand in program order. Loads above a check must be such that they cannot fault.
+
+mod program;
+mod symbols;
+mod words;
+
+use super::code::Code;
+use crate::ir::{Block, Cfg, Func, Mem, Op};
+use crate::regalloc::Liveness;
+use offwire_isa::Space;
+
+/// What is wrong with a schedule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wrong {
+    /// The trace.
+    pub head: Block,
+    /// One sentence.
+    pub what: String,
+}
+
+/// Checks the words of all traces of a prepared function. `sizes`: bytes of key and value by map.
+///
+/// # Errors
+/// The first thing that could not be proved.
+pub fn check(func: &Func, regions: &[Vec<Block>], code: &Code, sizes: &[(u32, u32)]) -> Result<(), Wrong> {
+    let constants = crate::select::constants(func);
+    let live = Liveness::new(code);
+    let reads_stack = stack_readers(func);
+    for blocks in regions {
+        let Some(&head) = blocks.first() else { continue };
+        let mut symbols = symbols::Symbols::new(sizes);
+        program::Walk::run(func, &constants, &mut symbols, blocks)
+            .and_then(|program| words::Walk::run(code, head, &live, &reads_stack, &mut symbols, &program, func.values))
+            .map_err(|what| Wrong { head, what })?;
+    }
+    Ok(())
+}
+
+/// By block: may the program's own memory be read from there on?
+fn stack_readers(func: &Func) -> Vec<bool> {
+    let own = |mem: &Mem| matches!(mem.space, Space::Stack | Space::Scratch);
+    let mut reads: Vec<bool> = Vec::with_capacity(func.blocks.len());
+    for block in &func.blocks {
+        reads.push(block.insts.iter().any(|inst| match &inst.op {
+            Op::Load { mem, .. } => own(mem) && !(mem.space == Space::Scratch && mem.offset < 64),
+            Op::Lookup { key, .. } | Op::Delete { key, .. } => own(key),
+            Op::Update { key, value, .. } => own(key) || own(value),
+            _ => false,
+        }));
+    }
+    // Backwards along all edges, from every block that reads.
+    let cfg = Cfg::new(func);
+    let mut work: Vec<Block> = func.block_ids().filter(|block| reads[block.at()]).collect();
+    while let Some(block) = work.pop() {
+        for from in &cfg.preds[block.at()] {
+            if !std::mem::replace(&mut reads[from.at()], true) {
+                work.push(*from);
+            }
+        }
+    }
+    reads
+}
