@@ -56,10 +56,7 @@ fn maps() -> Vec<Map> {
         map("cpu", MapKind::PercpuArray, 4, 16, 2),
         rodata,
     ];
-    specs
-        .into_iter()
-        .map(|spec| Map { spec, key_type: None, value_type: None, inner: None, initial: Vec::new() })
-        .collect()
+    specs.into_iter().map(Map::from).collect()
 }
 
 /// An object with one program of about so many steps.
@@ -75,23 +72,8 @@ pub fn object(seed: u64, steps: u32) -> Object {
     let mut functions = vec![(InsnIdx(0), "prog".to_string())];
     functions.extend(made.calls.iter().map(|(_, at)| *at).take(1).map(|at| (InsnIdx(at as u32), "local".to_string())));
     let raw = encode(&insns).expect("what is made here encodes");
-    let program = Program {
-        name: "prog".into(),
-        section: "xdp".into(),
-        insns,
-        raw,
-        lines: Vec::new(),
-        functions,
-        func_info: Vec::new(),
-    };
-    Object {
-        programs: vec![program],
-        maps: maps(),
-        license: "GPL".into(),
-        warnings: Vec::new(),
-        refused: Vec::new(),
-        btf: Vec::new(),
-    }
+    let program = Program { name: "prog".into(), section: "xdp".into(), insns, raw, functions, ..Program::default() };
+    Object { programs: vec![program], maps: maps(), license: "GPL".into(), ..Object::default() }
 }
 
 fn mov(dst: Reg, imm: i32) -> Insn {
