@@ -59,6 +59,11 @@ pub fn load(args: &ProgramArgs) -> Result<Object, Failure> {
             .ok_or_else(|| Failure::usage(codes::cli::USAGE, format!("--set wants VAR=VALUE, not {assignment:?}")))?;
         options.set.push((name.to_owned(), value.to_owned()));
     }
+    for assignment in &args.map_entries {
+        let wanted = || Failure::usage(codes::cli::USAGE, format!("--map-entries wants NAME=N, not {assignment:?}"));
+        let (name, entries) = assignment.split_once('=').ok_or_else(wanted)?;
+        options.map_entries.push((name.to_owned(), entries.parse().map_err(|_| wanted())?));
+    }
     object::load(&bytes, &options).map_err(in_file(&args.object))
 }
 

@@ -253,9 +253,7 @@ impl Linker<'_> {
     fn no_target(&self, symbol: &Symbol<'_>, section: &Section<'_>) -> Diagnostic {
         let name = symbol.name;
         match section.name {
-            "maps" => Diagnostic::error(code::LEGACY_MAPS, format!("map `{name}` has a legacy definition"))
-                .with_reason("it stands in section `maps`, without BTF")
-                .with_help("define it in section `.maps`"),
+            "maps" => unresolved(format!("no legacy map definition stands at the place of `{name}`")),
             ".maps" if self.debug.btf.is_none() => {
                 Diagnostic::error(code::NO_BTF, format!("map `{name}` cannot be read: the object has no BTF"))
                     .with_help("build it with `clang -g`; strip it with `llvm-strip -g` at most")

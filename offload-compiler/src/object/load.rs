@@ -5,7 +5,7 @@ use super::elf::{Elf, Place, SectionIdx};
 use super::functions::{Functions, Role, role, warn_of_others};
 use super::lines::Debug;
 use super::link::Linker;
-use super::maps::MapTable;
+use super::maps::{MapTable, Source};
 use super::{Object, Refused, data, set};
 use crate::btf::fixup::{Layout, for_kernel};
 use offwire_diag::{Diagnostic, codes::object as code};
@@ -17,6 +17,8 @@ pub struct LoadOptions {
     /// `--set VARIABLE=VALUE`: initial values of global variables, in the order given. Integers in decimal or 0x hexadecimal,
     /// `true` and `false` for bools, names of enumerators for enums.
     pub set: Vec<(String, String)>,
+    /// `--map-entries NAME=N`: `max_entries` of maps, instead of what the object says. Checked as if it stood there.
+    pub map_entries: Vec<(String, u32)>,
 }
 
 /// Loads an ELF object.
@@ -38,15 +40,18 @@ pub fn load(bytes: &[u8], options: &LoadOptions) -> Result<Object, Diagnostic> {
             globals.entry((section, symbol.name)).or_insert(symbol.value);
         }
     }
+    let functions = Functions::collect(&elf)?;
+    let entries = options.map_entries.iter().map(|(name, entries)| (name.as_str(), *entries)).collect();
+    let source =
+        Source { elf: &elf, btf: debug.btf.as_ref(), symbols: &globals, functions: &functions, entries: &entries };
     let mut table = MapTable::default();
-    table.collect_defined(&elf, debug.btf.as_ref(), &globals, &mut budget)?;
+    table.collect(source, &mut budget)?;
     let variables = data::collect(&elf, debug.btf.as_ref(), &globals, &mut table, &mut budget)?;
     set::apply(&options.set, debug.btf.as_ref(), &variables, &mut table)?;
 
-    let functions = Functions::collect(&elf)?;
     let linker = Linker { elf: &elf, functions: &functions, debug: &debug, maps: &table };
     let (mut programs, mut refused) = (Vec::new(), Vec::new());
-    let candidates = functions.programs(&elf);
+    let candidates = functions.programs();
     if candidates.len() > MAX_PROGRAMS {
         let message = format!("the object has {} XDP programs, more than {MAX_PROGRAMS}", candidates.len());
         return Err(Diagnostic::error(code::OBJECT_TOO_LARGE, message));

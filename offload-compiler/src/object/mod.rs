@@ -7,17 +7,21 @@
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::as_conversions)]
 
 mod budget;
+mod check;
 mod core_relo;
 mod data;
+mod define;
 mod dump;
 mod elf;
 mod functions;
+mod legacy;
 mod lines;
 mod link;
 mod load;
 mod maps;
 mod set;
 mod types;
+mod values;
 
 use crate::btf::TypeId;
 use crate::ebpf::{Insn, InsnIdx, MapIdx, Names, disasm};
