@@ -29,8 +29,8 @@ pub mod range;
 pub mod regalloc;
 pub mod schedule;
 pub mod select;
-pub mod verify;
 #[cfg(test)]
 mod testing;
+pub mod verify;
 
 pub use pipeline::{CompileOptions, Compiled, compile};
