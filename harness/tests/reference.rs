@@ -78,7 +78,7 @@ fn accesses_outside_of_their_region() {
 #[test]
 fn pointers_from_before_adjust_head() {
     let body = vec![load(Size::B4, R6, R1, 0), mov(R2, 4), Insn::CallHelper { id: 44 }, load(Size::B1, R0, R6, 0)];
-    refused(&with_exit(body), code::REF_BOUNDS, "a packet pointer from before bpf_xdp_adjust_head");
+    refused(&with_exit(body), code::REF_BOUNDS, "a packet pointer from before the packet was adjusted");
 }
 
 #[test]
