@@ -7,8 +7,8 @@ use crate::counters::{Empty, Replay, SlotCounters};
 use crate::execute::{self, Then};
 use crate::fault::FaultCause;
 use crate::geometry::LINE;
-use crate::map::unit::{ContextId, MapUnit};
-use crate::op::{Goto, Op, unit};
+use crate::map::unit::{ContextId, ID_SHIFT, MapUnit};
+use crate::op::{Goto, Op};
 use crate::packets::{PacketId, Packets};
 use crate::ring::Ring;
 use crate::trace::{At, Event, Trace};
@@ -86,14 +86,6 @@ enum Wait {
     Map,
 }
 
-/// A context in one of the engine's FIFOs, with the cycle at which it leaves it.
-#[derive(Clone, Copy, Debug, Default)]
-struct Timed<T> {
-    at: u64,
-    context: u8,
-    what: T,
-}
-
 /// Latencies and widths; see the profile.
 #[derive(Clone, Copy, Debug)]
 struct Timing {
@@ -102,6 +94,7 @@ struct Timing {
     turn: u64,
     packet_store: u64,
     adjust: u64,
+    /// Logarithm of the bytes of the packet bus.
     bus: u32,
     window: u32,
     far_lines: u32,
@@ -114,18 +107,18 @@ pub(crate) struct Engine {
     first_id: ContextId,
     timing: Timing,
     ready: Ring<u8>,
-    pipe: Ring<Timed<Leave>>,
+    pipe: Ring<(u8, Leave)>,
     /// The next cycle at which one of the FIFOs below has something.
     event: u64,
     /// Packets on their way from the packet store to the in-port, in order.
-    arriving: Ring<Timed<PacketId>>,
+    arriving: Ring<PacketId>,
     /// Contexts whose missed lines are on that way, in order.
-    fetching: Ring<Timed<()>>,
+    fetching: Ring<u8>,
     /// Contexts that wait for the in-port, the packet unit, the answer port, the out-port; each in order.
-    incoming: Ring<Timed<Wait>>,
-    adjusting: Ring<Timed<()>>,
-    answered: Ring<Timed<()>>,
-    outgoing: Ring<Timed<()>>,
+    incoming: Ring<(u8, Wait)>,
+    adjusting: Ring<u8>,
+    answered: Ring<u8>,
+    outgoing: Ring<u8>,
     in_free: u64,
     answer_free: u64,
     out_free: u64,
@@ -148,13 +141,13 @@ impl Engine {
         let contexts = profile.contexts_per_engine;
         Engine {
             number,
-            first_id: number * contexts as u16,
+            first_id: number << ID_SHIFT,
             timing: Timing {
                 depth: u64::from(profile.pipeline_depth),
                 turn: u64::from(profile.pipeline_depth) + u64::from(contexts),
                 packet_store: u64::from(profile.packet_store_cycles.max(1)),
                 adjust: u64::from(profile.adjust_cycles.max(1)),
-                bus: profile.packet_bus_bytes.max(1),
+                bus: profile.packet_bus_bytes.ilog2(),
                 window: profile.packet_window_bytes,
                 far_lines: profile.far_lines,
             },
@@ -181,7 +174,7 @@ impl Engine {
     }
 
     fn id(&self, context: u8) -> ContextId {
-        self.first_id + ContextId::from(context)
+        self.first_id | ContextId::from(context)
     }
 
     /// Counts the empty slots up to `cycle` (not with it). Nothing has changed since the last event of the engine.
@@ -220,7 +213,7 @@ impl Engine {
 
     /// Cycles that so many bytes take on the packet bus.
     fn beats(&self, bytes: u32) -> u64 {
-        u64::from(bytes.div_ceil(self.timing.bus))
+        u64::from((bytes + (1 << self.timing.bus) - 1) >> self.timing.bus)
     }
 
     /// The in-port takes `bytes` that are there from `cycle` on. Returns when they are in their context.
@@ -245,7 +238,7 @@ impl Engine {
     /// A packet is dispatched to this engine at `cycle`. Returns the cycle at which it comes to the in-port.
     pub(crate) fn dispatch(&mut self, cycle: u64, id: PacketId) -> u64 {
         let at = cycle + self.timing.packet_store;
-        self.arriving.push(Timed { at, context: 0, what: id });
+        self.arriving.push(at, id);
         self.event = self.event.min(at);
         at
     }
@@ -255,7 +248,7 @@ impl Engine {
         let start = self.answer_free.max(cycle);
         self.counters.answer_wait_cycles += start - cycle;
         self.answer_free = start + u64::from(beats);
-        self.answered.push(Timed { at: self.answer_free, context: (id - self.first_id) as u8, what: () });
+        self.answered.push(self.answer_free, (id & ((1 << ID_SHIFT) - 1)) as u8);
         self.event = self.event.min(self.answer_free);
         self.answer_free
     }
@@ -267,21 +260,47 @@ impl Engine {
     pub(crate) fn run<T: Trace, const FAST: bool>(&mut self, due: u64, to: u64, around: &mut Around<'_, T>) -> u64 {
         let mut cycle = due;
         while cycle < to {
+            if FAST && self.ready.is_empty() {
+                cycle = self.rotate(cycle, to);
+                if cycle >= to {
+                    break;
+                }
+            }
             cycle = self.cycle::<T, FAST>(cycle, around);
         }
         cycle
+    }
+
+    /// The short way while nothing happens but that contexts which have run ahead leave the pipe, find nobody ready before them
+    /// and enter it again. Returns the next cycle at which something happens.
+    #[inline(always)]
+    fn rotate(&mut self, cycle: u64, to: u64) -> u64 {
+        let end = self.event.min(to);
+        loop {
+            let at = self.pipe.due();
+            let (context, what) = self.pipe.first();
+            let ahead = &mut self.ahead[usize::from(context & 63)];
+            if at >= end || what != Leave::Ready || *ahead == 0 {
+                return cycle.max(at).min(self.event);
+            }
+            *ahead -= 1;
+            let ends = *ahead == 0 && self.ends & 1 << context != 0;
+            self.counters.empty[Empty::Pipeline as usize] += at - self.accounted;
+            self.accounted = at + 1;
+            self.counters.words += 1;
+            self.pipe.pop(at);
+            self.pipe.push(at + self.timing.depth, (context, if ends { Leave::Exit } else { Leave::Ready }));
+        }
     }
 
     /// One cycle. Returns the next at which something happens.
     #[inline(always)]
     fn cycle<T: Trace, const FAST: bool>(&mut self, cycle: u64, around: &mut Around<'_, T>) -> u64 {
         self.account(cycle);
-        while let Some(&Timed { at, context, what }) = self.pipe.front()
-            && at <= cycle
-        {
-            self.pipe.pop();
+        // One word enters the pipe in a cycle, so at most one leaves it.
+        if let Some((context, what)) = self.pipe.pop(cycle) {
             if what == Leave::Ready {
-                self.ready.push(context);
+                self.ready.push(cycle, context);
             } else {
                 self.leave(cycle, context, what, around);
             }
@@ -289,66 +308,47 @@ impl Engine {
         if self.event <= cycle {
             self.events(cycle, around);
         }
-        if let Some(context) = self.ready.pop() {
+        if let Some(context) = self.ready.pop(cycle) {
             let leave = self.issue::<T, FAST>(cycle, context, around);
-            self.pipe.push(Timed { at: cycle + self.timing.depth, context, what: leave });
+            self.pipe.push(cycle + self.timing.depth, (context, leave));
             self.accounted = cycle + 1;
         }
         if !self.ready.is_empty() {
             return cycle + 1;
         }
-        self.event.min(self.pipe.front().map_or(u64::MAX, |word| word.at))
+        self.event.min(self.pipe.due())
     }
 
     /// What the FIFOs give at `cycle`.
     #[inline(never)]
     fn events<T: Trace>(&mut self, cycle: u64, around: &mut Around<'_, T>) {
-        while let Some(&Timed { at, context, .. }) = self.answered.front()
-            && at <= cycle
-        {
-            self.answered.pop();
+        while let Some(context) = self.answered.pop(cycle) {
             self.waits[Wait::Map as usize] -= 1;
             self.wake(cycle, context, around);
         }
-        while let Some(&Timed { at, what, .. }) = self.arriving.front()
-            && at <= cycle
-        {
-            self.arriving.pop();
-            self.start(cycle, what, around);
+        while let Some(packet) = self.arriving.pop(cycle) {
+            self.start(cycle, packet, around);
         }
-        while let Some(&Timed { at, context, .. }) = self.fetching.front()
-            && at <= cycle
-        {
-            self.fetching.pop();
+        while let Some(context) = self.fetching.pop(cycle) {
             self.fetched(cycle, context);
         }
-        while let Some(&Timed { at, context, what }) = self.incoming.front()
-            && at <= cycle
-        {
-            self.incoming.pop();
-            self.waits[what as usize] -= 1;
-            self.ready.push(context);
+        while let Some((context, wait)) = self.incoming.pop(cycle) {
+            self.waits[wait as usize] -= 1;
+            self.ready.push(cycle, context);
         }
-        while let Some(&Timed { at, context, .. }) = self.adjusting.front()
-            && at <= cycle
-        {
-            self.adjusting.pop();
+        while let Some(context) = self.adjusting.pop(cycle) {
             self.waits[Wait::Adjust as usize] -= 1;
             self.wake(cycle, context, around);
         }
-        while let Some(&Timed { at, context, .. }) = self.outgoing.front()
-            && at <= cycle
-        {
-            self.outgoing.pop();
+        while let Some(context) = self.outgoing.pop(cycle) {
             self.done(cycle, context, around);
         }
-        let at = |timed: Option<u64>| timed.unwrap_or(u64::MAX);
-        self.event = at(self.answered.front().map(|timed| timed.at))
-            .min(at(self.arriving.front().map(|timed| timed.at)))
-            .min(at(self.fetching.front().map(|timed| timed.at)))
-            .min(at(self.incoming.front().map(|timed| timed.at)))
-            .min(at(self.adjusting.front().map(|timed| timed.at)))
-            .min(at(self.outgoing.front().map(|timed| timed.at)));
+        self.event = (self.answered.due())
+            .min(self.arriving.due())
+            .min(self.fetching.due())
+            .min(self.incoming.due())
+            .min(self.adjusting.due())
+            .min(self.outgoing.due());
     }
 
     /// Missed lines are at the in-port; changed ones make room for them.
@@ -358,7 +358,7 @@ impl Engine {
         let written = context.packet.fetch(context.miss);
         let at = self.take_in(cycle, lines * LINE);
         self.send_out(cycle, written);
-        self.incoming.push(Timed { at, context: number, what: Wait::Lines });
+        self.incoming.push(at, (number, Wait::Lines));
     }
 
     /// A packet is at the in-port and gets the lowest free context.
@@ -368,14 +368,14 @@ impl Engine {
         self.free &= !(1 << number);
         let record = around.packets.get_mut(id);
         let at = self.take_in(cycle, (record.out.bytes.len() as u32).min(self.timing.window));
-        let port = &mut around.map.ports[usize::from(self.first_id + ContextId::from(number))];
+        let port = &mut around.map.ports[usize::from(self.first_id | ContextId::from(number))];
         port.window.valid = false;
         port.seq = record.out.seq;
         port.vcpu = record.vcpu;
         let (program, timing) = (around.program, self.timing);
         let context = &mut self.contexts[usize::from(number)];
         context.take(id, record, program.entry, program.budget, timing.window, timing.far_lines);
-        self.incoming.push(Timed { at, context: number, what: Wait::Transfer });
+        self.incoming.push(at, (number, Wait::Transfer));
         self.waits[Wait::Transfer as usize] += 1;
         if T::ON {
             let vcpu = around.packets.get(id).vcpu;
@@ -387,18 +387,18 @@ impl Engine {
     #[inline(never)]
     fn leave<T: Trace>(&mut self, cycle: u64, number: u8, leave: Leave, around: &mut Around<'_, T>) {
         match leave {
-            Leave::Ready => self.ready.push(number),
+            Leave::Ready => self.ready.push(cycle, number),
             Leave::Map => self.waits[Wait::Map as usize] += 1,
             Leave::Lines => {
                 let at = cycle + self.timing.packet_store;
-                self.fetching.push(Timed { at, context: number, what: () });
+                self.fetching.push(at, number);
                 self.event = self.event.min(at);
                 self.waits[Wait::Lines as usize] += 1;
             }
             Leave::Adjust(written) => {
                 self.send_out(cycle, u32::from(written));
                 let at = cycle + self.timing.adjust;
-                self.adjusting.push(Timed { at, context: number, what: () });
+                self.adjusting.push(at, number);
                 self.event = self.event.min(at);
                 self.waits[Wait::Adjust as usize] += 1;
             }
@@ -413,12 +413,12 @@ impl Engine {
         let port = &mut around.map.ports[usize::from(id)];
         if std::mem::take(&mut port.reads) {
             // The value window is filled; the refused word is issued again.
-            self.ready.push(number);
+            self.ready.push(cycle, number);
             return;
         }
         let word = around.program.ops.get(usize::from(context.pc));
         match word.and_then(|op| execute::resume(op, port.answer, context)) {
-            None => self.ready.push(number),
+            None => self.ready.push(cycle, number),
             Some(value) => {
                 context.retval = value;
                 self.end(cycle, number, around);
@@ -440,7 +440,7 @@ impl Engine {
             self.done(cycle, number, around);
         } else {
             let at = self.send_out(cycle, lines);
-            self.outgoing.push(Timed { at, context: number, what: () });
+            self.outgoing.push(at, number);
             self.event = self.event.min(at);
         }
     }
@@ -485,11 +485,10 @@ impl Engine {
             return self.fault(number, FaultCause::BadCodeAddress);
         };
         let map = &mut *around.map;
-        let outcome = execute::execute(op, context, &mut map.ports[usize::from(id)], &map.table.infos, cycle);
+        let outcome = execute::execute::<false>(op, context, &mut map.ports[usize::from(id)], &map.table.infos, cycle);
         let leaves = cycle + self.timing.depth;
-        let engine = self.number as u8;
         if let Some(credit) = outcome.posted {
-            map.post(leaves, credit, engine, id);
+            map.post(leaves, credit, id);
         }
         let leave = match outcome.then {
             Then::Next => Leave::Ready,
@@ -498,13 +497,13 @@ impl Engine {
                 Leave::Exit
             }
             Then::Request { late } => {
-                map.request(leaves, late, engine, id);
+                map.request(leaves, late, id);
                 Leave::Map
             }
             Then::Adjust { written } => Leave::Adjust(written as u8),
             Then::Far => return self.refused(Replay::PacketLines, Leave::Lines, where_at, around.trace),
             Then::Value => {
-                map.read(leaves, engine, id);
+                map.read(leaves, id);
                 return self.refused(Replay::Value, Leave::Map, where_at, around.trace);
             }
             Then::Credit => return self.refused(Replay::Credit, Leave::Ready, where_at, around.trace),
@@ -513,12 +512,12 @@ impl Engine {
         context.words += 1;
         self.counters.words += 1;
         if let Some(at) = where_at {
-            around.trace.event(Event::Retired { at, registers: &context.registers });
+            around.trace.event(Event::Retired { at, registers: context.registers() });
         }
         if FAST && !T::ON && leave == Leave::Ready {
             let left = context.deadline - cycle;
             let limit = if left > AHEAD * self.timing.turn { AHEAD } else { (left - 1) / self.timing.turn };
-            let (ahead, ends) = run_ahead(context, map, id, &around.program.ops, cycle, limit);
+            let (ahead, ends) = run_ahead(context, map, id, &around.program.ops, limit);
             self.ahead[usize::from(number & 63)] = ahead;
             self.ends = self.ends & !(1 << number) | u64::from(ends) << number;
         }
@@ -543,23 +542,16 @@ impl Engine {
 /// Runs words that nobody else can see or delay ahead of their slots, at most `limit`: that many are issued before the deadline
 /// whatever the other contexts do. Returns how many, and whether the last one ended the packet.
 #[inline(always)]
-fn run_ahead(
-    context: &mut Context,
-    map: &mut MapUnit,
-    id: ContextId,
-    program: &[Op],
-    cycle: u64,
-    limit: u64,
-) -> (u8, bool) {
+fn run_ahead(context: &mut Context, map: &mut MapUnit, id: ContextId, program: &[Op], limit: u64) -> (u8, bool) {
     let port = &mut map.ports[usize::from(id)];
     let mut ahead = 0;
     let mut ends = false;
     while u64::from(ahead) < limit {
         let Some(op) = program.get(usize::from(context.pc)) else { break };
-        if op.units & unit::SHARED != 0 {
+        if op.shared {
             break;
         }
-        match execute::execute(op, context, port, &map.table.infos, cycle).then {
+        match execute::private(op, context, port, &map.table.infos) {
             Then::Next => ahead += 1,
             Then::Exit(value) => {
                 context.retval = value;

@@ -59,7 +59,7 @@ fn all_kinds() -> TypeRef {
 }
 
 fn typed(spec: MapSpec, key: TypeRef, value: TypeRef) -> Map {
-    Map { spec, key_type: Some(key), value_type: Some(value) }
+    Map { key_type: Some(key), value_type: Some(value), ..Map::from(spec) }
 }
 
 fn object() -> Object {
@@ -67,14 +67,10 @@ fn object() -> Object {
     let maps = vec![
         typed(map_spec("all", MapKind::Hash, 4, 64, 8), u32_type(), all_kinds()),
         typed(map_spec("cpus", MapKind::PercpuArray, 4, 8, 4), u32_type(), int("__u64", 8, false)),
-        Map { spec: map_spec("raw", MapKind::Hash, 2, 3, 8), key_type: None, value_type: None },
+        map_spec("raw", MapKind::Hash, 2, 3, 8).into(),
         typed(map_spec("words", MapKind::Array, 4, 8, 2), u32_type(), array(u32_type(), 2)),
-        Map {
-            spec: MapSpec { frozen: true, ..map_spec(".rodata", MapKind::Array, 4, 4, 1) },
-            key_type: None,
-            value_type: None,
-        },
-        Map { spec: map_spec("progs", MapKind::ProgArray, 4, 4, 1), key_type: None, value_type: None },
+        MapSpec { frozen: true, ..map_spec(".rodata", MapKind::Array, 4, 4, 1) }.into(),
+        map_spec("progs", MapKind::ProgArray, 4, 4, 1).into(),
         typed(map_spec("big", MapKind::Array, 4, 16, 1), u32_type(), int("__int128", 16, false)),
     ];
     Object { maps, ..common::object(&[common::mov(common::R0, 2), offload_compiler::ebpf::Insn::Exit], &[]) }

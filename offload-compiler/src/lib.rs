@@ -17,6 +17,7 @@
 
 pub mod backend;
 pub mod btf;
+pub mod dispatch;
 pub mod ebpf;
 pub mod emit;
 pub mod facts;
@@ -30,5 +31,6 @@ pub mod schedule;
 pub mod select;
 #[cfg(test)]
 mod testing;
+pub mod verify;
 
 pub use pipeline::{CompileOptions, Compiled, compile};

@@ -1,11 +1,13 @@
 //! The whole way from a loaded program to an image.
 
 use crate::backend::{self, Generated, Stats};
+use crate::dispatch;
 use crate::ebpf::InsnIdx;
 use crate::facts::{self, Facts};
 use crate::ir::{self, Func};
 use crate::object::{Object, Program};
-use crate::opt::{self, MapSizes};
+use crate::opt::{self, MapTable};
+use crate::verify::{self, Limits, Verified};
 use offwire_diag::Diagnostic;
 use offwire_image::{Dispatch, DispatchMode, Image, MapSpec};
 use offwire_isa::Profile;
@@ -15,6 +17,8 @@ use offwire_isa::Profile;
 pub struct CompileOptions {
     /// Dispatch mode instead of the loosest proved one.
     pub dispatch: Option<DispatchMode>,
+    /// Where the verifier gives up.
+    pub limits: Limits,
 }
 
 /// A compiled program.
@@ -22,6 +26,8 @@ pub struct CompileOptions {
 pub struct Compiled {
     /// The image; it has passed [`Image::validate`].
     pub image: Image,
+    /// What the verifier found.
+    pub verified: Verified,
     /// What is certain before each instruction.
     pub facts: Facts,
     /// The IR after the passes.
@@ -40,15 +46,15 @@ pub fn compile(
     profile: &Profile,
     options: &CompileOptions,
 ) -> Result<Compiled, Diagnostic> {
+    let verified = verify::verify(object, program, &options.limits)?;
     let facts = facts::analyze(object, program)?;
-    let func = ir::lift(object, program, &facts)?;
-    let func = opt::optimize(func, &MapSizes::of(object));
+    let func = opt::optimize(ir::lift(object, program, &facts)?, &MapTable::of(object));
     let dispatch = match options.dispatch {
         Some(mode) => Dispatch { mode, reason: "asked for by the user".into() },
-        None => Dispatch { mode: DispatchMode::Cpu, reason: "always legal".into() },
+        None => dispatch::prove(object, &func),
     };
     let maps: Vec<MapSpec> = object.maps.iter().map(|map| map.spec.clone()).collect();
     let span = |at: InsnIdx| program.span(at);
     let Generated { image, stats } = backend::generate(&func, &maps, dispatch, profile, span)?;
-    Ok(Compiled { image, facts, func, stats })
+    Ok(Compiled { image, verified, facts, func, stats })
 }

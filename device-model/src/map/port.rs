@@ -2,6 +2,7 @@
 
 use offwire_isa::RequestOp;
 
+use crate::context::WINDOW;
 use crate::geometry::POSTED_CREDITS;
 
 /// Bytes that a value window can be built with.
@@ -21,13 +22,13 @@ pub(crate) struct ValueWindow {
     pub valid: bool,
     pub at: ValueAddress,
     pub len: u32,
-    /// Eight more, so that an 8 B access at the last byte needs no second check.
-    bytes: [u8; WINDOW_MAX + 8],
+    /// More than it holds, so that a window at the last byte needs no second check.
+    bytes: [u8; WINDOW_MAX + WINDOW],
 }
 
 impl ValueWindow {
     fn new() -> Self {
-        ValueWindow { valid: false, at: ValueAddress::default(), len: 0, bytes: [0; WINDOW_MAX + 8] }
+        ValueWindow { valid: false, at: ValueAddress::default(), len: 0, bytes: [0; WINDOW_MAX + WINDOW] }
     }
 
     /// The bytes at `at` if all `size` of them are here.
@@ -48,15 +49,13 @@ impl ValueWindow {
         self.valid = true;
         self.at = at;
         self.len = len as u32;
-        for (to, from) in self.bytes.iter_mut().zip(&from[..len]) {
-            *to = *from;
-        }
+        self.bytes[..len].copy_from_slice(&from[..len]);
     }
 
     /// An own store writes through to what is held.
     #[inline(always)]
     pub(crate) fn write_through(&mut self, at: ValueAddress, size: u8, value: u64) {
-        if !self.valid || at.element != self.at.element || at.slot != self.at.slot {
+        if size == 0 || !self.valid || at.element != self.at.element || at.slot != self.at.slot {
             return;
         }
         for (n, byte) in value.to_le_bytes().into_iter().take(usize::from(size)).enumerate() {

@@ -75,11 +75,11 @@ pub fn object(insns: &[Insn], maps: &[MapSpec]) -> Object {
         section: "xdp".into(),
         insns: insns.to_vec(),
         raw,
-        lines: Vec::new(),
         functions: vec![(InsnIdx(0), "test".into())],
+        ..Program::default()
     };
-    let maps = maps.iter().map(|spec| Map { spec: spec.clone(), key_type: None, value_type: None }).collect();
-    Object { programs: vec![program], maps, license: "Dual MIT/GPL".into(), refused: Vec::new(), warnings: Vec::new() }
+    let maps = maps.iter().cloned().map(Map::from).collect();
+    Object { programs: vec![program], maps, license: "Dual MIT/GPL".into(), ..Object::default() }
 }
 
 pub fn packet(bytes: &[u8]) -> PacketIn {

@@ -45,28 +45,9 @@ fn same(func: &Func, made: &Generated, seed: u64, packets: u64) -> (u64, u64) {
 
 #[test]
 fn words_do_what_the_ir_says() {
-    let seeds = std::env::var("OFFWIRE_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(400);
-    for seed in 0..seeds {
+    for seed in 0..random::seeds(400) {
         let func = random::function(seed, 10 + (seed % 90) as u32);
         assert_eq!(check(&func), Ok(()), "seed {seed}\n{}", print(&func));
         same(&func, &compile(&func), seed, 12);
-    }
-}
-
-#[test]
-#[ignore = "figures only"]
-fn figures() {
-    for size in [50, 200, 800] {
-        let (mut spills, mut words, mut ops, mut time) = (0, 0, 0, 0);
-        for seed in 0..100 {
-            let func = random::function(seed, size);
-            let start = std::time::Instant::now();
-            let made = compile(&func);
-            time += start.elapsed().as_micros();
-            spills += made.stats.spills;
-            words += made.stats.words;
-            ops += func.blocks.iter().map(|block| block.insts.len()).sum::<usize>();
-        }
-        println!("{size}: {spills} spills, {words} words, {ops} instructions, {time} us");
     }
 }

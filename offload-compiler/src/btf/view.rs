@@ -73,7 +73,7 @@ pub struct Type {
     name: u32,
     size_or_type: u32,
     /// Offset of what follows the fixed part.
-    extra: usize,
+    pub(super) extra: usize,
 }
 
 impl Type {
@@ -213,6 +213,12 @@ impl<'a> Btf<'a> {
         };
         let start = self.starts.get(index(position))?;
         self.type_at(id, index(*start)).ok()
+    }
+
+    /// All types, ascending by number.
+    pub fn types(&self) -> impl Iterator<Item = Type> + '_ {
+        let numbers = 1..=u32::try_from(self.len()).unwrap_or(u32::MAX);
+        numbers.filter_map(|number| self.get(TypeId(number)))
     }
 
     /// A string by its offset, bytes that are not UTF-8 replaced; `None` outside of the section.

@@ -3,7 +3,7 @@
 use super::blocks::Blocks;
 use super::step;
 use super::value::{Frame, Named, Val};
-use super::{Facts, PtrKind};
+use super::{Facts, Place, PtrKind};
 use crate::ebpf::{Insn, InsnIdx};
 use crate::object::{Object, Program};
 use offwire_diag::Diagnostic;
@@ -20,23 +20,32 @@ const TIGHTEN: u32 = 2;
 ///
 /// Ends on every program; the facts hold for programs that the verifier accepted. No error is defined today.
 pub fn analyze(object: &Object, program: &Program) -> Result<Facts, Diagnostic> {
+    let mut before = vec![None; program.insns.len()];
+    each_state(object, program, &mut |at, frame| {
+        if let Some(place) = before.get_mut(at) {
+            *place = Some(frame.export());
+        }
+    });
+    Ok(Facts { before })
+}
+
+/// Shows where registers may point before each instruction that execution may reach.
+pub(crate) fn visit(object: &Object, program: &Program, see: &mut dyn FnMut(usize, &dyn Fn(u8) -> Place)) {
+    each_state(object, program, &mut |at, frame| see(at, &|reg| frame.reg(reg).val.place()));
+}
+
+fn each_state(object: &Object, program: &Program, see: &mut dyn FnMut(usize, &Frame)) {
     let pass = Pass { object, insns: &program.insns, blocks: Blocks::new(&program.insns) };
-    let mut solved = pass.solve();
-    for _ in 0..TIGHTEN {
+    let (mut solved, widened) = pass.solve();
+    for _ in 0..if widened { TIGHTEN } else { 0 } {
         // One more application of all equations at once to a solution gives a solution again, and a tighter one.
         solved = pass.apply(&solved);
     }
-    let mut before = vec![None; program.insns.len()];
     for (block, state) in solved.blocks.iter().enumerate() {
         if let Some(state) = state {
-            pass.walk(block, state.clone(), &solved, &mut |at, frame| {
-                if let Some(place) = before.get_mut(at) {
-                    *place = Some(frame.export());
-                }
-            });
+            pass.walk(block, state.clone(), &solved, see);
         }
     }
-    Ok(Facts { before })
 }
 
 /// What all steps need to know.
@@ -79,8 +88,10 @@ impl Pass<'_> {
         Solution { blocks, results: vec![None; self.insns.len()] }
     }
 
-    fn solve(&self) -> Solution {
+    /// Also tells whether anything was loosened.
+    fn solve(&self) -> (Solution, bool) {
         let mut solution = self.start();
+        let mut widened = false;
         let mut growth = vec![0u32; self.blocks.starts.len()];
         let mut result_growth = vec![0u32; self.insns.len()];
         let mut pending = BTreeSet::from([0]);
@@ -96,7 +107,10 @@ impl Pass<'_> {
                         let patience = if target <= block { PATIENCE } else { PATIENCE_ELSEWHERE };
                         let next = match place {
                             None => incoming,
-                            Some(old) if *count >= patience => old.widen(&incoming),
+                            Some(old) if *count >= patience => {
+                                widened = true;
+                                old.widen(&incoming)
+                            }
                             Some(old) => old.join(&incoming),
                         };
                         if place.as_ref() != Some(&next) {
@@ -126,7 +140,7 @@ impl Pass<'_> {
                 }
             }
         }
-        solution
+        (solution, widened)
     }
 
     /// Applies all equations once.

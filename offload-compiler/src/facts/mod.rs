@@ -18,6 +18,8 @@ mod tests;
 mod value;
 
 pub use fixpoint::analyze;
+pub(crate) use fixpoint::visit;
+pub(crate) use step::read_frozen;
 
 use crate::ebpf::MapIdx;
 
@@ -56,6 +58,21 @@ pub enum PtrKind {
     MapValue(MapIdx),
     /// The map itself (argument of helpers).
     Map(MapIdx),
+}
+
+/// What a register may point to, as far as it matters for stack accesses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Nothing.
+    Number,
+    /// The frame of the current function, at an offset from r10 within these bounds.
+    Stack { from: i64, to: i64 },
+    /// The map itself.
+    Map(MapIdx),
+    /// An object, but no frame.
+    Other,
+    /// Anything, also a frame.
+    Unknown,
 }
 
 /// What is known of a register or of an aligned 8-byte stack slot.

@@ -1,24 +1,16 @@
 //! The effect of one instruction on a state.
 
-use super::value::{Frame, Named, SLOTS, Slot, Val};
+use super::value::{Frame, Named, SLOTS, Slot, Val, byte_mask};
 use super::{PtrKind, fixpoint::Pass};
 use crate::ebpf::{AluOp, AtomicOp, Cond, Imm64, Insn, MapIdx, Operand, Reg, Size, Width};
 use crate::object::Object;
 use crate::range::Num;
+use crate::verify::protos;
 use offwire_image::MapKind;
 
-/// Helpers that leave the packet where it is; all others may move it.
+/// True if the helper may move the packet; unknown ones may.
 pub(super) fn changes_packet(helper: u32) -> bool {
-    !matches!(helper, 1 | 2 | 3 | 8)
-}
-
-/// A write to the stack.
-#[derive(Clone, Copy)]
-enum Written {
-    /// 8 bytes of a register.
-    Whole(Named),
-    /// Part of a number.
-    Part,
+    protos::find(helper).is_none_or(|proto| proto.moves_packet)
 }
 
 impl Pass<'_> {
@@ -59,15 +51,15 @@ impl Pass<'_> {
             }
             Insn::Store { size, base, off, src } => {
                 let written = match src {
-                    Operand::Reg(reg) if size == Size::B8 => Written::Whole(copied(at, frame, reg)),
-                    Operand::Imm(imm) if size == Size::B8 => Written::Whole(Named::new(Val::Num(constant(imm)))),
-                    _ => Written::Part,
+                    Operand::Reg(reg) if size == Size::B8 => copied(at, frame, reg),
+                    Operand::Reg(reg) => Named::new(frame.reg(reg.0).val),
+                    Operand::Imm(imm) => Named::new(Val::Num(constant(imm))),
                 };
                 store(frame, size, base, off, written);
                 not_null(frame, base);
             }
             Insn::Atomic { size, op, fetch, base, off, src } => {
-                store(frame, size, base, off, Written::Part);
+                store(frame, size, base, off, Named::new(Val::Num(Num::ANY)));
                 not_null(frame, base);
                 let old = Num::loaded(size.bytes().saturating_mul(8), false);
                 match op {
@@ -125,14 +117,18 @@ impl Pass<'_> {
     }
 
     fn call_helper(&self, id: u32, frame: &mut Frame) {
-        let result = match (id, frame.reg(1).val) {
-            (1, Val::Ptr { kind: PtrKind::Map(map), .. }) if !holds_maps(self.object, map) => {
-                Val::Ptr { kind: PtrKind::MapValue(map), offset: Num::constant(0), maybe_null: true }
-            }
-            (1, _) => Val::Unknown,
-            (2 | 3 | 44, _) => Val::Num(Num::ANY),
-            (8, _) => Val::Num(Num::loaded(32, false)),
-            _ => {
+        let result = match protos::find(id).map(|proto| proto.result) {
+            Some(protos::Result::MapValueOrNull) => match frame.reg(1).val {
+                Val::Ptr { kind: PtrKind::Map(map), .. } if !holds_maps(self.object, map) => {
+                    let found = protos::array_size(self.object, map)
+                        .is_some_and(|size| constant_key(frame, frame.reg(2).val).is_some_and(|key| key < size));
+                    Val::Ptr { kind: PtrKind::MapValue(map), offset: Num::constant(0), maybe_null: !found }
+                }
+                _ => Val::Unknown,
+            },
+            Some(protos::Result::Number) => Val::Num(Num::ANY),
+            Some(protos::Result::Number32) => Val::Num(Num::loaded(32, false)),
+            None => {
                 // The verifier refuses it; assume the worst.
                 frame.forget_slots();
                 Val::Unknown
@@ -287,46 +283,72 @@ fn load_slot(at: usize, frame: &mut Frame, size: Size, signed: bool, first: i64)
     let Some(slot) = slot_of(first) else { return Named::UNKNOWN };
     let aligned = first.rem_euclid(8) == 0;
     match frame.slot(slot) {
-        Slot::Held(named) if aligned && size == Size::B8 => {
+        Slot::Held { named, size: 8 } if aligned && size == Size::B8 => {
             if named.id != 0 {
                 return named;
             }
             let id = u32::try_from(at).unwrap_or(u32::MAX).saturating_add(1);
             frame.places_mut().filter(|place| place.id == id).for_each(|place| place.id = 0);
-            frame.set_slot(slot, Slot::Held(Named { id, ..named }));
+            frame.set_slot(slot, Slot::Held { named: Named { id, ..named }, size: 8 });
             Named { id, ..named }
         }
-        Slot::Held(Named { val: Val::Num(num), .. }) if aligned => {
+        Slot::Held { named: Named { val: Val::Num(num), .. }, size: held }
+            if aligned && bits <= u32::from(held).saturating_mul(8) =>
+        {
             let low = num.zero_extend(bits);
             Named::new(Val::Num(if signed { low.sign_extend(bits) } else { low }))
         }
-        // Across two slots, or narrower than a pointer: a number.
-        _ => number,
+        slot => {
+            let window = window(first, size);
+            // Across two slots, or narrower than a pointer: a number.
+            if slot.zeros() & window == window { Named::new(Val::Num(Num::constant(0))) } else { number }
+        }
     }
 }
 
-fn store(frame: &mut Frame, size: Size, base: Reg, off: i16, written: Written) {
+/// The bytes of its slot that an access within one slot touches.
+fn window(first: i64, size: Size) -> u8 {
+    byte_mask(u8::try_from(first.rem_euclid(8)).unwrap_or(0), u8::try_from(size.bytes()).unwrap_or(8))
+}
+
+/// The key that a lookup in an array finds at the pointer, if it is certain.
+fn constant_key(frame: &Frame, key: Val) -> Option<u64> {
+    let Val::Ptr { kind: PtrKind::Stack, offset, .. } = key else { return None };
+    let first = offset.as_const()?.cast_signed();
+    let slot = frame.slot(slot_of(first)?);
+    let window = window(first, Size::B4);
+    match slot {
+        _ if slot.zeros() & window == window && first.rem_euclid(8) <= 4 => Some(0),
+        Slot::Held { named: Named { val: Val::Num(num), .. }, size: 4 } if first.rem_euclid(8) == 0 => num.as_const(),
+        _ => None,
+    }
+}
+
+fn store(frame: &mut Frame, size: Size, base: Reg, off: i16, written: Named) {
+    let bytes = u8::try_from(size.bytes()).unwrap_or(8);
     match frame.reg(base.0).val {
         Val::Ptr { kind: PtrKind::Stack, offset, .. } => {
             let first = offset.wide.smin.saturating_add(off.into());
-            let last =
-                offset.wide.smax.saturating_add(off.into()).saturating_add(i64::from(size.bytes()).saturating_sub(1));
-            let exact = offset.as_const().is_some();
-            let aligned = first.rem_euclid(8) == 0;
-            match written {
-                Written::Whole(named) if exact && aligned => {
-                    if let Some(slot) = slot_of(first) {
-                        frame.set_slot(slot, Slot::Held(named));
-                    }
-                }
-                _ => {
-                    // Slots count downwards from r10.
-                    let from = slot_of(last.min(-1)).unwrap_or(0);
-                    let to = slot_of(first.max(-512)).unwrap_or(SLOTS.saturating_sub(1));
-                    let now = if exact { Slot::Data } else { Slot::UNKNOWN };
-                    (from..=to).for_each(|slot| frame.set_slot(slot, now));
-                }
+            let last = offset.wide.smax.saturating_add(off.into()).saturating_add(i64::from(bytes)).saturating_sub(1);
+            let (Some(from), Some(to)) = (slot_of(last.min(-1)), slot_of(first.max(-512))) else { return };
+            // Slots count downwards from r10.
+            if offset.as_const().is_none() || from != to {
+                (from..=to).for_each(|slot| frame.set_slot(slot, Slot::UNKNOWN));
+                return;
             }
+            let old = frame.slot(from);
+            let window = window(first, size);
+            let now = match (old, written.val) {
+                (_, _) if first.rem_euclid(8) == 0 && size == Size::B8 => Slot::Held { named: written, size: 8 },
+                (_, Val::Num(num)) if first.rem_euclid(8) == 0 => {
+                    let low = num.zero_extend(u32::from(bytes).saturating_mul(8));
+                    Slot::Held { named: Named::new(Val::Num(low)), size: bytes }
+                }
+                (Slot::Held { size, .. }, _) if byte_mask(0, size) & window == 0 => old,
+                (_, Val::Num(num)) if num.as_const() == Some(0) => Slot::Data { zeros: old.zeros() | window },
+                _ => Slot::Data { zeros: old.zeros() & !window },
+            };
+            frame.set_slot(from, now);
         }
         // Other objects are not tracked.
         Val::Ptr { .. } => {}

@@ -63,7 +63,7 @@ fn null_checks_refine_copies_and_spills() {
         mov_imm(0, 2),
         Insn::Exit,
     ]);
-    let facts = facts(vec![map(MapKind::Array, 4, 16, 1)], insns);
+    let facts = facts(vec![map(MapKind::Hash, 4, 16, 1)], insns);
     let value = |maybe_null| Fact::Ptr {
         kind: PtrKind::MapValue(MapIdx(0)),
         offset: crate::range::Num::<64, 32>::constant(0).to_range(),

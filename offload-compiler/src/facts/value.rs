@@ -1,6 +1,6 @@
 //! The lattice: what one place may hold, and states of all places.
 
-use super::{Fact, PtrKind, State as Exported};
+use super::{Fact, Place, PtrKind, State as Exported};
 use crate::range::Num;
 
 /// What a register or slot may hold.
@@ -46,6 +46,19 @@ impl Val {
         }
     }
 
+    /// Where it may point.
+    pub(super) fn place(self) -> Place {
+        match self {
+            Val::Uninit | Val::Num(_) => Place::Number,
+            Val::Unknown => Place::Unknown,
+            Val::Ptr { kind: PtrKind::Stack, offset, .. } => {
+                Place::Stack { from: offset.wide.smin, to: offset.wide.smax }
+            }
+            Val::Ptr { kind: PtrKind::Map(map), .. } => Place::Map(map),
+            Val::Ptr { .. } => Place::Other,
+        }
+    }
+
     fn export(self) -> Fact {
         match self {
             Val::Uninit | Val::Unknown => Fact::Unknown,
@@ -85,24 +98,46 @@ impl Named {
 /// One aligned 8-byte piece of the frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Slot {
-    /// Bytes of numbers, or never written: no pointer can be read from it.
-    Data,
-    /// The last store to it was this value, 8 bytes.
-    Held(Named),
+    /// Bytes of numbers, or never written: no pointer can be read from it. A bit a byte, by ascending address: it is zero.
+    Data { zeros: u8 },
+    /// The last store to its first `size` bytes was this value; the others are bytes of numbers.
+    Held { named: Named, size: u8 },
 }
 
 impl Slot {
-    pub(super) const UNKNOWN: Slot = Slot::Held(Named::UNKNOWN);
+    pub(super) const DATA: Slot = Slot::Data { zeros: 0 };
+    pub(super) const UNKNOWN: Slot = Slot::Held { named: Named::UNKNOWN, size: 8 };
+
+    /// Bytes that are certainly zero.
+    pub(super) fn zeros(self) -> u8 {
+        match self {
+            Slot::Data { zeros } => zeros,
+            Slot::Held { named: Named { val: Val::Num(num), .. }, size } if num.as_const() == Some(0) => {
+                byte_mask(0, size)
+            }
+            Slot::Held { .. } => 0,
+        }
+    }
 
     fn merge(self, other: Self, numbers: impl Fn(Num, Num) -> Num) -> Self {
-        let number = |named: Named| matches!(named.val, Val::Num(_));
+        let number = |slot: Slot| match slot {
+            Slot::Data { .. } => true,
+            Slot::Held { named, .. } => matches!(named.val, Val::Num(_)),
+        };
         match (self, other) {
-            (Slot::Held(a), Slot::Held(b)) => Slot::Held(a.merge(b, numbers)),
-            (Slot::Data, Slot::Data) => Slot::Data,
-            (Slot::Data, Slot::Held(named)) | (Slot::Held(named), Slot::Data) if number(named) => Slot::Data,
+            (Slot::Held { named: a, size }, Slot::Held { named: b, size: other }) if size == other => {
+                Slot::Held { named: a.merge(b, numbers), size }
+            }
+            _ if number(self) && number(other) => Slot::Data { zeros: self.zeros() & other.zeros() },
             _ => Slot::UNKNOWN,
         }
     }
+}
+
+/// The bits of `size` bytes of a slot, from byte `start` on.
+pub(super) fn byte_mask(start: u8, size: u8) -> u8 {
+    let bytes = 0xffu16.checked_shr(8u32.saturating_sub(size.into())).unwrap_or(0);
+    u8::try_from(bytes.checked_shl(start.into()).unwrap_or(0) & 0xff).unwrap_or(0)
 }
 
 /// Slots of a frame.
@@ -112,7 +147,7 @@ pub(super) const SLOTS: usize = 64;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Frame {
     regs: [Named; 11],
-    /// Slot n as in [`super::State::slots`]; those beyond the end are [`Slot::Data`].
+    /// Slot n as in [`super::State::slots`]; those beyond the end are [`Slot::DATA`].
     slots: Vec<Slot>,
 }
 
@@ -139,7 +174,7 @@ impl Frame {
 
     /// A slot.
     pub(super) fn slot(&self, slot: usize) -> Slot {
-        self.slots.get(slot).copied().unwrap_or(Slot::Data)
+        self.slots.get(slot).copied().unwrap_or(Slot::DATA)
     }
 
     /// Writes a slot; beyond the frame does nothing.
@@ -148,10 +183,10 @@ impl Frame {
             return;
         }
         if slot >= self.slots.len() {
-            if held == Slot::Data {
+            if held == Slot::DATA {
                 return;
             }
-            self.slots.resize(slot.saturating_add(1), Slot::Data);
+            self.slots.resize(slot.saturating_add(1), Slot::DATA);
         }
         if let Some(place) = self.slots.get_mut(slot) {
             *place = held;
@@ -166,8 +201,8 @@ impl Frame {
     /// All named places, registers first.
     pub(super) fn places_mut(&mut self) -> impl Iterator<Item = &mut Named> {
         let slots = self.slots.iter_mut().filter_map(|slot| match slot {
-            Slot::Held(named) => Some(named),
-            Slot::Data => None,
+            Slot::Held { named, .. } => Some(named),
+            Slot::Data { .. } => None,
         });
         self.regs.iter_mut().chain(slots)
     }
@@ -206,7 +241,7 @@ impl Frame {
     pub(super) fn export(&self) -> Exported {
         let mut slots = [Fact::Unknown; SLOTS];
         for (fact, slot) in slots.iter_mut().zip(&self.slots) {
-            if let Slot::Held(named) = slot {
+            if let Slot::Held { named, size: 8 } = slot {
                 *fact = named.val.export();
             }
         }

@@ -50,6 +50,8 @@ pub(super) fn role(name: &str) -> Role {
 pub(super) struct Functions<'a> {
     pub(super) list: Vec<Function<'a>>,
     by_place: BTreeMap<(SectionIdx, u64), FuncIdx>,
+    /// Programs, ascending.
+    programs: BTreeSet<FuncIdx>,
 }
 
 impl<'a> Functions<'a> {
@@ -87,7 +89,9 @@ impl<'a> Functions<'a> {
             list.extend(functions);
         }
         let by_place = list.iter().enumerate().map(|(n, f)| ((f.section, f.range.start), FuncIdx(n))).collect();
-        Ok(Functions { list, by_place })
+        let mut functions = Functions { list, by_place, programs: BTreeSet::new() };
+        functions.programs = functions.find_programs(elf);
+        Ok(functions)
     }
 
     pub(super) fn get(&self, index: FuncIdx) -> Option<&Function<'a>> {
@@ -101,7 +105,15 @@ impl<'a> Functions<'a> {
 
     /// The programs of XDP sections, in file order: all global functions, and local ones that nobody calls (tail-call targets
     /// are often static).
-    pub(super) fn programs(&self, elf: &Elf<'a>) -> Vec<FuncIdx> {
+    pub(super) fn programs(&self) -> impl ExactSizeIterator<Item = FuncIdx> + '_ {
+        self.programs.iter().copied()
+    }
+
+    pub(super) fn is_program(&self, function: FuncIdx) -> bool {
+        self.programs.contains(&function)
+    }
+
+    fn find_programs(&self, elf: &Elf<'a>) -> BTreeSet<FuncIdx> {
         let called = self.called(elf);
         let is_program = |index: &FuncIdx, function: &Function<'_>| {
             let role = elf.section(function.section).map_or(Role::Other, |section| role(section.name));

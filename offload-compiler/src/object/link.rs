@@ -253,9 +253,7 @@ impl Linker<'_> {
     fn no_target(&self, symbol: &Symbol<'_>, section: &Section<'_>) -> Diagnostic {
         let name = symbol.name;
         match section.name {
-            "maps" => Diagnostic::error(code::LEGACY_MAPS, format!("map `{name}` has a legacy definition"))
-                .with_reason("it stands in section `maps`, without BTF")
-                .with_help("define it in section `.maps`"),
+            "maps" => unresolved(format!("no legacy map definition stands at the place of `{name}`")),
             ".maps" if self.debug.btf.is_none() => {
                 Diagnostic::error(code::NO_BTF, format!("map `{name}` cannot be read: the object has no BTF"))
                     .with_help("build it with `clang -g`; strip it with `llvm-strip -g` at most")
@@ -268,11 +266,16 @@ impl Linker<'_> {
     /// Decodes and adds lines.
     fn finish(&self, main: FuncIdx, build: Build, budget: &mut Budget) -> Result<Program, Diagnostic> {
         let (function, section) = self.function(main)?;
-        let (mut lines, mut functions) = (Vec::new(), Vec::new());
+        let (mut lines, mut functions, mut func_info) = (Vec::new(), Vec::new(), Vec::new());
         for placed in &build.placed {
             let (function, section) = self.function(placed.function)?;
             functions.push((InsnIdx(placed.start), function.name.to_owned()));
+            let ty = self.debug.function_at(section.name, function.range.start);
+            func_info.extend(ty.map(|ty| (InsnIdx(placed.start), ty)));
             self.debug.append(&mut lines, section.name, function.range.clone(), placed.start, budget)?;
+        }
+        if func_info.len() != functions.len() {
+            func_info.clear();
         }
         let mut program = Program {
             name: function.name.to_owned(),
@@ -281,6 +284,7 @@ impl Linker<'_> {
             raw: build.raw,
             lines,
             functions,
+            func_info,
         };
         program.insns = decode(&program.raw).map_err(|error| {
             Diagnostic::error(code::BAD_INSTRUCTION, error.to_string()).with_span(program.span(error.at))

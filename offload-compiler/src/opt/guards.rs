@@ -1,6 +1,6 @@
 //! Branches and packet bounds checks whose outcome an earlier one decides.
 
-use super::MapSizes;
+use super::MapTable;
 use super::rewrite::constants;
 use crate::ir::{Block, Cfg, Func, Op, Term, Value, clear_unreachable};
 use offwire_isa::CmpOp;
@@ -9,7 +9,7 @@ use offwire_isa::CmpOp;
 const DEPTH: usize = 200;
 
 /// The pass.
-pub(super) fn run(func: &mut Func, _: &MapSizes) {
+pub(super) fn run(func: &mut Func, _: &MapTable) {
     let cfg = Cfg::new(func);
     let constants = constants(func);
     let lengths = lengths(func, &cfg);

@@ -1,9 +1,9 @@
 //! Where an argument decides a block's branch, the predecessor jumps past it; where a small block leads only to such a decision,
 //! it is copied for that predecessor.
 
-use super::MapSizes;
+use super::MapTable;
 use super::rewrite::{constants, used_elsewhere};
-use crate::ir::{Block, BlockData, Func, Inst, Jump, Op, Term, Value};
+use crate::ir::{Block, BlockData, Func, Inst, Jump, Op, Term, Value, clear_unreachable};
 use std::collections::BTreeMap;
 
 /// Most instructions that are copied.
@@ -12,7 +12,7 @@ const COPIED: usize = 4;
 const COPIES: usize = 256;
 
 /// The pass.
-pub(super) fn run(func: &mut Func, _: &MapSizes) {
+pub(super) fn run(func: &mut Func, _: &MapTable) {
     let elsewhere = used_elsewhere(func);
     let constants = constants(func);
     let threadable = |data: &BlockData| {
@@ -40,6 +40,7 @@ pub(super) fn run(func: &mut Func, _: &MapSizes) {
         }
         func.blocks[block.at()].term = term;
     }
+    clear_unreachable(func);
 }
 
 /// A copy of the jump's block for its arguments, if they decide its branch.

@@ -32,11 +32,14 @@ struct Effect {
     /// A second thing that it reads (value of an update).
     also: Option<Address>,
     request: Option<(RequestOp, u8)>,
+    /// Bytes of key and value.
+    sizes: [Option<u32>; 2],
     guard: bool,
 }
 
 fn effect(kind: &Kind) -> Option<Effect> {
-    let mut effect = Effect { at: None, size: None, writes: false, also: None, request: None, guard: false };
+    let mut effect =
+        Effect { at: None, size: None, writes: false, also: None, request: None, sizes: [None; 2], guard: false };
     match kind {
         Kind::Load { at, size, .. } => {
             effect.at = Some(*at);
@@ -47,10 +50,11 @@ fn effect(kind: &Kind) -> Option<Effect> {
             effect.size = Some(u32::from(*size));
             effect.writes = true;
         }
-        Kind::Request { op, map, key, value_at, .. } => {
+        Kind::Request { op, map, key, value_at, sizes, .. } => {
             effect.at = *key;
             effect.also = *value_at;
             effect.request = Some((*op, *map));
+            effect.sizes = *sizes;
         }
         Kind::Guard { .. } => effect.guard = true,
         _ => return None,
@@ -88,14 +92,14 @@ fn memory(first: &Effect, second: &Effect) -> Option<u32> {
         }
         (Some((_, map)), None) => {
             let at = second.at?;
-            let key = first.at.is_some_and(|key| may_alias(&key, None, &at, second.size));
-            let value = first.also.is_some_and(|value| may_alias(&value, None, &at, second.size));
+            let key = first.at.is_some_and(|key| may_alias(&key, first.sizes[0], &at, second.size));
+            let value = first.also.is_some_and(|value| may_alias(&value, first.sizes[1], &at, second.size));
             ((second.writes && (key || value)) || touches(&at, map)).then_some(1)
         }
         (None, Some((_, map))) => {
             let at = first.at?;
-            let key = second.at.is_some_and(|key| may_alias(&key, None, &at, first.size));
-            let value = second.also.is_some_and(|value| may_alias(&value, None, &at, first.size));
+            let key = second.at.is_some_and(|key| may_alias(&key, second.sizes[0], &at, first.size));
+            let value = second.also.is_some_and(|value| may_alias(&value, second.sizes[1], &at, first.size));
             // The request sees the store of its own word.
             ((first.writes && (key || value)) || touches(&at, map)).then_some(0)
         }

@@ -1,4 +1,4 @@
-// expect: packet access out of bounds at 19
+// expect: packet moved at 17
 // kernel: invalid access to packet
 // SPDX-License-Identifier: Apache-2.0 OR MIT OR GPL-2.0-only
 /* After bpf_xdp_adjust_head the new packet is compared with the old end. */

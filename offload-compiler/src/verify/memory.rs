@@ -1,0 +1,351 @@
+//! Loads, stores and atomic operations: which memory, within which bounds.
+
+use super::alu::MAX_VAR_OFF;
+use super::explore::Verifier;
+use super::refusal::{Check, Refusal, describe};
+use super::stack::Value;
+use super::state::{AT_END, BEYOND_END, Kind, Reg, State};
+use super::trace::NodeId;
+use crate::ebpf::{self, AtomicOp, MapIdx, Operand, Size};
+use crate::facts;
+use crate::object::Map;
+use crate::range::Num;
+use offwire_diag::codes::verify as codes;
+
+/// What an access does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mode {
+    Read,
+    Write,
+}
+
+/// `BPF_F_RDONLY_PROG`.
+const RDONLY_PROG: u32 = 1 << 7;
+/// `BPF_F_WRONLY_PROG`.
+const WRONLY_PROG: u32 = 1 << 8;
+
+impl Verifier<'_> {
+    pub(super) fn load(
+        &mut self,
+        state: &mut State,
+        size: Size,
+        signed: bool,
+        dst: ebpf::Reg,
+        base: ebpf::Reg,
+        off: i16,
+    ) -> Check {
+        let ptr = self.read(state, base)?;
+        let bits = size.bytes().saturating_mul(8);
+        let value = match ptr.kind {
+            Kind::Ctx => self.load_context(base, &ptr, size, signed, off)?,
+            Kind::Stack(depth) => self.stack_read(state, base, depth, &ptr, off, size, signed)?,
+            Kind::MapValue(map) => {
+                self.map_access(base, map, &ptr, off.into(), size.bytes(), Mode::Read)?;
+                let at = ptr
+                    .num
+                    .as_const()
+                    .and_then(|var| var.checked_add_signed(i64::from(ptr.off).saturating_add(off.into())));
+                let num = match at.and_then(|at| facts::read_frozen(self.object, map, at, size)) {
+                    Some(value) if signed => Num::constant(value).sign_extend(bits),
+                    Some(value) => Num::constant(value),
+                    None => Num::loaded(bits, signed),
+                };
+                self.scalar(num, NodeId::NONE, NodeId::NONE)
+            }
+            _ => {
+                self.plain_access(base, &ptr, off.into(), size.bytes(), "read")?;
+                self.scalar(Num::loaded(bits, signed), NodeId::NONE, NodeId::NONE)
+            }
+        };
+        state.set(dst.0, value);
+        Ok(())
+    }
+
+    pub(super) fn store(&mut self, state: &mut State, size: Size, base: ebpf::Reg, off: i16, src: Operand) -> Check {
+        let value = match src {
+            Operand::Reg(reg) => Value::Reg(reg, self.read(state, reg)?),
+            Operand::Imm(imm) => Value::Imm(imm),
+        };
+        let ptr = self.read(state, base)?;
+        if let Kind::Stack(depth) = ptr.kind {
+            return self.stack_write(state, base, depth, &ptr, off, size, value);
+        }
+        match ptr.kind {
+            Kind::Ctx => {
+                return Err(Refusal::new(codes::CONTEXT_ACCESS, "a store to the context")
+                    .because("struct xdp_md is read-only")
+                    .help("change the packet through ctx->data, or move it with bpf_xdp_adjust_head"));
+            }
+            Kind::MapValue(map) => self.map_access(base, map, &ptr, off.into(), size.bytes(), Mode::Write)?,
+            _ => self.plain_access(base, &ptr, off.into(), size.bytes(), "write")?,
+        }
+        match value {
+            Value::Reg(reg, value) if value.kind != Kind::Scalar => {
+                let to = if ptr.kind == Kind::Packet { "it is written to the packet" } else { "it is stored in a map" };
+                Err(self.pointer_as_number(reg, &value, to))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn atomic(
+        &mut self,
+        state: &mut State,
+        (size, op, fetch): (Size, AtomicOp, bool),
+        base: ebpf::Reg,
+        off: i16,
+        src: ebpf::Reg,
+    ) -> Check {
+        self.read_number(state, src, "it is the operand of an atomic operation")?;
+        if op == AtomicOp::Cmpxchg {
+            self.read_number(state, ebpf::Reg(0), "it is the operand of an atomic operation")?;
+        }
+        let ptr = self.read(state, base)?;
+        if !matches!(size, Size::B4 | Size::B8) {
+            return Err(Refusal::new(codes::ATOMIC, "an atomic operation of fewer than 4 bytes")
+                .help("use a 32- or 64-bit variable"));
+        }
+        let aligned = ptr.num.bits.add(constant_bits(ptr.off, off)).is_aligned(size.bytes().into());
+        match ptr.kind {
+            Kind::Ctx | Kind::Packet => {
+                return Err(Refusal::new(codes::ATOMIC, "an atomic operation on memory that has none")
+                    .because(format!(
+                        "R{} is {}; only map values and the stack have atomic operations",
+                        base.0,
+                        describe(self.object, &ptr)
+                    ))
+                    .help("load, change and store the packet's bytes: no other program sees this packet"));
+            }
+            Kind::MapValue(_) if !aligned => {
+                return Err(Refusal::new(codes::MISALIGNED, "an atomic operation on a misaligned address")
+                    .because(format!(
+                        "R{} is {}; {} bytes need an offset divisible by {}",
+                        base.0,
+                        describe(self.object, &ptr),
+                        size.bytes(),
+                        size.bytes()
+                    ))
+                    .help("do not pack the structure, or move the counter to a multiple of its size"));
+            }
+            Kind::MapValue(map) => {
+                self.map_access(base, map, &ptr, off.into(), size.bytes(), Mode::Read)?;
+                self.map_access(base, map, &ptr, off.into(), size.bytes(), Mode::Write)?;
+            }
+            Kind::Stack(depth) => {
+                self.stack_read(state, base, depth, &ptr, off, size, false)?;
+                if self.holds_pointer(state, depth, &ptr, off, size.bytes()) {
+                    return Err(Refusal::new(
+                        codes::POINTER_AS_NUMBER,
+                        "a pointer is used as a number: an atomic operation works on it",
+                    ));
+                }
+                self.stack_write(state, base, depth, &ptr, off, size, Value::Unknown)?;
+            }
+            _ => self.plain_access(base, &ptr, off.into(), size.bytes(), "change")?,
+        }
+        let result = match op {
+            AtomicOp::Cmpxchg => Some(ebpf::Reg(0)),
+            AtomicOp::Xchg => Some(src),
+            _ => fetch.then_some(src),
+        };
+        if let Some(result) = result {
+            let old = self.scalar(Num::loaded(size.bytes().saturating_mul(8), false), NodeId::NONE, NodeId::NONE);
+            state.set(result.0, old);
+        }
+        Ok(())
+    }
+
+    /// An access to packet bytes, or to nothing that can be accessed.
+    pub(super) fn plain_access(&self, base: ebpf::Reg, ptr: &Reg, off: i64, size: u32, verb: &str) -> Check {
+        let is = format!("R{} is {}", base.0, describe(self.object, ptr));
+        match ptr.kind {
+            Kind::Packet => self.packet_access(base, ptr, off, size),
+            Kind::Stale(_) => Err(self.stale(base, ptr)),
+            Kind::MapValueOrNull(_) => Err(Refusal::new(codes::NULL_POINTER, format!("{verb} through a pointer that may be null"))
+                .because(is)
+                .help("compare the result of the lookup with NULL first, and return if it is")),
+            Kind::PacketEnd => Err(Refusal::new(codes::BAD_POINTER, format!("{verb} through data_end"))
+                .because(is)
+                .help("data_end is only for comparisons; use ctx->data")),
+            Kind::Map(_) => Err(Refusal::new(codes::BAD_POINTER, format!("{verb} of the map itself"))
+                .because(is)
+                .help("use bpf_map_lookup_elem to get at a value")),
+            Kind::Scalar if ptr.num.as_const() == Some(0) => Err(Refusal::new(codes::NULL_POINTER, format!("{verb} through a null pointer"))
+                .because(is)
+                .help("return where the pointer is NULL")),
+            _ => Err(Refusal::new(codes::BAD_POINTER, format!("{verb} through something that is not a pointer"))
+                .because(is)
+                .help("only pointers from the context, the packet, the stack and map lookups can be followed; a pointer is lost when it is copied in parts or computed as a number")),
+        }
+    }
+
+    fn packet_access(&self, base: ebpf::Reg, ptr: &Reg, off: i64, size: u32) -> Check {
+        let refuse = |reason: String, help: String| {
+            Err(Refusal::new(codes::PACKET_BOUNDS, "packet access out of bounds").because(reason).help(help))
+        };
+        let from = i64::from(ptr.off).saturating_add(off);
+        let to = from.saturating_add(size.into());
+        if ptr.num.wide.smin < 0 {
+            return refuse(
+                format!("R{} is {}; the variable part may be negative", base.0, describe(self.object, ptr)),
+                "compute the offset with unsigned types, or compare it with 0".to_string(),
+            );
+        }
+        if from < 0 {
+            return refuse(
+                format!(
+                    "R{} is {}; the access begins {} bytes before its variable part",
+                    base.0,
+                    describe(self.object, ptr),
+                    from.saturating_neg()
+                ),
+                "add the constant to the variable part before the comparison with data_end".to_string(),
+            );
+        }
+        if matches!(ptr.range, BEYOND_END | AT_END) || to > ptr.range.into() {
+            let what = if ptr.num.as_const() == Some(0) {
+                format!("{} of the packet", needed(from, to))
+            } else {
+                format!("{} from the variable part on", needed(from, to))
+            };
+            let known = match ptr.range {
+                BEYOND_END | AT_END => "on this path the packet ends before them".to_string(),
+                0 => "nothing is compared with data_end on this path".to_string(),
+                range => format!("only {range} bytes are compared with data_end on this path"),
+            };
+            return refuse(
+                format!("{what}: {known} (R{} is {})", base.0, describe(self.object, ptr)),
+                format!(
+                    "return before it if (void *)p + {to} > data_end, where p is the pointer without its constant offset"
+                ),
+            );
+        }
+        Ok(())
+    }
+
+    fn load_context(&mut self, base: ebpf::Reg, ptr: &Reg, size: Size, signed: bool, off: i16) -> Check<Reg> {
+        self.whole_context(base, ptr)?;
+        let refuse = |message: &str| {
+            Refusal::new(codes::CONTEXT_ACCESS, message.to_string())
+                .because(format!("{} bytes at offset {off} of struct xdp_md (24 bytes) are read", size.bytes()))
+                .help("read whole fields of struct xdp_md; each has 32 bits")
+        };
+        if off < 0 || off >= 24 {
+            return Err(refuse("a read outside the context"));
+        }
+        if size != Size::B4 || off.rem_euclid(4) != 0 || signed {
+            return Err(refuse("the context is read in parts"));
+        }
+        let field =
+            |name: &str| Refusal::new(codes::CONTEXT_FIELD, format!("context field ctx->{name} cannot be used here"));
+        Ok(match off {
+            0 => Reg::pointer(Kind::Packet),
+            4 => Reg::pointer(Kind::PacketEnd),
+            8 => {
+                return Err(field("data_meta")
+                    .because("packet metadata is not supported by the device yet")
+                    .help("do without bpf_xdp_adjust_meta and data_meta"));
+            }
+            20 if !self.is_devmap_program() => {
+                return Err(field("egress_ifindex")
+                    .because("only programs that run on a device map's egress have it (section \"xdp/devmap\")")
+                    .help("use ingress_ifindex, or put the program into section \"xdp/devmap\""));
+            }
+            _ => self.scalar(Num::loaded(32, false), NodeId::NONE, NodeId::NONE),
+        })
+    }
+
+    fn is_devmap_program(&self) -> bool {
+        let section = self.program.section.as_str();
+        section
+            .strip_prefix("xdp.frags/")
+            .or(section.strip_prefix("xdp/"))
+            .is_some_and(|kind| kind.starts_with("devmap"))
+    }
+
+    /// The context pointer must be the one that the program was given.
+    pub(super) fn whole_context(&self, base: ebpf::Reg, ptr: &Reg) -> Check {
+        if ptr.off == 0 && ptr.num.as_const() == Some(0) {
+            return Ok(());
+        }
+        Err(Refusal::new(codes::CONTEXT_ACCESS, "the context pointer was moved")
+            .because(format!("R{} is {}, {} bytes further", base.0, describe(self.object, ptr), ptr.off))
+            .help("use the context pointer as it was given and read its fields by name"))
+    }
+
+    /// An access to a map value.
+    pub(super) fn map_access(&self, base: ebpf::Reg, map: MapIdx, ptr: &Reg, off: i64, size: u32, mode: Mode) -> Check {
+        let Some(Map { spec, .. }) = self.object.maps.get(usize::from(map.0)) else {
+            return Err(Refusal::new(codes::BAD_POINTER, "a pointer into a map that the object does not have"));
+        };
+        if mode == Mode::Write && (spec.frozen || spec.flags & RDONLY_PROG != 0) {
+            return Err(Refusal::new(codes::READ_ONLY, "a store to read-only data")
+                .because(format!("map {} cannot be changed by programs", spec.name))
+                .help("make the variable not const, or the map not BPF_F_RDONLY_PROG"));
+        }
+        if mode == Mode::Read && spec.flags & WRONLY_PROG != 0 {
+            return Err(Refusal::new(codes::READ_ONLY, "a read of write-only data")
+                .because(format!("map {} cannot be read by programs (BPF_F_WRONLY_PROG)", spec.name))
+                .help("create the map without BPF_F_WRONLY_PROG"));
+        }
+        let refuse = |reason: String, help: &str| {
+            Err(Refusal::new(codes::MAP_VALUE_BOUNDS, "map value access out of bounds")
+                .because(format!("{reason} (R{} is {})", base.0, describe(self.object, ptr)))
+                .help(help))
+        };
+        let fixed = i64::from(ptr.off).saturating_add(off);
+        let wide = ptr.num.wide;
+        let value = i64::from(spec.value_size);
+        let first = fixed.saturating_add(wide.smin);
+        if first < 0 {
+            return refuse(
+                format!("the offset may be {first}"),
+                "compute the index with an unsigned type, or compare it with 0",
+            );
+        }
+        if wide.umax >= MAX_VAR_OFF.cast_unsigned() {
+            return refuse(
+                format!("the index is not bounded, the value's size is {value}"),
+                "compare the index with the number of elements before, or mask it",
+            );
+        }
+        let last = fixed.saturating_add_unsigned(wide.umax);
+        if last.saturating_add(size.into()) > value {
+            return refuse(
+                format!("{size} bytes at offset {last} are reached, the value's size is {value}"),
+                "bound the index so that the whole element lies in the value",
+            );
+        }
+        self.special_field(map, first, last.saturating_add(size.into()))
+    }
+
+    /// Locks and timers in map values belong to helpers.
+    fn special_field(&self, map: MapIdx, from: i64, to: i64) -> Check {
+        let fields = self.special_fields.get(usize::from(map.0)).map_or(&[][..], |fields| fields);
+        match fields.iter().find(|field| from < field.to && field.from < to) {
+            None => Ok(()),
+            Some(field) => {
+                Err(Refusal::new(codes::SPECIAL_FIELD, format!("struct {} is accessed directly", field.name))
+                    .because(format!(
+                        "it stands at bytes {} to {} of the value",
+                        field.from,
+                        field.to.saturating_sub(1)
+                    ))
+                    .help("only helpers may touch it"))
+            }
+        }
+    }
+}
+
+/// "byte 12 is needed", "bytes 12 to 15 are needed".
+fn needed(from: i64, to: i64) -> String {
+    match to.saturating_sub(1) {
+        last if last == from => format!("byte {from} is needed"),
+        last => format!("bytes {from} to {last} are needed"),
+    }
+}
+
+/// `off + off` as known bits.
+pub(super) fn constant_bits(a: i32, b: i16) -> facts::Tnum {
+    facts::Tnum::constant(i64::from(a).wrapping_add(b.into()).cast_unsigned())
+}
