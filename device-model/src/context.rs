@@ -26,9 +26,10 @@ fn put<const BYTES: usize>(metadata: &mut [u8], offset: u16, value: [u8; BYTES])
 
 /// Stack or scratch: bytes with a valid bit per 16 B line. All bits are cleared at dispatch; what is not valid reads as zero.
 #[derive(Clone, Debug)]
+#[repr(C)]
 pub(crate) struct Memory<const BYTES: usize> {
-    bytes: [u8; BYTES],
     valid: u64,
+    bytes: [u8; BYTES],
 }
 
 impl<const BYTES: usize> Memory<BYTES> {
@@ -128,25 +129,28 @@ pub(crate) fn store(bytes: &mut [u8], size: u8, value: u64) {
     }
 }
 
-/// One context.
+/// One context. What most words touch comes first.
 #[derive(Clone, Debug)]
+#[repr(C, align(64))]
 pub(crate) struct Context {
-    /// Registers, and what the units of a word hand on.
-    pub values: Values,
     /// The word to run; while a request is out, the word that made it.
     pub pc: Goto,
+    /// Changed lines that left the window when the front was moved.
+    pub written: u32,
     pub packet: Packet,
+    pub words: u32,
+    pub slots: u32,
+    /// First cycle at which no word of the packet is issued any more.
+    pub deadline: u64,
+    /// Registers, and what the units of a word hand on.
+    pub values: Values,
     /// Lines that the refused word misses.
     pub miss: Lines,
     /// The packet's record, and its number since `load`.
     pub id: PacketId,
     pub seq: u64,
-    /// First cycle at which no word of the packet is issued any more.
-    pub deadline: u64,
     /// Return value, once the packet has ended.
     pub retval: u32,
-    pub words: u32,
-    pub slots: u32,
     pub fault: Option<Fault>,
     /// Cycle at which the packet ended.
     pub exited: u64,
@@ -159,6 +163,7 @@ impl Context {
         Context {
             values: [0; 32],
             pc: 0,
+            written: 0,
             packet: Packet::default(),
             miss: 0,
             id: NONE,

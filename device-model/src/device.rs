@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use offwire_image::{DispatchMode, Image, MapSpec};
 use offwire_isa::{CodeAddr, ISA_VERSION, Profile, Word};
 
+use crate::agenda::CYCLES;
 use crate::counters::Counters;
 use crate::departure::{Arrival, Departure};
 use crate::dispatcher::Dispatcher;
@@ -281,6 +282,10 @@ impl<T: Trace> Device<T> {
         let earliest = self.now.max(self.last_arrival);
         if cycle < earliest {
             return Err(OfferError::Past { cycle, now: earliest });
+        }
+        // A packet stays for less than its budget and what it waits for others; half of the range is left for that.
+        if cycle >= CYCLES / 2 {
+            return Err(OfferError::Future(cycle));
         }
         self.last_arrival = cycle;
         let bucket = flow::hash(&bytes) % self.profile.order_buckets;

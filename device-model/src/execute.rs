@@ -21,8 +21,8 @@ pub(crate) enum Then {
     Exit(u32),
     /// It was run and sent a request to the map unit. `late`: the operands come from the packet store.
     Request { late: bool },
-    /// It was run and moved the packet's front; so many changed lines left the window.
-    Adjust { written: u32 },
+    /// It was run and moved the packet's front (`Context::written`).
+    Adjust,
     /// Refused: lines of the packet are missing (`Context::miss`).
     Far,
     /// Refused: bytes of a map value are missing (`Port::wanted`).
@@ -286,20 +286,16 @@ fn operand(
     }
 }
 
-/// Copies an operand into the request, or notes where the map unit has to read it.
-fn gather(operand: Operand, size: u32, context: &mut Context, into: &mut Vec<u8>, from: &mut Option<ValueAddress>) {
-    let bytes = size as usize;
-    into.clear();
-    *from = None;
-    match operand {
-        Operand::Packet(at) => into.extend_from_slice(&context.packet.at(at)[..bytes]),
-        Operand::Stack(at) => into.extend_from_slice(&context.stack.at(at, size)[..bytes]),
-        Operand::Scratch(at) => into.extend_from_slice(&context.scratch.at(at, size)[..bytes]),
-        Operand::Value(at) => {
-            into.resize(bytes, 0);
-            *from = Some(at);
-        }
-    }
+/// Copies an operand into the request, or tells where the map unit has to read it.
+fn gather(operand: Operand, context: &mut Context, into: &mut [u8]) -> Option<ValueAddress> {
+    let bytes = match operand {
+        Operand::Packet(at) => context.packet.at(at),
+        Operand::Stack(at) => context.stack.at(at, into.len() as u32),
+        Operand::Scratch(at) => context.scratch.at(at, into.len() as u32),
+        Operand::Value(at) => return Some(at),
+    };
+    into.copy_from_slice(&bytes[..into.len()]);
+    None
 }
 
 /// A request to the map unit that is known to be allowed.
@@ -461,7 +457,8 @@ fn finish(
             let written = context.packet.adjust_head(operand as u32 as i32);
             port.answer = if written.is_some() { 0 } else { ADJUST_REFUSED };
             context.note_length();
-            Then::Adjust { written: written.unwrap_or(0) }
+            context.written = written.unwrap_or(0);
+            Then::Adjust
         }
         None if op.exits && !taken => Then::Exit(operand as u32),
         None => go(next, context),
@@ -496,10 +493,11 @@ fn ask(request: &Request, checked: &Checked, context: &mut Context, port: &mut P
     port.op = request.op;
     port.slot = request.map;
     port.window.valid = false;
-    gather(checked.key, checked.key_size, context, &mut port.key, &mut port.key_from);
+    port.key_from = gather(checked.key, context, port.key.resize(checked.key_size));
     port.value_from = None;
     if let Some((value, size)) = checked.value {
-        gather(value, size, context, &mut port.value, &mut port.value_from);
+        port.value.resize(size as usize, 0);
+        port.value_from = gather(value, context, &mut port.value);
     }
     Then::Request { late: checked.late }
 }

@@ -8,7 +8,8 @@ pub(crate) type Goto = u16;
 pub(crate) const EXIT: Goto = 1 << 12;
 
 /// Values that operands select from: the registers, then zero, then what the units before have made of the word.
-pub(crate) type Values = [u64; 32];
+pub(crate) type Values = [u64; VALUES];
+const VALUES: usize = 32;
 const ZERO: u8 = 16;
 pub(crate) const X0: usize = 17;
 pub(crate) const X1: usize = 18;

@@ -519,8 +519,11 @@ impl MapUnit {
             Job::FetchKey { id } | Job::FetchValue { id } => {
                 let port = &mut self.ports[usize::from(id)];
                 let (from, into) = match job {
-                    Job::FetchKey { .. } => (port.key_from.take(), &mut port.key),
-                    _ => (port.value_from.take(), &mut port.value),
+                    Job::FetchKey { .. } => {
+                        let len = port.key.len() as u32;
+                        (port.key_from.take(), port.key.resize(len))
+                    }
+                    _ => (port.value_from.take(), &mut port.value[..]),
                 };
                 let at = from.unwrap_or_default();
                 let size = into.len() as u32;
