@@ -367,7 +367,7 @@ impl Run<'_, '_> {
 
     fn show(&self, map: MapIdx, entry: Option<&Entry>) -> String {
         match (self.object.maps.get(usize::from(map.0)), entry) {
-            (Some(map), Some(entry)) => mapfile::show_entry(map, entry),
+            (Some(map), Some(entry)) => mapfile::show_entry(self.object, map, entry),
             _ => "no entry".into(),
         }
     }

@@ -55,6 +55,8 @@ pub(super) struct MapParams<'a> {
     pub(super) name: &'a str,
     /// Bytes that user space exchanges for a value: all CPUs' copies for per-CPU maps.
     pub(super) user_value_size: usize,
+    /// For maps of maps: a map like those that stand in it.
+    pub(super) inner: Option<&'a Map>,
 }
 
 /// A map of the kernel.
@@ -109,6 +111,7 @@ impl Map {
             max_entries: params.max_entries,
             map_flags: params.flags,
             map_name: object_name(params.name),
+            inner_map_fd: params.inner.map_or(0, |inner| inner.raw_fd() as u32),
             ..MapCreateAttr::default()
         };
         // SAFETY: MAP_CREATE takes this structure, which holds no addresses.
