@@ -398,18 +398,34 @@ fn difference(ours: &PacketOut, theirs: &PacketOut) -> Option<(What, String, [St
     if ours.meta != theirs.meta {
         return Some((What::Meta, String::new(), [hex(&ours.meta), hex(&theirs.meta)]));
     }
-    if ours.events != theirs.events {
-        let count = ours.events.len().max(theirs.events.len());
-        let at = (0..count).find(|&at| ours.events.get(at) != theirs.events.get(at)).unwrap_or(0);
-        return Some((What::Event, format!("event {at}"), [show_event(ours, at), show_event(theirs, at)]));
+    let (sorted, others) = (by_source(ours), by_source(theirs));
+    if sorted != others {
+        let count = sorted.len().max(others.len());
+        let at = (0..count).find(|&at| sorted.get(at) != others.get(at)).unwrap_or(0);
+        return Some((
+            What::Event,
+            format!("event {at}"),
+            [show_event(sorted.get(at).copied()), show_event(others.get(at).copied())],
+        ));
     }
     let at = ours.bytes.iter().zip(&theirs.bytes).position(|(a, b)| a != b)?;
     let show = |out: &PacketOut| hex(out.bytes.get(at..(at + 8).min(out.bytes.len())).unwrap_or(&[]));
     Some((What::Bytes, format!("byte {at}"), [show(ours), show(theirs)]))
 }
 
-fn show_event(out: &PacketOut, at: usize) -> String {
-    match out.events.get(at) {
+/// Events by map, in order within each: user space reads map by map, and sees no order between two of them.
+fn by_source(out: &PacketOut) -> Vec<&Event> {
+    let mut events: Vec<&Event> = out.events.iter().collect();
+    events.sort_by_key(|event| match event {
+        Event::Ringbuf { map, .. } => (0, *map),
+        Event::Perf { map, .. } => (1, *map),
+        Event::Trace { .. } => (2, 0),
+    });
+    events
+}
+
+fn show_event(event: Option<&Event>) -> String {
+    match event {
         None => "no event".into(),
         Some(Event::Ringbuf { map, bytes }) => format!("a ring buffer record in map {map}: {}", hex(bytes)),
         Some(Event::Perf { map, bytes }) => format!("a perf event in map {map}: {}", hex(bytes)),

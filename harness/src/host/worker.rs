@@ -3,7 +3,7 @@
 use super::load::{self, Loaded, failed, map_at};
 use super::{MAX_LINEAR_FRAME, MIN_FRAME, errno, link, sys};
 use crate::references;
-use crate::{Entry, EntryValue, PacketIn, PacketOut};
+use crate::{Entry, EntryValue, Event, PacketIn, PacketOut};
 use offload_compiler::ebpf::MapIdx;
 use offload_compiler::object::Object;
 use offwire_diag::{Diagnostic, codes};
@@ -93,6 +93,8 @@ pub(super) struct Worker {
     programs: BTreeMap<usize, OwnedFd>,
     /// Entries of maps that name programs, maps and devices: the kernel gives back ids, and no program writes them.
     references: BTreeMap<(MapIdx, Vec<u8>), Vec<u8>>,
+    /// Ring buffers, by map number.
+    rings: Vec<(u16, sys::Ring)>,
     loaded: Loaded,
     cpus: usize,
     /// Receive queues by ifindex; `Err` says why a device cannot be made.
@@ -115,7 +117,16 @@ impl Worker {
         let specs = object.maps.iter().map(|map| map.spec.clone()).collect();
         // The loopback device is ifindex 1 in any namespace.
         let devices = BTreeMap::from([(1, Ok(1))]);
+        let mut rings = Vec::new();
+        for (at, (map, kernel)) in object.maps.iter().zip(&loaded.maps).enumerate() {
+            if map.spec.kind == MapKind::Ringbuf {
+                let ring = sys::Ring::open(kernel, map.spec.max_entries as usize)
+                    .map_err(|error| failed(&format!("to map ring buffer {} into memory", map.spec.name), &error))?;
+                rings.push((u16::try_from(at).unwrap_or(u16::MAX), ring));
+            }
+        }
         let mut worker = Self {
+            rings,
             object: object.clone(),
             specs,
             programs: BTreeMap::new(),
@@ -180,8 +191,12 @@ impl Worker {
 
     pub(super) fn run(&mut self, packet: &PacketIn) -> Result<PacketOut, Diagnostic> {
         let run = self.test_run(packet, 1)?;
+        let mut events = Vec::new();
+        for (map, ring) in &mut self.rings {
+            events.extend(ring.drain().into_iter().map(|bytes| Event::Ringbuf { map: *map, bytes }));
+        }
         let (meta, bytes) = self.out.get(..run.len).unwrap_or(&[]).split_at_checked(run.meta).unwrap_or_default();
-        Ok(PacketOut { retval: run.retval, bytes: bytes.to_vec(), meta: meta.to_vec(), ..PacketOut::default() })
+        Ok(PacketOut { retval: run.retval, bytes: bytes.to_vec(), meta: meta.to_vec(), events, ..PacketOut::default() })
     }
 
     pub(super) fn time(&mut self, packet: &PacketIn, repeat: u32) -> Result<u32, Diagnostic> {
@@ -304,6 +319,9 @@ impl Worker {
 
     pub(super) fn entries(&mut self, map: MapIdx) -> Result<Vec<Entry>, Diagnostic> {
         let spec = self.spec(map)?;
+        if spec.kind == MapKind::Ringbuf {
+            return Ok(Vec::new());
+        }
         if references::holds_references(spec.kind) {
             let own = self.references.iter().filter(|((at, _), _)| *at == map);
             let entry =

@@ -27,6 +27,8 @@ const LOCK: u64 = 4;
 const NO_PREALLOC: u32 = 1;
 const RDONLY_PROG: u32 = 1 << 7;
 
+/// PAGE_SIZE.
+const PAGE: u32 = 4096;
 /// Bytes that the values of one map may take.
 const MAX_BYTES: u64 = 1 << 30;
 /// Elements beyond the capacity: the one that an update of an existing entry takes before it gives the old one back.
@@ -113,6 +115,7 @@ impl MapStore {
                 Some(Hash::default())
             }
             MapKind::Devmap | MapKind::ProgArray | MapKind::ArrayOfMaps => Some(Hash::default()),
+            MapKind::Ringbuf => Some(Hash::default()),
             MapKind::LpmTrie if (5..=260).contains(&spec.key_size) && spec.flags & NO_PREALLOC != 0 => {
                 Some(Hash::default())
             }
@@ -121,6 +124,16 @@ impl MapStore {
             }
             other => return Err(refuse(format!("maps of kind {} are not supported", other.name()))),
         };
+        if spec.kind == MapKind::Ringbuf {
+            // ringbuf_map_alloc
+            if spec.key_size != 0 || spec.value_size != 0 {
+                return Err(refuse("a ring buffer has neither keys nor values".into()));
+            }
+            if !spec.max_entries.is_power_of_two() || spec.max_entries % PAGE != 0 {
+                return Err(refuse(format!("{} bytes are no power of two of whole pages", spec.max_entries)));
+            }
+            return Ok(Self { spec: spec.clone(), values: Vec::new(), others: BTreeMap::new(), hash });
+        }
         if spec.key_size == 0 || spec.value_size == 0 || spec.max_entries == 0 {
             return Err(refuse("key size, value size and number of entries must not be zero".into()));
         }
@@ -172,6 +185,7 @@ impl MapStore {
     pub(crate) fn slots(&self) -> u64 {
         match &self.hash {
             None => u64::from(self.spec.max_entries),
+            Some(_) if self.spec.kind == MapKind::Ringbuf => 0,
             Some(_) => u64::from(self.spec.max_entries) + u64::from(SPARE),
         }
     }
@@ -445,6 +459,9 @@ impl MapStore {
                 .with_reason(reason)
         };
         let value_size = self.spec.value_size as usize;
+        if self.spec.kind == MapKind::Ringbuf {
+            return Err(refuse("a ring buffer takes records from programs alone".into()));
+        }
         if self.spec.frozen {
             return Err(refuse("the map is read-only once the program is loaded".into()));
         }

@@ -12,11 +12,11 @@ mod helpers;
 mod maps;
 mod mem;
 
-use crate::{Backend, Entry, PacketIn, PacketOut};
+use crate::{Backend, Entry, Event, PacketIn, PacketOut};
 use check::{Broken, Checks};
 use exec::{Code, Fault, Run};
 use maps::MapStore;
-use mem::Mem;
+use mem::{Mem, RecordState};
 use offload_compiler::ebpf::{Imm64, Insn, InsnIdx, MapIdx, Names, disasm};
 use offload_compiler::facts::Facts;
 use offload_compiler::object::{Object, Program};
@@ -164,6 +164,12 @@ impl Ref {
         diagnostic.with_span(self.span(run.program, run.at)).with_path(self.path(run))
     }
 
+    /// Records that were submitted, in the order in which a reader finds them.
+    fn events(&self) -> Vec<Event> {
+        let submitted = self.mem.records.iter().filter(|record| record.state == RecordState::Submitted);
+        submitted.map(|record| Event::Ringbuf { map: record.map.0, bytes: record.bytes.clone() }).collect()
+    }
+
     fn span(&self, program: usize, at: usize) -> Span {
         self.programs.get(program).map_or_else(Span::default, |program| span(program, at, &self.mem))
     }
@@ -220,6 +226,7 @@ impl Backend for Ref {
                 retval: r0 as u32,
                 bytes: self.mem.packet().to_vec(),
                 meta: self.mem.metadata().to_vec(),
+                events: self.events(),
                 insns: Some(run.count),
                 ..PacketOut::default()
             }),
