@@ -28,11 +28,20 @@ pub struct Programs {
     /// Calls of the local function.
     calls: Vec<usize>,
     loops: bool,
+    family: Family,
+}
+
+/// Which pointers a diamond deals with.
+#[derive(Clone, Copy, PartialEq)]
+enum Family {
+    Packet,
+    Value,
+    Lookup,
 }
 
 impl Programs {
     pub fn new(seed: u64) -> Self {
-        Programs { rng: Rng(seed), insns: Vec::new(), exits: Vec::new(), calls: Vec::new(), loops: false }
+        Programs { rng: Rng(seed), insns: Vec::new(), exits: Vec::new(), calls: Vec::new(), loops: false, family: Family::Value }
     }
 
     /// One more program.
@@ -42,6 +51,10 @@ impl Programs {
         self.calls.clear();
         self.loops = false;
         self.prologue();
+        if self.rng.below(2) == 0 {
+            self.diamond();
+            return self.done();
+        }
         for _ in 0..self.rng.below(4) + 1 {
             for _ in 0..self.rng.below(10) {
                 self.step();
@@ -59,6 +72,10 @@ impl Programs {
                 _ => {}
             }
         }
+        self.done()
+    }
+
+    fn done(&mut self) -> Vec<Insn> {
         let end = self.here();
         self.insns.extend([mov(Reg(0), 2), Insn::Exit]);
         for &at in &self.exits {
@@ -471,5 +488,219 @@ impl Programs {
                 self.put([load]);
             }
         }
+    }
+
+    /// A jump over what `body` makes.
+    fn skip(&mut self, jump: Insn, body: impl FnOnce(&mut Self)) {
+        let at = self.insns.len();
+        self.put([jump]);
+        body(self);
+        let end = self.here();
+        if let Some(Insn::JumpIf { target, .. } | Insn::Jump { target }) = self.insns.get_mut(at) {
+            *target = end;
+        }
+    }
+
+    fn jump_imm(cond: Cond, dst: Reg, imm: i32) -> Insn {
+        Insn::JumpIf { width: Width::W64, cond, dst, src: Operand::Imm(imm), target: InsnIdx(0) }
+    }
+
+    /// Two or three ways to the same place, which differ in one or two respects, and then something that depends on one.
+    fn diamond(&mut self) {
+        // r9 and the pointer slot hold the same pointer, to begin with.
+        self.family = self.rng.pick(&[Family::Packet, Family::Value, Family::Lookup]);
+        let first = if self.family == Family::Packet { PACKET } else { VALUE };
+        self.put([copy(Reg(9), first), store(Size::B8, FRAME, POINTER_SPILL, first)]);
+        self.put([Insn::Alu { width: Width::W64, op: AluOp::And, dst: Reg(2), src: Operand::Imm(31) }]);
+        self.put([copy(Reg(3), Reg(2)), store(Size::B8, FRAME, -64, Reg(2)), mov(Reg(4), 3)]);
+        for _ in 0..self.rng.below(3) {
+            self.definition();
+        }
+        for way in 0..self.rng.below(2) + 1 {
+            self.skip(Self::jump_imm(Cond::Ne, Reg(0), way as i32 + 7), |programs| {
+                for _ in 0..programs.rng.below(3) + 1 {
+                    programs.definition();
+                }
+            });
+        }
+        for _ in 0..self.rng.below(3) {
+            // Nothing happens but that there is a jump.
+            let imm = self.imm();
+            self.skip(Self::jump_imm(Cond::Eq, Reg(0), imm), |_| {});
+        }
+        for _ in 0..self.rng.below(2) + 1 {
+            self.usage();
+        }
+    }
+
+    /// Gives one of the places of a diamond a value. r0 is a number that nobody changes.
+    fn definition(&mut self) {
+        let (a, b) = (self.rng.pick(&[Reg(2), Reg(3), Reg(4)]), self.rng.pick(&[Reg(2), Reg(3), Reg(4)]));
+        let limit = self.rng.pick(&[7, 31, 63, 127]);
+        let width = self.width();
+        match self.rng.below(14) {
+            0 => self.put([mov(a, limit)]),
+            1 => {
+                let off = self.rng.below(50) as i16;
+                self.put([load(Size::B1, a, PACKET, off)]);
+                self.put([Insn::Alu { width, op: AluOp::And, dst: a, src: Operand::Imm(limit) }]);
+            }
+            2 => self.put([copy(a, b)]),
+            3 => {
+                let by = self.rng.pick(&[1, -1, 4, 40]);
+                self.put([copy(a, b), Insn::Alu { width, op: AluOp::Add, dst: a, src: Operand::Imm(by) }]);
+            }
+            4 => {
+                self.put([copy(a, b), Insn::Alu { width, op: AluOp::Add, dst: a, src: Operand::Reg(Reg(4)) }]);
+            }
+            5 => {
+                let (size, off) = (self.rng.pick(&[Size::B4, Size::B8]), self.rng.pick(&[-64, -56, -48]));
+                self.put([store(size, FRAME, off, a)]);
+            }
+            6 => {
+                let (size, off) = (self.size(), self.rng.pick(&[-64, -60, -56, -48]));
+                let off = off & !(size.bytes() as i16 - 1);
+                let imm = self.rng.pick(&[0, 0, 1]);
+                self.put([Insn::Store { size, base: FRAME, off, src: Operand::Imm(imm) }]);
+            }
+            7 | 8 | 9 if self.family == Family::Packet => {
+                // A packet pointer, with or without a check.
+                self.put([copy(Reg(9), PACKET)]);
+                if self.rng.below(3) > 0 {
+                    self.add(Reg(9), Operand::Reg(a));
+                }
+                if self.rng.below(3) > 0 {
+                    self.put([store(Size::B8, FRAME, POINTER_SPILL, Reg(9))]);
+                }
+                if self.rng.below(3) > 0 {
+                    self.check_packet();
+                }
+            }
+            10 if self.family == Family::Packet => self.check_packet(),
+            7 | 8 | 9 if self.family == Family::Value => {
+                self.put([copy(Reg(9), VALUE)]);
+                let by = self.rng.pick(&[0, 1, 40, 60]);
+                self.add(Reg(9), Operand::Imm(by));
+                if self.rng.below(2) == 0 {
+                    self.put([store(Size::B8, FRAME, POINTER_SPILL, Reg(9))]);
+                }
+            }
+            10 if self.family == Family::Value => {
+                self.put([copy(Reg(9), VALUE)]);
+                self.add(Reg(9), Operand::Reg(a));
+            }
+            7..=10 => {
+                // A lookup that may fail; r0 and the numbers come back from the stack.
+                for (reg, off) in [(0, -104), (2, -112), (3, -120), (4, -128)] {
+                    self.put([store(Size::B8, FRAME, off, Reg(reg))]);
+                }
+                self.put([Insn::Store { size: Size::B4, base: FRAME, off: -68, src: Operand::Imm(1) }, copy(Reg(2), FRAME)]);
+                self.add(Reg(2), Operand::Imm(-68));
+                self.put(map(Reg(1), 0));
+                self.put([Insn::CallHelper { id: 1 }]);
+                let (copies, spills) = (self.rng.below(4) > 0, self.rng.below(4) > 0);
+                if copies {
+                    self.put([copy(Reg(9), Reg(0))]);
+                }
+                if spills {
+                    self.put([store(Size::B8, FRAME, POINTER_SPILL, Reg(0))]);
+                }
+                for (reg, off) in [(0, -104), (2, -112), (3, -120), (4, -128)] {
+                    self.put([load(Size::B8, Reg(reg), FRAME, off)]);
+                }
+            }
+            11 | 12 => {
+                let first = if self.family == Family::Packet { PACKET } else { VALUE };
+                let spilled = self.rng.pick(&[Reg(9), Reg(9), first, Reg(2)]);
+                let off = self.rng.pick(&[POINTER_SPILL, POINTER_SPILL, -56, -64]);
+                self.put([store(Size::B8, FRAME, off, spilled)]);
+            }
+            _ => {
+                let imm = self.rng.pick(&[0, 5, 31]);
+                let cond = self.cond();
+                self.leave_if(width, cond, a, Operand::Imm(imm));
+            }
+        }
+    }
+
+    /// Compares r9 with the packet's end, if it is a packet pointer at all.
+    fn check_packet(&mut self) {
+        let ahead = self.rng.pick(&[1, 4, 8]);
+        self.put([load(Size::B4, Reg(5), CTX, 4), copy(Reg(1), Reg(9))]);
+        self.add(Reg(1), Operand::Imm(ahead));
+        self.leave_if(Width::W64, Cond::Gt, Reg(1), Operand::Reg(Reg(5)));
+    }
+
+    /// Something whose safety depends on the places of a diamond.
+    fn usage(&mut self) {
+        let (a, b) = (self.rng.pick(&[Reg(2), Reg(3), Reg(4)]), self.rng.pick(&[Reg(2), Reg(3), Reg(4)]));
+        let off = self.rng.pick(&[0, 0, 3, 24, 33]);
+        let limit = self.rng.pick(&[3, 7, 31, 45]);
+        match self.rng.below(13) {
+            0 => {
+                // Compare one, use the other.
+                let cond = self.rng.pick(&[Cond::Gt, Cond::Ge, Cond::Sgt, Cond::Ne]);
+                let width = self.width();
+                self.leave_if(width, cond, a, Operand::Imm(limit));
+                self.index_with(b, off);
+            }
+            1 => self.index_with(a, off),
+            2 => {
+                // Only one outcome is dangerous.
+                let cond = self.cond();
+                let width = self.width();
+                let jump = Insn::JumpIf { width, cond, dst: a, src: Operand::Imm(limit), target: InsnIdx(0) };
+                self.skip(jump, |programs| programs.put([load(Size::B1, Reg(5), VALUE, 64)]));
+            }
+            3 => {
+                let jump = Insn::JumpIf { width: Width::W64, cond: Cond::Gt, dst: a, src: Operand::Reg(b), target: InsnIdx(0) };
+                self.exits.push(self.insns.len());
+                self.put([jump]);
+                self.index_with(a, off);
+            }
+            4 | 5 => {
+                let (size, from) = (self.rng.pick(&[Size::B1, Size::B2, Size::B4, Size::B8]), self.rng.pick(&[-64, -56, -48]));
+                self.put([load(size, a, FRAME, from)]);
+                if self.rng.below(3) == 0 {
+                    self.leave_if(Width::W64, Cond::Gt, a, Operand::Imm(limit));
+                }
+                self.index_with(b, off);
+            }
+            7 => self.put([load(Size::B8, Reg(1), FRAME, POINTER_SPILL), load(Size::B1, Reg(5), Reg(1), off)]),
+            8 if self.family == Family::Lookup => {
+                // One of two names is compared with null, the other one used.
+                self.put([load(Size::B8, Reg(1), FRAME, POINTER_SPILL)]);
+                let (checked, used) = if self.rng.below(2) == 0 { (Reg(1), Reg(9)) } else { (Reg(9), Reg(1)) };
+                self.leave_if(Width::W64, Cond::Eq, checked, Operand::Imm(0));
+                self.put([load(Size::B1, Reg(5), used, off)]);
+            }
+            6 | 8 => self.put([load(Size::B1, Reg(5), Reg(9), off)]),
+            9 if self.family == Family::Packet => {
+                self.put([load(Size::B4, Reg(5), CTX, 4), load(Size::B8, Reg(1), FRAME, POINTER_SPILL), copy(Reg(4), Reg(1))]);
+                self.add(Reg(4), Operand::Imm(off.into()));
+                self.leave_if(Width::W64, Cond::Ge, Reg(4), Operand::Reg(Reg(5)));
+                let used = self.rng.pick(&[Reg(1), Reg(9)]);
+                self.put([load(Size::B1, Reg(5), used, off), mov(Reg(4), 1)]);
+            }
+            9 | 10 => {
+                // A lookup with what the slot holds, without a check of the result.
+                let from = self.rng.pick(&[-64, -60, -56, -48]);
+                self.put([copy(Reg(2), FRAME)]);
+                self.add(Reg(2), Operand::Imm(from));
+                self.put(map(Reg(1), 1));
+                self.put([Insn::CallHelper { id: 1 }, load(Size::B1, Reg(1), Reg(0), 0)]);
+                self.refill();
+            }
+            11 => {
+                self.put([store(Size::B8, VALUE, 8, a), load(Size::B8, a, FRAME, -56), store(Size::B8, VALUE, 16, a)]);
+            }
+            _ => self.call(),
+        }
+    }
+
+    fn index_with(&mut self, index: Reg, off: i16) {
+        self.put([copy(Reg(1), VALUE)]);
+        self.add(Reg(1), Operand::Reg(index));
+        self.put([load(Size::B1, Reg(5), Reg(1), off)]);
     }
 }

@@ -1,5 +1,6 @@
 //! Dependences between the operations of a trace.
 
+use crate::ir::Value;
 use crate::select::{Address, Kind, OpId, Trace, may_alias};
 use offwire_isa::{RequestOp, Space};
 use std::collections::BTreeMap;
@@ -20,6 +21,8 @@ pub(super) struct Graph {
     pub(super) height: Vec<u32>,
     /// By operation: the operations that use its result, ascending.
     pub(super) users: Vec<Vec<OpId>>,
+    /// The users of each value from outside; branches and the end, where an edge needs it.
+    pub(super) live_in: Vec<Vec<OpId>>,
     /// By operation: true if an edge needs its result in a register.
     pub(super) live_out: Vec<bool>,
 }
@@ -119,6 +122,7 @@ impl Graph {
             before: vec![Vec::new(); n],
             height: vec![0; n],
             users: vec![Vec::new(); n],
+            live_in: Vec::new(),
             live_out: vec![false; n],
         };
         graph.data(trace);
@@ -141,11 +145,18 @@ impl Graph {
     /// null test.
     fn data(&mut self, trace: &Trace) {
         let mut home = BTreeMap::new();
+        let mut outside: BTreeMap<Value, Vec<OpId>> = BTreeMap::new();
         for (id, op) in trace.ops.iter().enumerate() {
             let null_of = match op.kind {
                 Kind::Cmp { null_of, .. } => null_of,
                 _ => None,
             };
+            let needed = trace.edge_of(id).into_iter().flat_map(|edge| edge.live.iter().copied());
+            for value in op.uses().chain(needed) {
+                if !home.contains_key(&value) {
+                    outside.entry(value).or_default().push(id);
+                }
+            }
             for value in op.address_uses() {
                 if let Some(&from) = home.get(&value) {
                     self.add(from, id, 1);
@@ -179,6 +190,7 @@ impl Graph {
         for users in &mut self.users {
             users.dedup();
         }
+        self.live_in = outside.into_values().collect();
     }
 
     fn memory(&mut self, trace: &Trace) {
