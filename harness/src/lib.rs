@@ -10,6 +10,7 @@ pub mod host;
 pub mod mapfile;
 pub mod random;
 pub mod reference;
+mod references;
 pub mod require;
 
 use offload_compiler::ebpf::MapIdx;

@@ -55,6 +55,8 @@ pub(super) struct MapParams<'a> {
     pub(super) name: &'a str,
     /// Bytes that user space exchanges for a value: all CPUs' copies for per-CPU maps.
     pub(super) user_value_size: usize,
+    /// For maps of maps: a map like those that stand in it.
+    pub(super) inner: Option<&'a Map>,
 }
 
 /// A map of the kernel.
@@ -109,6 +111,7 @@ impl Map {
             max_entries: params.max_entries,
             map_flags: params.flags,
             map_name: object_name(params.name),
+            inner_map_fd: params.inner.map_or(0, |inner| inner.raw_fd() as u32),
             ..MapCreateAttr::default()
         };
         // SAFETY: MAP_CREATE takes this structure, which holds no addresses.
@@ -361,4 +364,88 @@ fn object_name(name: &str) -> [u8; 16] {
         *to = from;
     }
     out
+}
+
+/// A ring buffer map, mapped into memory (kernel/bpf/ringbuf.c, struct bpf_ringbuf): a page with the reader's position, which
+/// we write, then a page with the writers' position and the data, twice in a row so that no record is cut.
+pub(super) struct Ring {
+    consumer: *mut libc::c_void,
+    producer: *mut libc::c_void,
+    page: usize,
+    size: usize,
+}
+
+/// Bits of a record's length (BPF_RINGBUF_BUSY_BIT, BPF_RINGBUF_DISCARD_BIT).
+const RECORD_BUSY: u32 = 1 << 31;
+const RECORD_DISCARDED: u32 = 1 << 30;
+const RECORD_HEADER: usize = 8;
+
+impl Ring {
+    /// Maps a ring buffer whose data area has `size` bytes, a power of two.
+    pub(super) fn open(map: &Map, size: usize) -> io::Result<Self> {
+        // SAFETY: sysconf(3) takes a plain number.
+        let page = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).map_err(|_| wrong_length())?;
+        if !size.is_power_of_two() || size < page {
+            return Err(wrong_length());
+        }
+        let map_at = |length: usize, protection: i32, offset: usize| {
+            // SAFETY: a fresh mapping at an address of the kernel's choice touches no memory of ours.
+            let at = unsafe {
+                let offset = libc::off_t::try_from(offset).map_err(|_| wrong_length())?;
+                libc::mmap(std::ptr::null_mut(), length, protection, libc::MAP_SHARED, map.raw_fd(), offset)
+            };
+            if at == libc::MAP_FAILED { Err(io::Error::last_os_error()) } else { Ok(at) }
+        };
+        let consumer = map_at(page, libc::PROT_READ | libc::PROT_WRITE, 0)?;
+        match map_at(page + 2 * size, libc::PROT_READ, page) {
+            Ok(producer) => Ok(Self { consumer, producer, page, size }),
+            Err(error) => {
+                // SAFETY: the page was mapped above and nobody holds a pointer into it.
+                unsafe { libc::munmap(consumer, page) };
+                Err(error)
+            }
+        }
+    }
+
+    /// Takes all records out of the ring, oldest first, without the discarded ones.
+    pub(super) fn drain(&mut self) -> Vec<Vec<u8>> {
+        use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+        let mut records = Vec::new();
+        // SAFETY: both pages begin with an aligned position, live as long as `self`, and are shared with the kernel, which
+        // uses atomic accesses as we do.
+        let (read, written) = unsafe { (&*self.consumer.cast::<AtomicUsize>(), &*self.producer.cast::<AtomicUsize>()) };
+        let mut at = read.load(Ordering::Acquire);
+        while at < written.load(Ordering::Acquire) {
+            let offset = self.page + (at & (self.size - 1));
+            // SAFETY: records start 8 bytes aligned inside the data area; a header never leaves its second copy.
+            let header = unsafe { &*self.producer.byte_add(offset).cast::<AtomicU32>() };
+            let word = header.load(Ordering::Acquire);
+            if word & RECORD_BUSY != 0 {
+                break;
+            }
+            let len = (word & !RECORD_DISCARDED) as usize;
+            if word & RECORD_DISCARDED == 0 && len <= self.size {
+                // SAFETY: the record has at most `size` bytes behind its header and so ends inside the second copy; a
+                // submitted record does not change until the position below is written.
+                let bytes = unsafe {
+                    let first = self.producer.byte_add(offset + RECORD_HEADER).cast::<u8>();
+                    std::slice::from_raw_parts(first, len)
+                };
+                records.push(bytes.to_vec());
+            }
+            at += (len + RECORD_HEADER).next_multiple_of(8);
+            read.store(at, Ordering::Release);
+        }
+        records
+    }
+}
+
+impl Drop for Ring {
+    fn drop(&mut self) {
+        // SAFETY: both were mapped by `open` with these lengths, and no pointer into them is left.
+        unsafe {
+            libc::munmap(self.consumer, self.page);
+            libc::munmap(self.producer, self.page + 2 * self.size);
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::exec::Fault;
 use super::maps::EINVAL;
-use super::mem::{Mem, Place, Violation};
+use super::mem::{Mem, Place, RecordState, Violation};
 use offload_compiler::ebpf::MapIdx;
 use offwire_image::MapKind;
 
@@ -12,18 +12,30 @@ pub(crate) mod number {
     pub(crate) const MAP_UPDATE_ELEM: u32 = 2;
     pub(crate) const MAP_DELETE_ELEM: u32 = 3;
     pub(crate) const GET_SMP_PROCESSOR_ID: u32 = 8;
+    pub(crate) const TAIL_CALL: u32 = 12;
     pub(crate) const REDIRECT: u32 = 23;
     pub(crate) const CSUM_DIFF: u32 = 28;
     pub(crate) const XDP_ADJUST_HEAD: u32 = 44;
     pub(crate) const REDIRECT_MAP: u32 = 51;
     pub(crate) const XDP_ADJUST_META: u32 = 54;
     pub(crate) const XDP_ADJUST_TAIL: u32 = 65;
+    pub(crate) const SPIN_LOCK: u32 = 93;
+    pub(crate) const SPIN_UNLOCK: u32 = 94;
+    pub(crate) const RINGBUF_OUTPUT: u32 = 130;
+    pub(crate) const RINGBUF_RESERVE: u32 = 131;
+    pub(crate) const RINGBUF_SUBMIT: u32 = 132;
+    pub(crate) const RINGBUF_DISCARD: u32 = 133;
+    pub(crate) const LOOP: u32 = 181;
     pub(crate) const XDP_GET_BUFF_LEN: u32 = 188;
     pub(crate) const XDP_LOAD_BYTES: u32 = 189;
     pub(crate) const XDP_STORE_BYTES: u32 = 190;
 }
 
+const EAGAIN: i64 = -11;
 const EFAULT: i64 = -14;
+/// BPF_RB_NO_WAKEUP and BPF_RB_FORCE_WAKEUP.
+const NO_WAKEUP: u64 = 1;
+const FORCE_WAKEUP: u64 = 2;
 /// XDP_ABORTED and XDP_REDIRECT.
 const ABORTED: u64 = 0;
 const REDIRECT: u64 = 4;
@@ -36,18 +48,35 @@ const EXCLUDE_INGRESS: u64 = 16;
 pub(crate) fn arguments(id: u32) -> Option<u32> {
     Some(match id {
         number::GET_SMP_PROCESSOR_ID => 0,
-        number::XDP_GET_BUFF_LEN => 1,
+        number::XDP_GET_BUFF_LEN | number::SPIN_LOCK | number::SPIN_UNLOCK => 1,
         number::MAP_LOOKUP_ELEM
         | number::MAP_DELETE_ELEM
         | number::XDP_ADJUST_HEAD
         | number::XDP_ADJUST_META
         | number::XDP_ADJUST_TAIL
+        | number::RINGBUF_SUBMIT
+        | number::RINGBUF_DISCARD
         | number::REDIRECT => 2,
-        number::REDIRECT_MAP => 3,
-        number::MAP_UPDATE_ELEM | number::XDP_LOAD_BYTES | number::XDP_STORE_BYTES => 4,
+        number::REDIRECT_MAP | number::TAIL_CALL | number::RINGBUF_RESERVE => 3,
+        number::LOOP
+        | number::RINGBUF_OUTPUT
+        | number::MAP_UPDATE_ELEM
+        | number::XDP_LOAD_BYTES
+        | number::XDP_STORE_BYTES => 4,
         number::CSUM_DIFF => 5,
         _ => return None,
     })
+}
+
+/// The program that bpf_tail_call goes to, by its number; `None` if the entry is missing.
+pub(crate) fn tail_call_target(regs: &[u64; 16], mem: &Mem) -> Result<Option<usize>, Violation> {
+    let [_, r1, r2, r3, ..] = *regs;
+    ctx_argument(mem, r1)?;
+    let map = map_argument(mem, r2)?;
+    match mem.maps.get(usize::from(map.0)) {
+        Some(store) if store.spec().kind == MapKind::ProgArray => Ok(store.reference(&(r3 as u32).to_le_bytes())),
+        _ => Err(Violation("bpf_tail_call without a program array in r2".into())),
+    }
 }
 
 /// A helper call; gives r0.
@@ -57,7 +86,12 @@ pub(crate) fn call(id: u32, regs: &[u64; 16], mem: &mut Mem) -> Result<u64, Faul
         number::MAP_LOOKUP_ELEM => {
             let map = map_argument(mem, r1)?;
             let key = mem.bytes(r2, key_size(mem, map))?;
-            let slot = mem.maps.get(usize::from(map.0)).and_then(|store| store.lookup(key));
+            let store = mem.maps.get(usize::from(map.0));
+            if store.is_some_and(|store| matches!(store.spec().kind, MapKind::ArrayOfMaps | MapKind::HashOfMaps)) {
+                let inner = store.and_then(|store| store.reference(key)).and_then(|inner| u16::try_from(inner).ok());
+                return Ok(inner.map_or(0, |inner| mem.map_pointer(MapIdx(inner))));
+            }
+            let slot = store.and_then(|store| store.lookup(key));
             slot.and_then(|slot| mem.value_pointer(map, slot)).unwrap_or(0)
         }
         number::MAP_UPDATE_ELEM => {
@@ -117,6 +151,52 @@ pub(crate) fn call(id: u32, regs: &[u64; 16], mem: &mut Mem) -> Result<u64, Faul
                 }
                 Err(code) => code as u64,
             }
+        }
+        // Nobody else runs; what is left to check is that the lock is one, in the state that the call expects.
+        number::SPIN_LOCK | number::SPIN_UNLOCK => {
+            let (Place::Value { .. }, _) = mem.place(r1) else {
+                return Err(Violation("a spin lock outside map values".into()).into());
+            };
+            let held = id == number::SPIN_LOCK;
+            let word = mem.bytes_mut(r1, 4)?;
+            if word != u32::from(!held).to_le_bytes() {
+                return Err(
+                    Violation(format!("a spin lock is {} twice", if held { "taken" } else { "released" })).into()
+                );
+            }
+            word.copy_from_slice(&u32::from(held).to_le_bytes());
+            0
+        }
+        number::RINGBUF_OUTPUT => {
+            let map = ring_argument(mem, r1)?;
+            if r4 & !(NO_WAKEUP | FORCE_WAKEUP) != 0 {
+                return Ok(EINVAL as u64);
+            }
+            let bytes = mem.bytes(r2, usize::try_from(r3).unwrap_or(usize::MAX))?.to_vec();
+            match mem.reserve(map, r3, RecordState::Submitted) {
+                None => EAGAIN as u64,
+                Some(at) => {
+                    if let Some(record) = mem.records.get_mut(at) {
+                        record.bytes = bytes;
+                    }
+                    0
+                }
+            }
+        }
+        number::RINGBUF_RESERVE => {
+            let map = ring_argument(mem, r1)?;
+            let record = if r3 == 0 { mem.reserve(map, r2, RecordState::Reserved) } else { None };
+            record.map_or(0, |at| mem.record_pointer(at))
+        }
+        number::RINGBUF_SUBMIT | number::RINGBUF_DISCARD => {
+            let (Place::Record(at), 0) = mem.place(r1) else {
+                return Err(Violation("what is submitted or discarded is no reserved record".into()).into());
+            };
+            if let Some(record) = mem.records.get_mut(at) {
+                let submit = id == number::RINGBUF_SUBMIT;
+                record.state = if submit { RecordState::Submitted } else { RecordState::Discarded };
+            }
+            0
         }
         number::REDIRECT if r2 != 0 => ABORTED,
         number::REDIRECT => REDIRECT,
@@ -195,6 +275,14 @@ fn map_argument(mem: &Mem, r1: u64) -> Result<MapIdx, Violation> {
     match mem.place(r1) {
         (Place::Map(map), 0) => Ok(map),
         _ => Err(Violation(format!("a helper call with {r1:#x} in r1, which is no map"))),
+    }
+}
+
+fn ring_argument(mem: &Mem, r1: u64) -> Result<MapIdx, Violation> {
+    let map = map_argument(mem, r1)?;
+    match mem.maps.get(usize::from(map.0)) {
+        Some(store) if store.spec().kind == MapKind::Ringbuf => Ok(map),
+        _ => Err(Violation("a ring buffer helper on another map".into())),
     }
 }
 

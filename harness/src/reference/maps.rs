@@ -6,6 +6,7 @@
 //! An LRU map evicts its least recently updated entry when it is full. The kernel's choice is an approximation that depends
 //! on reference bits, batches and CPUs; what holds for both is that an update never fails and that the capacity is kept.
 
+use crate::references::holds_references;
 use crate::{Entry, EntryValue};
 use offwire_diag::{Diagnostic, codes};
 use offwire_image::{MapKind, MapSpec};
@@ -26,6 +27,8 @@ const LOCK: u64 = 4;
 const NO_PREALLOC: u32 = 1;
 const RDONLY_PROG: u32 = 1 << 7;
 
+/// PAGE_SIZE.
+const PAGE: u32 = 4096;
 /// Bytes that the values of one map may take.
 const MAX_BYTES: u64 = 1 << 30;
 /// Elements beyond the capacity: the one that an update of an existing entry takes before it gives the old one back.
@@ -108,8 +111,11 @@ impl MapStore {
         };
         let hash = match spec.kind {
             MapKind::Array | MapKind::PercpuArray => None,
-            MapKind::Hash | MapKind::PercpuHash | MapKind::LruHash | MapKind::DevmapHash => Some(Hash::default()),
-            MapKind::Devmap | MapKind::ProgArray => Some(Hash::default()),
+            MapKind::Hash | MapKind::PercpuHash | MapKind::LruHash | MapKind::DevmapHash | MapKind::HashOfMaps => {
+                Some(Hash::default())
+            }
+            MapKind::Devmap | MapKind::ProgArray | MapKind::ArrayOfMaps => Some(Hash::default()),
+            MapKind::Ringbuf => Some(Hash::default()),
             MapKind::LpmTrie if (5..=260).contains(&spec.key_size) && spec.flags & NO_PREALLOC != 0 => {
                 Some(Hash::default())
             }
@@ -118,6 +124,16 @@ impl MapStore {
             }
             other => return Err(refuse(format!("maps of kind {} are not supported", other.name()))),
         };
+        if spec.kind == MapKind::Ringbuf {
+            // ringbuf_map_alloc
+            if spec.key_size != 0 || spec.value_size != 0 {
+                return Err(refuse("a ring buffer has neither keys nor values".into()));
+            }
+            if !spec.max_entries.is_power_of_two() || spec.max_entries % PAGE != 0 {
+                return Err(refuse(format!("{} bytes are no power of two of whole pages", spec.max_entries)));
+            }
+            return Ok(Self { spec: spec.clone(), values: Vec::new(), others: BTreeMap::new(), hash });
+        }
         if spec.key_size == 0 || spec.value_size == 0 || spec.max_entries == 0 {
             return Err(refuse("key size, value size and number of entries must not be zero".into()));
         }
@@ -128,7 +144,7 @@ impl MapStore {
         }
         let values = match spec.kind {
             MapKind::Devmap | MapKind::DevmapHash => &[4, 8][..],
-            MapKind::ProgArray => &[4],
+            MapKind::ProgArray | MapKind::ArrayOfMaps | MapKind::HashOfMaps => &[4],
             _ => &[],
         };
         if !values.is_empty() && !values.contains(&spec.value_size) {
@@ -161,9 +177,7 @@ impl MapStore {
     #[inline]
     pub(crate) fn read_only(&self) -> bool {
         // dev_map_init_map sets the flag by itself; the verifier lets no program write a prog array.
-        self.spec.frozen
-            || self.spec.flags & RDONLY_PROG != 0
-            || matches!(self.spec.kind, MapKind::Devmap | MapKind::DevmapHash | MapKind::ProgArray)
+        self.spec.frozen || self.spec.flags & RDONLY_PROG != 0 || holds_references(self.spec.kind)
     }
 
     /// Number of value regions.
@@ -171,6 +185,7 @@ impl MapStore {
     pub(crate) fn slots(&self) -> u64 {
         match &self.hash {
             None => u64::from(self.spec.max_entries),
+            Some(_) if self.spec.kind == MapKind::Ringbuf => 0,
             Some(_) => u64::from(self.spec.max_entries) + u64::from(SPARE),
         }
     }
@@ -185,6 +200,12 @@ impl MapStore {
         let size = self.spec.value_size as usize;
         let start = (slot as usize).checked_mul(size)?;
         self.values.get(start..start.checked_add(size)?)
+    }
+
+    /// The program or map that an entry names, by its number in the object.
+    pub(crate) fn reference(&self, key: &[u8]) -> Option<usize> {
+        let value = self.value(self.lookup(key)?)?.first_chunk()?;
+        usize::try_from(u32::from_le_bytes(*value)).ok()
     }
 
     /// The same, to be written.
@@ -318,7 +339,7 @@ impl MapStore {
             Some(_) => match self.spec.kind {
                 MapKind::LpmTrie => self.update_trie(key, value, flags),
                 MapKind::LruHash => self.update_lru(key, value, flags),
-                MapKind::Devmap | MapKind::ProgArray => self.update_sparse(key, value),
+                MapKind::Devmap | MapKind::ProgArray | MapKind::ArrayOfMaps => self.update_sparse(key, value),
                 _ => self.update_hash(key, value, flags),
             },
         }
@@ -438,6 +459,9 @@ impl MapStore {
                 .with_reason(reason)
         };
         let value_size = self.spec.value_size as usize;
+        if self.spec.kind == MapKind::Ringbuf {
+            return Err(refuse("a ring buffer takes records from programs alone".into()));
+        }
         if self.spec.frozen {
             return Err(refuse("the map is read-only once the program is loaded".into()));
         }
@@ -469,7 +493,11 @@ impl MapStore {
                 E2BIG
                     if !matches!(
                         self.spec.kind,
-                        MapKind::Array | MapKind::PercpuArray | MapKind::Devmap | MapKind::ProgArray
+                        MapKind::Array
+                            | MapKind::PercpuArray
+                            | MapKind::Devmap
+                            | MapKind::ProgArray
+                            | MapKind::ArrayOfMaps
                     ) =>
                 {
                     format!("it is full with {} entries", self.spec.max_entries)

@@ -19,6 +19,9 @@ pub(crate) const HEADROOM: usize = 256;
 pub(crate) const FRAME_HEADER: usize = 40;
 /// Where `data_end` may move at most: a page less sizeof(struct skb_shared_info).
 pub(crate) const HARD_END: usize = 4096 - 320;
+/// BPF_RINGBUF_HDR_SZ, and RINGBUF_MAX_RECORD_SZ.
+const RECORD_HEADER: u64 = 8;
+const MAX_RECORD: u64 = (u32::MAX / 4) as u64;
 /// A packet keeps at least an Ethernet header (ETH_HLEN).
 pub(crate) const MIN_PACKET: usize = 14;
 
@@ -27,6 +30,7 @@ const STACK: u64 = 0x100;
 const MAP: u64 = 0x10_0000;
 const PACKET: u64 = 0x20_0000;
 const PACKET_LAST: u64 = 0x2f_ffff;
+const RECORD: u64 = 0x30_0000;
 const VALUES: u64 = 0x0100_0000;
 /// Map values that fit the address space.
 pub(crate) const MAX_VALUES: u64 = 0x7000_0000;
@@ -46,8 +50,25 @@ pub(crate) enum Place {
         map: MapIdx,
         slot: u32,
     },
+    /// A record of a ring buffer, reserved for this packet and not yet submitted.
+    Record(usize),
     /// Not an address that was ever handed out.
     Nothing,
+}
+
+/// A record of a ring buffer.
+pub(crate) struct Record {
+    pub(crate) map: MapIdx,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) state: RecordState,
+}
+
+/// What became of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RecordState {
+    Reserved,
+    Submitted,
+    Discarded,
 }
 
 /// A refused access: what is wrong with it, in words.
@@ -59,6 +80,8 @@ pub(crate) struct Mem {
     pub(crate) maps: Vec<MapStore>,
     /// First value region of each map, ascending, relative to VALUES.
     first_value: Vec<u64>,
+    /// Records that this packet made, in order of their reservation, which is the order in which they are read.
+    pub(crate) records: Vec<Record>,
     stack: Box<[u8]>,
     /// Frames in use.
     pub(crate) frames: usize,
@@ -91,6 +114,7 @@ impl Mem {
         Some(Self {
             maps,
             first_value,
+            records: Vec::new(),
             stack: vec![0; FRAME_BYTES * MAX_FRAMES].into_boxed_slice(),
             frames: 1,
             deepest: 1,
@@ -111,6 +135,7 @@ impl Mem {
         }
         self.frames = 1;
         self.deepest = 1;
+        self.records.clear();
         self.packet.clear();
         self.packet.resize(HEADROOM, 0);
         self.packet.extend_from_slice(bytes);
@@ -186,6 +211,28 @@ impl Mem {
         self.data_pointer() + (self.packet.len() - self.data) as u64
     }
 
+    /// Address of record `at`, which has been reserved.
+    pub(crate) fn record_pointer(&self, at: usize) -> u64 {
+        (RECORD + at as u64) << 32 | BIAS
+    }
+
+    /// Takes a record of `len` bytes in a ring buffer, or does not (kernel/bpf/ringbuf.c, __bpf_ringbuf_reserve). User space
+    /// empties the ring after each packet.
+    pub(crate) fn reserve(&mut self, map: MapIdx, len: u64, state: RecordState) -> Option<usize> {
+        let size = u64::from(self.maps.get(usize::from(map.0))?.spec().max_entries);
+        let room = |len: u64| (len + RECORD_HEADER).next_multiple_of(8);
+        if len > MAX_RECORD || room(len) > size {
+            return None;
+        }
+        let own = self.records.iter().filter(|record| record.map == map);
+        let used: u64 = own.map(|record| room(record.bytes.len() as u64)).sum();
+        if used + room(len) >= size || self.records.len() as u64 >= VALUES - RECORD {
+            return None;
+        }
+        self.records.push(Record { map, bytes: vec![0; len as usize], state });
+        Some(self.records.len() - 1)
+    }
+
     /// Address of a value; `None` if there is no such map.
     pub(crate) fn value_pointer(&self, map: MapIdx, slot: u32) -> Option<u64> {
         let first = self.first_value.get(usize::from(map.0))?;
@@ -210,6 +257,11 @@ impl Mem {
             Place::Packet { stale: region != PACKET + self.generation }
         } else if (STACK..STACK + self.frames as u64).contains(&region) {
             Place::Stack((region - STACK) as usize)
+        } else if (RECORD..RECORD + self.records.len() as u64).contains(&region) {
+            match self.records.get((region - RECORD) as usize) {
+                Some(record) if record.state == RecordState::Reserved => Place::Record((region - RECORD) as usize),
+                _ => Place::Nothing,
+            }
         } else if region == CTX {
             Place::Ctx
         } else if (MAP..MAP + self.maps.len() as u64).contains(&region) {
@@ -235,6 +287,9 @@ impl Mem {
                 .get(usize::from(map.0))
                 .and_then(|store| store.value(slot))
                 .and_then(|value| window(value, 0, value.len(), offset, len)),
+            Place::Record(at) => {
+                self.records.get(at).and_then(|record| window(&record.bytes, 0, record.bytes.len(), offset, len))
+            }
             _ => None,
         };
         slice.ok_or_else(|| self.explain(addr, len, false))
@@ -257,6 +312,9 @@ impl Mem {
                 .and_then(|store| store.value(slot))
                 .and_then(|value| span(0, value.len(), offset, len))
                 .map(|range| (2, range)),
+            Place::Record(at) => {
+                self.records.get(at).and_then(|record| span(0, record.bytes.len(), offset, len)).map(|range| (3, range))
+            }
             _ => None,
         };
         let Some((which, range)) = found else {
@@ -268,6 +326,7 @@ impl Mem {
             (_, Place::Value { map, slot }) => {
                 self.maps.get_mut(usize::from(map.0)).and_then(|store| store.value_mut(slot))
             }
+            (_, Place::Record(at)) => self.records.get_mut(at).map(|record| record.bytes.as_mut_slice()),
             _ => None,
         };
         whole.and_then(|whole| whole.get_mut(range)).ok_or_else(|| Violation("no such memory".into()))
@@ -366,6 +425,7 @@ impl Mem {
                     None => String::new(),
                 }
             ),
+            Place::Record(at) => format!("{verb} of {len} bytes at offset {offset} of record {at} of a ring buffer"),
             Place::Nothing => format!("{verb} of {len} bytes at {addr:#x}, which is no pointer"),
         })
     }
