@@ -121,6 +121,20 @@ fn objects_load_as_their_texts_say() {
     assert!(wrong.is_empty(), "{wrong:?} load differently; see `git diff` after BLESS=1");
 }
 
+/// Where a function stands in the file makes no difference; libbpf takes one of these objects and is asked about it elsewhere.
+#[test]
+fn subprograms_of_any_section_are_linked() {
+    let (scattered, text) = (open("sections.o"), open("sections-text.o"));
+    for name in ["xdp_entry", "xdp_tail"] {
+        let (one, other) = (scattered.program(Some(name)).unwrap(), text.program(Some(name)).unwrap());
+        assert_eq!(one.raw, other.raw, "{name}");
+        assert_eq!(one.functions, other.functions, "{name}");
+    }
+    let third = scattered.program(Some("xdp_third")).unwrap();
+    let names: Vec<&str> = third.functions.iter().map(|(_, name)| name.as_str()).collect();
+    assert_eq!(names, ["xdp_third", "xdp_tail", "in_library", "shared_with_tc", "local_text"]);
+}
+
 /// A legacy definition says the same as one in BTF: both layouts of `legacy.c` and `.maps` of the same file.
 #[test]
 fn legacy_maps_are_those_of_btf() {
@@ -252,6 +266,16 @@ fn a_span_says_function_line_and_text() {
     assert_eq!(span.file.as_deref(), Some("./calls.c"));
     assert_eq!(span.insn_text.as_deref(), Some("r1 = map[name:.bss][0]+0"));
     assert_eq!(span.source.as_deref().map(str::trim), Some("seen += x;"));
+}
+
+/// A refusal while linking shows the instruction, with the symbol that it refers to.
+#[test]
+fn refusals_show_the_instruction() {
+    let object = open("foreign.o");
+    let text = |name: &str| object.program(Some(name)).unwrap_err().span.insn_text.unwrap();
+    assert_eq!(text("xdp_kfunc"), "call bpf_xdp_metadata_rx_hash");
+    assert_eq!(text("xdp_kconfig"), "r1 = CONFIG_HZ");
+    assert_eq!(text("xdp_core"), "r0 = *(u32 *)(r1 +0)");
 }
 
 fn contents(object: &Object, name: &str) -> Vec<u8> {

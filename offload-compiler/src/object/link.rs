@@ -8,9 +8,9 @@ use super::functions::{R_BPF_64_64, call_target};
 use super::lines::Debug;
 use super::maps::MapTable;
 use super::{Program, core_relo};
-use crate::ebpf::{InsnIdx, MapIdx, Slot, decode};
+use crate::ebpf::{InsnIdx, MapIdx, Slot, decode, disasm};
 use offwire_diag::{Diagnostic, Span, codes::object as code};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// `BPF_PSEUDO_MAP_FD` (include/uapi/linux/bpf.h).
 const PSEUDO_MAP: u8 = 1;
@@ -64,8 +64,13 @@ fn external(name: &str) -> Diagnostic {
 }
 
 impl Linker<'_> {
-    /// Makes one program.
-    pub(super) fn link(&self, main: FuncIdx, budget: &mut Budget) -> Result<Program, Diagnostic> {
+    /// Makes one program; adds the sections that its functions came from to `used`.
+    pub(super) fn link(
+        &self,
+        main: FuncIdx,
+        budget: &mut Budget,
+        used: &mut BTreeSet<SectionIdx>,
+    ) -> Result<Program, Diagnostic> {
         let mut build = Build::default();
         self.place(main, &mut build, budget)?;
         // A walk in depth without recursion: functions that are being read, innermost last, each with its next reference.
@@ -86,6 +91,7 @@ impl Linker<'_> {
             let imm = i32::try_from(delta).unwrap_or(i32::MAX);
             build.patch(insn, |slot| slot.imm = imm);
         }
+        used.extend(build.placed.iter().filter_map(|placed| Some(self.functions.get(placed.function)?.section)));
         self.finish(main, build, budget)
     }
 
@@ -99,8 +105,10 @@ impl Linker<'_> {
     fn place(&self, index: FuncIdx, build: &mut Build, budget: &mut Budget) -> Result<u32, Diagnostic> {
         let (function, section) = self.function(index)?;
         let start = u32::try_from(build.raw.len()).unwrap_or(u32::MAX);
-        let span =
-            |offset: u64, insn| self.debug.span(section.name, function.name, function.range.clone(), offset, insn);
+        let span = |offset: u64, insn: Option<u32>| Span {
+            insn_text: insn.and_then(|insn| self.text(section, offset, insn)),
+            ..self.debug.span(section.name, function.name, function.range.clone(), offset, insn)
+        };
         self.check_function(function, section).map_err(|(offset, diagnostic)| {
             let slot = offset.saturating_sub(function.range.start).checked_div(8);
             let insn = slot.and_then(|slot| u32::try_from(slot).ok()?.checked_add(start));
@@ -158,6 +166,23 @@ impl Linker<'_> {
         }
         build.placed.push(Placed { function: index, start, references });
         Ok(start)
+    }
+
+    /// The instruction at a byte of a section as text, as it stands there; the symbol's name in place of what a relocation will
+    /// fill in.
+    fn text(&self, section: &Section<'_>, offset: u64, insn: u32) -> Option<String> {
+        let bytes = section.data.get(usize::try_from(offset).ok()?..)?;
+        let (slots, _) = bytes.as_chunks::<8>();
+        let slot = Slot::read(*slots.first()?);
+        let symbol = section.relocation_at(offset).ok().flatten().and_then(|found| self.elf.symbols.get(found.symbol));
+        match (slot.code, symbol.map(|symbol| symbol.name).filter(|name| !name.is_empty())) {
+            (LOAD_IMM64, Some(name)) => return Some(format!("r{} = {name}", slot.dst)),
+            (CALL, Some(name)) => return Some(format!("call {name}")),
+            _ => {}
+        }
+        let length = if slot.code == LOAD_IMM64 { 2 } else { 1 };
+        let insns = decode(slots.get(..length)?).ok()?;
+        Some(disasm(InsnIdx(insn), insns.first()?, self.maps.maps.as_slice()))
     }
 
     /// What stops a function as a whole, with the byte offset to blame.

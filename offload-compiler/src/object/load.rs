@@ -9,7 +9,7 @@ use super::maps::{MapTable, Source};
 use super::{Object, Refused, data, set};
 use crate::btf::fixup::{Layout, for_kernel};
 use offwire_diag::{Diagnostic, codes::object as code};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What the user may ask of the loader.
 #[derive(Clone, Debug, Default)]
@@ -50,7 +50,7 @@ pub fn load(bytes: &[u8], options: &LoadOptions) -> Result<Object, Diagnostic> {
     set::apply(&options.set, debug.btf.as_ref(), &variables, &mut table)?;
 
     let linker = Linker { elf: &elf, functions: &functions, debug: &debug, maps: &table };
-    let (mut programs, mut refused) = (Vec::new(), Vec::new());
+    let (mut programs, mut refused, mut used) = (Vec::new(), Vec::new(), BTreeSet::new());
     let candidates = functions.programs();
     if candidates.len() > MAX_PROGRAMS {
         let message = format!("the object has {} XDP programs, more than {MAX_PROGRAMS}", candidates.len());
@@ -65,7 +65,7 @@ pub fn load(bytes: &[u8], options: &LoadOptions) -> Result<Object, Diagnostic> {
                 format!("program `{}` runs behind a redirect (section `{section}`)", function.name),
             )
             .with_span(linker.span(index))),
-            _ => linker.link(index, &mut budget),
+            _ => linker.link(index, &mut budget, &mut used),
         };
         match program {
             Ok(program) => programs.push(program),
@@ -76,7 +76,7 @@ pub fn load(bytes: &[u8], options: &LoadOptions) -> Result<Object, Diagnostic> {
             }
         }
     }
-    let mut warnings = warn_of_others(&elf);
+    let mut warnings = warn_of_others(&elf, &used);
     warnings.append(&mut table.warnings);
     if programs.is_empty() {
         return Err(match refused.into_iter().next() {
