@@ -221,6 +221,24 @@ fn maps_can_be_sized() {
     assert_eq!(sized("globals.o", &[(".bss", 2)]).unwrap_err().code.to_string(), "OW0120");
 }
 
+/// An extern variable without a value is refused by name, says how to give it one, and then reads it.
+#[test]
+fn extern_variables_need_a_value() {
+    let refusal = open("kconfig.o").program(Some("xdp_limit")).unwrap_err();
+    assert_eq!(refusal.code.to_string(), "OW0110");
+    assert!(refusal.message.contains("CONFIG_OFFWIRE_FAST"), "{refusal}");
+    assert!(refusal.help.unwrap().contains("--set CONFIG_OFFWIRE_FAST=VALUE"));
+    let half = set("kconfig.o", &[("CONFIG_OFFWIRE_FAST", "true")]).unwrap();
+    assert!(half.program(Some("xdp_limit")).unwrap_err().message.contains("CONFIG_OFFWIRE_LIMIT"));
+    let pairs = [("CONFIG_OFFWIRE_FAST", "true"), ("CONFIG_OFFWIRE_LIMIT", "513"), ("CONFIG_OFFWIRE_MORE", "1")];
+    let object = set("kconfig.o", &pairs).unwrap();
+    assert!(object.refused.is_empty(), "{:?}", object.refused);
+    assert_eq!(contents(&object, ".kconfig"), [1, 0, 0, 0, 0, 0, 0, 0, 1, 2, 0, 0, 1]);
+    assert!(object.maps.iter().find(|map| map.spec.name == ".kconfig").unwrap().spec.frozen);
+    let refusal = set("kconfig.o", &[("CONFIG_OFFWIRE_FAST", "9")]).unwrap_err();
+    assert_eq!(refusal.code.to_string(), "OW0117");
+}
+
 /// A byte-for-byte view: what the kernel gets must be what was decoded.
 #[test]
 fn raw_and_decoded_instructions_agree() {

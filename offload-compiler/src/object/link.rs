@@ -3,6 +3,7 @@
 
 use super::budget::{Budget, MAX_PROGRAM};
 use super::elf::{Elf, Place, Relocation, Section, SectionIdx, Symbol};
+use super::externs::Externs;
 use super::functions::{CALL, CallTarget, FuncIdx, Function, Functions, LOAD_IMM64, PSEUDO_CALL};
 use super::functions::{R_BPF_64_64, call_target};
 use super::lines::Debug;
@@ -27,6 +28,7 @@ pub(super) struct Linker<'a> {
     pub(super) functions: &'a Functions<'a>,
     pub(super) debug: &'a Debug<'a>,
     pub(super) maps: &'a MapTable,
+    pub(super) externs: &'a Externs,
 }
 
 /// A function in its place in a program.
@@ -51,6 +53,8 @@ enum Reference {
     Nothing,
     Map(MapIdx),
     Value(MapIdx, u32),
+    /// A weak symbol that nothing defines: address zero.
+    Zero,
     Function(FuncIdx),
 }
 
@@ -137,6 +141,7 @@ impl Linker<'_> {
             used = used.saturating_add(usize::from(relocated));
             match reference {
                 Reference::Nothing => {}
+                Reference::Zero => build.patch(insn, |slot| (slot.src, slot.imm) = (0, 0)),
                 Reference::Map(map) => build.patch(insn, |slot| {
                     slot.src = PSEUDO_MAP;
                     slot.imm = i32::from(map.0);
@@ -252,7 +257,7 @@ impl Linker<'_> {
         let symbol = self.elf.symbols.get(relocation.symbol);
         let symbol = symbol.ok_or_else(|| unresolved("the relocation's symbol does not exist"))?;
         let index = match symbol.place {
-            Place::Undefined => return Err(external(symbol.name)),
+            Place::Undefined => return self.undefined(symbol, low, high),
             Place::Other => return Err(unresolved(format!("symbol `{}` is not in a section", symbol.name))),
             Place::Section(index) => index,
         };
@@ -273,6 +278,20 @@ impl Linker<'_> {
             return self.function_at(index, offset).map(Reference::Function);
         }
         Err(self.no_target(symbol, section))
+    }
+
+    /// A symbol that the object does not define: a variable with a value of the user's, or zero if it is weak.
+    fn undefined(&self, symbol: &Symbol<'_>, low: i32, high: i32) -> Result<Reference, Diagnostic> {
+        let name = symbol.name;
+        if let Some((map, offset)) = self.externs.resolved.get(name) {
+            let offset = offset.checked_add_signed(low).filter(|_| high == 0);
+            let offset = offset.ok_or_else(|| unresolved(format!("`{name}` with an offset out of range")))?;
+            return Ok(Reference::Value(*map, offset));
+        }
+        if self.externs.unset.contains(name) {
+            return Err(external(name).with_help(format!("give it a value: `--set {name}=VALUE`")));
+        }
+        if symbol.is_weak && low == 0 && high == 0 { Ok(Reference::Zero) } else { Err(external(name)) }
     }
 
     fn no_target(&self, symbol: &Symbol<'_>, section: &Section<'_>) -> Diagnostic {
