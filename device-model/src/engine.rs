@@ -7,8 +7,8 @@ use crate::counters::{Empty, Replay, SlotCounters};
 use crate::execute::{self, Then};
 use crate::fault::FaultCause;
 use crate::geometry::LINE;
-use crate::map::unit::{ContextId, MapUnit};
-use crate::op::{Goto, Op, unit};
+use crate::map::unit::{ContextId, ID_SHIFT, MapUnit};
+use crate::op::{Goto, Op};
 use crate::packets::{PacketId, Packets};
 use crate::ring::Ring;
 use crate::trace::{At, Event, Trace};
@@ -94,6 +94,7 @@ struct Timing {
     turn: u64,
     packet_store: u64,
     adjust: u64,
+    /// Logarithm of the bytes of the packet bus.
     bus: u32,
     window: u32,
     far_lines: u32,
@@ -140,13 +141,13 @@ impl Engine {
         let contexts = profile.contexts_per_engine;
         Engine {
             number,
-            first_id: number * contexts as u16,
+            first_id: number << ID_SHIFT,
             timing: Timing {
                 depth: u64::from(profile.pipeline_depth),
                 turn: u64::from(profile.pipeline_depth) + u64::from(contexts),
                 packet_store: u64::from(profile.packet_store_cycles.max(1)),
                 adjust: u64::from(profile.adjust_cycles.max(1)),
-                bus: profile.packet_bus_bytes.max(1),
+                bus: profile.packet_bus_bytes.ilog2(),
                 window: profile.packet_window_bytes,
                 far_lines: profile.far_lines,
             },
@@ -173,7 +174,7 @@ impl Engine {
     }
 
     fn id(&self, context: u8) -> ContextId {
-        self.first_id + ContextId::from(context)
+        self.first_id | ContextId::from(context)
     }
 
     /// Counts the empty slots up to `cycle` (not with it). Nothing has changed since the last event of the engine.
@@ -212,7 +213,7 @@ impl Engine {
 
     /// Cycles that so many bytes take on the packet bus.
     fn beats(&self, bytes: u32) -> u64 {
-        u64::from(bytes.div_ceil(self.timing.bus))
+        u64::from((bytes + (1 << self.timing.bus) - 1) >> self.timing.bus)
     }
 
     /// The in-port takes `bytes` that are there from `cycle` on. Returns when they are in their context.
@@ -247,7 +248,7 @@ impl Engine {
         let start = self.answer_free.max(cycle);
         self.counters.answer_wait_cycles += start - cycle;
         self.answer_free = start + u64::from(beats);
-        self.answered.push(self.answer_free, (id - self.first_id) as u8);
+        self.answered.push(self.answer_free, (id & ((1 << ID_SHIFT) - 1)) as u8);
         self.event = self.event.min(self.answer_free);
         self.answer_free
     }
@@ -259,9 +260,37 @@ impl Engine {
     pub(crate) fn run<T: Trace, const FAST: bool>(&mut self, due: u64, to: u64, around: &mut Around<'_, T>) -> u64 {
         let mut cycle = due;
         while cycle < to {
+            if FAST && self.ready.is_empty() {
+                cycle = self.rotate(cycle, to);
+                if cycle >= to {
+                    break;
+                }
+            }
             cycle = self.cycle::<T, FAST>(cycle, around);
         }
         cycle
+    }
+
+    /// The short way while nothing happens but that contexts which have run ahead leave the pipe, find nobody ready before them
+    /// and enter it again. Returns the next cycle at which something happens.
+    #[inline(always)]
+    fn rotate(&mut self, cycle: u64, to: u64) -> u64 {
+        let end = self.event.min(to);
+        loop {
+            let at = self.pipe.due();
+            let (context, what) = self.pipe.first();
+            let ahead = &mut self.ahead[usize::from(context & 63)];
+            if at >= end || what != Leave::Ready || *ahead == 0 {
+                return cycle.max(at).min(self.event);
+            }
+            *ahead -= 1;
+            let ends = *ahead == 0 && self.ends & 1 << context != 0;
+            self.counters.empty[Empty::Pipeline as usize] += at - self.accounted;
+            self.accounted = at + 1;
+            self.counters.words += 1;
+            self.pipe.pop(at);
+            self.pipe.push(at + self.timing.depth, (context, if ends { Leave::Exit } else { Leave::Ready }));
+        }
     }
 
     /// One cycle. Returns the next at which something happens.
@@ -339,7 +368,7 @@ impl Engine {
         self.free &= !(1 << number);
         let record = around.packets.get_mut(id);
         let at = self.take_in(cycle, (record.out.bytes.len() as u32).min(self.timing.window));
-        let port = &mut around.map.ports[usize::from(self.first_id + ContextId::from(number))];
+        let port = &mut around.map.ports[usize::from(self.first_id | ContextId::from(number))];
         port.window.valid = false;
         port.seq = record.out.seq;
         port.vcpu = record.vcpu;
@@ -456,11 +485,10 @@ impl Engine {
             return self.fault(number, FaultCause::BadCodeAddress);
         };
         let map = &mut *around.map;
-        let outcome = execute::execute(op, context, &mut map.ports[usize::from(id)], &map.table.infos, cycle);
+        let outcome = execute::execute::<false>(op, context, &mut map.ports[usize::from(id)], &map.table.infos, cycle);
         let leaves = cycle + self.timing.depth;
-        let engine = self.number as u8;
         if let Some(credit) = outcome.posted {
-            map.post(leaves, credit, engine, id);
+            map.post(leaves, credit, id);
         }
         let leave = match outcome.then {
             Then::Next => Leave::Ready,
@@ -469,13 +497,13 @@ impl Engine {
                 Leave::Exit
             }
             Then::Request { late } => {
-                map.request(leaves, late, engine, id);
+                map.request(leaves, late, id);
                 Leave::Map
             }
             Then::Adjust { written } => Leave::Adjust(written as u8),
             Then::Far => return self.refused(Replay::PacketLines, Leave::Lines, where_at, around.trace),
             Then::Value => {
-                map.read(leaves, engine, id);
+                map.read(leaves, id);
                 return self.refused(Replay::Value, Leave::Map, where_at, around.trace);
             }
             Then::Credit => return self.refused(Replay::Credit, Leave::Ready, where_at, around.trace),
@@ -484,12 +512,12 @@ impl Engine {
         context.words += 1;
         self.counters.words += 1;
         if let Some(at) = where_at {
-            around.trace.event(Event::Retired { at, registers: &context.registers });
+            around.trace.event(Event::Retired { at, registers: context.registers() });
         }
         if FAST && !T::ON && leave == Leave::Ready {
             let left = context.deadline - cycle;
             let limit = if left > AHEAD * self.timing.turn { AHEAD } else { (left - 1) / self.timing.turn };
-            let (ahead, ends) = run_ahead(context, map, id, &around.program.ops, cycle, limit);
+            let (ahead, ends) = run_ahead(context, map, id, &around.program.ops, limit);
             self.ahead[usize::from(number & 63)] = ahead;
             self.ends = self.ends & !(1 << number) | u64::from(ends) << number;
         }
@@ -514,23 +542,16 @@ impl Engine {
 /// Runs words that nobody else can see or delay ahead of their slots, at most `limit`: that many are issued before the deadline
 /// whatever the other contexts do. Returns how many, and whether the last one ended the packet.
 #[inline(always)]
-fn run_ahead(
-    context: &mut Context,
-    map: &mut MapUnit,
-    id: ContextId,
-    program: &[Op],
-    cycle: u64,
-    limit: u64,
-) -> (u8, bool) {
+fn run_ahead(context: &mut Context, map: &mut MapUnit, id: ContextId, program: &[Op], limit: u64) -> (u8, bool) {
     let port = &mut map.ports[usize::from(id)];
     let mut ahead = 0;
     let mut ends = false;
     while u64::from(ahead) < limit {
         let Some(op) = program.get(usize::from(context.pc)) else { break };
-        if op.units & unit::SHARED != 0 {
+        if op.shared {
             break;
         }
-        match execute::execute(op, context, port, &map.table.infos, cycle).then {
+        match execute::private(op, context, port, &map.table.infos) {
             Then::Next => ahead += 1,
             Then::Exit(value) => {
                 context.retval = value;

@@ -6,7 +6,7 @@
 //! docs/testing.md has the rules and their reasons.
 
 use crate::mapfile::{self, Contents};
-use crate::{Backend, Entry, EntryValue, PacketIn, PacketOut, Verdict};
+use crate::{Backend, Entry, EntryValue, Event, PacketIn, PacketOut, Verdict};
 use offload_compiler::ebpf::MapIdx;
 use offload_compiler::object::Object;
 use offwire_diag::{Diagnostic, Span, codes};
@@ -67,6 +67,10 @@ pub enum What {
     Retval,
     /// The packet after the program ran.
     Bytes,
+    /// The metadata before the packet.
+    Meta,
+    /// The events that the program made.
+    Event,
     /// One back end ended the packet with a fault.
     Fault,
     /// One back end found a mistake in the program or its facts.
@@ -110,6 +114,8 @@ impl Report {
         let what = match first.what {
             What::Retval => "return value",
             What::Bytes => "packet bytes",
+            What::Meta => "packet metadata",
+            What::Event => "events",
             What::Fault => "fault",
             What::Diagnostic => "outcome",
             What::Map => "map contents",
@@ -389,9 +395,26 @@ fn difference(ours: &PacketOut, theirs: &PacketOut) -> Option<(What, String, [St
         let show = |out: &PacketOut| format!("{} bytes", out.bytes.len());
         return Some((What::Bytes, "length".into(), [show(ours), show(theirs)]));
     }
+    if ours.meta != theirs.meta {
+        return Some((What::Meta, String::new(), [hex(&ours.meta), hex(&theirs.meta)]));
+    }
+    if ours.events != theirs.events {
+        let count = ours.events.len().max(theirs.events.len());
+        let at = (0..count).find(|&at| ours.events.get(at) != theirs.events.get(at)).unwrap_or(0);
+        return Some((What::Event, format!("event {at}"), [show_event(ours, at), show_event(theirs, at)]));
+    }
     let at = ours.bytes.iter().zip(&theirs.bytes).position(|(a, b)| a != b)?;
     let show = |out: &PacketOut| hex(out.bytes.get(at..(at + 8).min(out.bytes.len())).unwrap_or(&[]));
     Some((What::Bytes, format!("byte {at}"), [show(ours), show(theirs)]))
+}
+
+fn show_event(out: &PacketOut, at: usize) -> String {
+    match out.events.get(at) {
+        None => "no event".into(),
+        Some(Event::Ringbuf { map, bytes }) => format!("a ring buffer record in map {map}: {}", hex(bytes)),
+        Some(Event::Perf { map, bytes }) => format!("a perf event in map {map}: {}", hex(bytes)),
+        Some(Event::Trace { text }) => format!("a trace line {text:?}"),
+    }
 }
 
 /// Copies that are zero are left out, so that it does not matter who names them.

@@ -138,10 +138,10 @@ impl Backend for Model {
         Ok(PacketOut {
             retval: departure.retval,
             bytes: departure.bytes,
-            insns: None,
             words: Some(u64::from(departure.words)),
             slots: Some(u64::from(departure.slots)),
             fault: departure.fault.map(|fault| format!("{} at word {}", fault.cause.name(), fault.word.0)),
+            ..PacketOut::default()
         })
     }
 }

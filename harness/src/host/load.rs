@@ -228,7 +228,10 @@ pub(super) fn available() -> Result<(), Diagnostic> {
     };
     let prog = sys::prog_load(&params, &mut []).map_err(|error| failed("to load a program", &error))?;
     let mut out = [0; 64];
-    sys::test_run(&prog, &[0; 64], &mut out, &[], 1).map_err(|error| failed("to run a program", &error))?;
+    // struct xdp_md: data_end is 64.
+    let mut ctx = [0; 24];
+    ctx[4] = 64;
+    sys::test_run(&prog, &[0; 64], &mut out, &ctx, 1).map_err(|error| failed("to run a program", &error))?;
     Ok(())
 }
 

@@ -273,14 +273,23 @@ struct TestRunAttr {
 /// What a test run gives.
 pub(super) struct TestRun {
     pub(super) retval: u32,
-    /// Bytes written to `out`.
+    /// Bytes written to `out`: metadata, then the frame.
     pub(super) len: usize,
+    /// How many of them are metadata.
+    pub(super) meta: usize,
     /// Mean nanoseconds a run.
     pub(super) duration: u32,
 }
 
-/// Runs a program on a packet. `ctx` is empty or a struct xdp_md.
-pub(super) fn test_run(prog: &OwnedFd, packet: &[u8], out: &mut [u8], ctx: &[u8], repeat: u32) -> io::Result<TestRun> {
+/// Runs a program on a packet. `ctx` is a struct xdp_md.
+pub(super) fn test_run(
+    prog: &OwnedFd,
+    packet: &[u8],
+    out: &mut [u8],
+    ctx: &[u8; 24],
+    repeat: u32,
+) -> io::Result<TestRun> {
+    let mut after = [0; 24];
     let mut attr = TestRunAttr {
         prog_fd: prog.as_raw_fd() as u32,
         data_size_in: u32::try_from(packet.len()).map_err(|_| wrong_length())?,
@@ -289,12 +298,18 @@ pub(super) fn test_run(prog: &OwnedFd, packet: &[u8], out: &mut [u8], ctx: &[u8]
         data_out: address_mut(out),
         repeat,
         ctx_size_in: u32::try_from(ctx.len()).map_err(|_| wrong_length())?,
-        ctx_in: if ctx.is_empty() { 0 } else { address(ctx) },
+        ctx_in: address(ctx),
+        ctx_size_out: after.len() as u32,
+        ctx_out: address_mut(&mut after),
         ..TestRunAttr::default()
     };
-    // SAFETY: the kernel reads data_size_in and ctx_size_in bytes and writes data_size_out bytes at most.
+    // SAFETY: the kernel reads data_size_in and ctx_size_in bytes and writes data_size_out and ctx_size_out bytes
+    // at most.
     unsafe { bpf(PROG_TEST_RUN, &mut attr)? };
-    Ok(TestRun { retval: attr.retval, len: (attr.data_size_out as usize).min(out.len()), duration: attr.duration })
+    let len = (attr.data_size_out as usize).min(out.len());
+    // xdp_convert_buff_to_md counts `data` from `data_meta`.
+    let meta = after.first_chunk().map_or(0, |data| u32::from_ne_bytes(*data) as usize).min(len);
+    Ok(TestRun { retval: attr.retval, len, meta, duration: attr.duration })
 }
 
 /// Puts the calling thread into a network namespace of its own.

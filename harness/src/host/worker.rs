@@ -146,11 +146,12 @@ impl Worker {
     fn test_run(&mut self, packet: &PacketIn, repeat: u32) -> Result<sys::TestRun, Diagnostic> {
         self.admit(packet.bytes.len(), packet.port, packet.rx_queue)?;
         // struct xdp_md: data, data_end, data_meta, ingress_ifindex, rx_queue_index, egress_ifindex.
-        let mut ctx = Vec::with_capacity(24);
-        if packet.port != 0 || packet.rx_queue != 0 {
-            for field in [0, packet.bytes.len() as u32, 0, packet.port + 1, packet.rx_queue, 0] {
-                ctx.extend_from_slice(&field.to_ne_bytes());
-            }
+        // ifindex 0 stands for receive queue 0 of the loopback device.
+        let ifindex = if packet.port == 0 && packet.rx_queue == 0 { 0 } else { packet.port + 1 };
+        let mut ctx = [0; 24];
+        let fields = [0, packet.bytes.len() as u32, 0, ifindex, packet.rx_queue, 0];
+        for (to, field) in ctx.as_chunks_mut::<4>().0.iter_mut().zip(fields) {
+            *to = field.to_ne_bytes();
         }
         sys::test_run(&self.loaded.prog, &packet.bytes, &mut self.out, &ctx, repeat)
             .map_err(|error| failed(&format!("to run a packet of {} bytes", packet.bytes.len()), &error))
@@ -158,8 +159,8 @@ impl Worker {
 
     pub(super) fn run(&mut self, packet: &PacketIn) -> Result<PacketOut, Diagnostic> {
         let run = self.test_run(packet, 1)?;
-        let bytes = self.out.get(..run.len).unwrap_or(&[]).to_vec();
-        Ok(PacketOut { retval: run.retval, bytes, ..PacketOut::default() })
+        let (meta, bytes) = self.out.get(..run.len).unwrap_or(&[]).split_at_checked(run.meta).unwrap_or_default();
+        Ok(PacketOut { retval: run.retval, bytes: bytes.to_vec(), meta: meta.to_vec(), ..PacketOut::default() })
     }
 
     pub(super) fn time(&mut self, packet: &PacketIn, repeat: u32) -> Result<u32, Diagnostic> {

@@ -88,7 +88,15 @@ fn parse_map(name: &str, map: &Map, entries: &Json) -> Result<Vec<Entry>, Diagno
 
 /// True if map files can hold such a map.
 fn supported(kind: MapKind) -> bool {
-    matches!(kind, MapKind::Array | MapKind::Hash | MapKind::PercpuArray | MapKind::PercpuHash)
+    matches!(
+        kind,
+        MapKind::Array
+            | MapKind::Hash
+            | MapKind::PercpuArray
+            | MapKind::PercpuHash
+            | MapKind::LruHash
+            | MapKind::LpmTrie
+    )
 }
 
 /// What is wrong with an entry.

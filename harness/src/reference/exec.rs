@@ -2,17 +2,9 @@
 
 use super::alu;
 use super::check::{Broken, Checks};
+use super::helpers;
 use super::mem::{Mem, Place, Violation};
-use offload_compiler::ebpf::{AtomicOp, Imm64, Insn, MapIdx, Operand, Reg};
-
-/// Helper numbers (include/uapi/linux/bpf.h, ___BPF_FUNC_MAPPER).
-pub(crate) mod helper {
-    pub(crate) const MAP_LOOKUP_ELEM: u32 = 1;
-    pub(crate) const MAP_UPDATE_ELEM: u32 = 2;
-    pub(crate) const MAP_DELETE_ELEM: u32 = 3;
-    pub(crate) const GET_SMP_PROCESSOR_ID: u32 = 8;
-    pub(crate) const XDP_ADJUST_HEAD: u32 = 44;
-}
+use offload_compiler::ebpf::{AtomicOp, Imm64, Insn, Operand, Reg};
 
 /// Registers that an instruction reads and writes, a bit each.
 #[derive(Clone, Copy, Debug, Default)]
@@ -25,16 +17,6 @@ pub(crate) struct Uses {
 
 /// r1 to r5.
 const ARGUMENTS: u16 = 0b11_1110;
-
-/// Number of register arguments of a helper; `None` if the interpreter does not know it.
-pub(crate) fn helper_arguments(id: u32) -> Option<u32> {
-    match id {
-        helper::MAP_LOOKUP_ELEM | helper::MAP_DELETE_ELEM | helper::XDP_ADJUST_HEAD => Some(2),
-        helper::MAP_UPDATE_ELEM => Some(4),
-        helper::GET_SMP_PROCESSOR_ID => Some(0),
-        _ => None,
-    }
-}
 
 /// What an instruction does with registers.
 pub(crate) fn uses(insn: &Insn) -> Uses {
@@ -58,7 +40,7 @@ pub(crate) fn uses(insn: &Insn) -> Uses {
         Insn::JumpIf { dst, src, .. } => (bit(dst) | operand(src), 0),
         Insn::Exit => (1, 0),
         Insn::CallHelper { id } => {
-            let arguments = helper_arguments(id).unwrap_or(0);
+            let arguments = helpers::arguments(id).unwrap_or(0);
             return Uses { reads: ((1 << arguments) - 1) << 1, writes: 1 | ARGUMENTS, clobbers: ARGUMENTS };
         }
         Insn::CallKfunc { .. } | Insn::CallLocal { .. } | Insn::Jump { .. } | Insn::Wide => (0, 0),
@@ -221,7 +203,7 @@ impl Run {
                     }
                 }
                 Insn::CallHelper { id } => {
-                    self.regs[0] = self.call(id, mem)?;
+                    self.regs[0] = helpers::call(id, &self.regs, mem)?;
                 }
                 Insn::CallLocal { target } => {
                     if !mem.push_frame() {
@@ -270,48 +252,6 @@ impl Run {
             Operand::Imm(imm) => imm as i64 as u64,
         }
     }
-
-    /// A helper call; gives r0.
-    fn call(&mut self, id: u32, mem: &mut Mem) -> Result<u64, Fault> {
-        let [_, r1, r2, r3, r4, ..] = self.regs;
-        Ok(match id {
-            helper::MAP_LOOKUP_ELEM => {
-                let map = map_argument(mem, r1)?;
-                let key = mem.bytes(r2, key_size(mem, map))?;
-                let slot = mem.maps.get(usize::from(map.0)).and_then(|store| store.lookup(key));
-                slot.and_then(|slot| mem.value_pointer(map, slot)).unwrap_or(0)
-            }
-            helper::MAP_UPDATE_ELEM => {
-                let map = map_argument(mem, r1)?;
-                let key = mem.bytes(r2, key_size(mem, map))?.to_vec();
-                let size = mem.maps.get(usize::from(map.0)).map_or(0, |store| store.spec().value_size as usize);
-                let value = mem.bytes(r3, size)?.to_vec();
-                match mem.maps.get_mut(usize::from(map.0)) {
-                    Some(store) if !store.read_only() => store.update(&key, &value, r4) as u64,
-                    _ => return Err(Violation("bpf_map_update_elem on a read-only map".into()).into()),
-                }
-            }
-            helper::MAP_DELETE_ELEM => {
-                let map = map_argument(mem, r1)?;
-                let key = mem.bytes(r2, key_size(mem, map))?.to_vec();
-                match mem.maps.get_mut(usize::from(map.0)) {
-                    Some(store) if !store.read_only() => store.delete(&key) as u64,
-                    _ => return Err(Violation("bpf_map_delete_elem on a read-only map".into()).into()),
-                }
-            }
-            // One packet at a time on vCPU 0.
-            helper::GET_SMP_PROCESSOR_ID => 0,
-            helper::XDP_ADJUST_HEAD => {
-                if r1 != mem.ctx_pointer() {
-                    return Err(Violation("bpf_xdp_adjust_head without ctx in r1".into()).into());
-                }
-                let code = mem.adjust_head(r2 as i32);
-                mem.invalidate_packet_pointers();
-                code as u64
-            }
-            _ => return Err(Fault::Unsupported(format!("helper {id}"))),
-        })
-    }
 }
 
 #[inline]
@@ -340,15 +280,4 @@ fn store(mem: &mut Mem, addr: u64, len: usize, value: u64) -> Result<(), Violati
         _ => bytes.copy_from_slice(&value),
     }
     Ok(())
-}
-
-fn map_argument(mem: &Mem, r1: u64) -> Result<MapIdx, Violation> {
-    match mem.place(r1) {
-        (Place::Map(map), 0) => Ok(map),
-        _ => Err(Violation(format!("a helper call with {r1:#x} in r1, which is no map"))),
-    }
-}
-
-fn key_size(mem: &Mem, map: MapIdx) -> usize {
-    mem.maps.get(usize::from(map.0)).map_or(0, |store| store.spec().key_size as usize)
 }

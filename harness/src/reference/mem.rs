@@ -17,6 +17,8 @@ pub(crate) const MAX_FRAMES: usize = 8;
 pub(crate) const HEADROOM: usize = 256;
 /// Part of it that belongs to the kernel: sizeof(struct xdp_frame).
 pub(crate) const FRAME_HEADER: usize = 40;
+/// Where `data_end` may move at most: a page less sizeof(struct skb_shared_info).
+pub(crate) const HARD_END: usize = 4096 - 320;
 /// A packet keeps at least an Ethernet header (ETH_HLEN).
 pub(crate) const MIN_PACKET: usize = 14;
 
@@ -65,7 +67,9 @@ pub(crate) struct Mem {
     packet: Vec<u8>,
     /// Index of `data` in `packet`.
     data: usize,
-    /// Number of adjust_head calls so far.
+    /// Index of `data_meta` in `packet`, at most `data`.
+    meta: usize,
+    /// Number of calls so far that may move the packet's bounds.
     generation: u64,
     /// ingress_ifindex and rx_queue_index.
     ifindex: u32,
@@ -92,6 +96,7 @@ impl Mem {
             deepest: 1,
             packet: Vec::new(),
             data: HEADROOM,
+            meta: HEADROOM,
             generation: 0,
             ifindex: 1,
             rx_queue: 0,
@@ -110,6 +115,7 @@ impl Mem {
         self.packet.resize(HEADROOM, 0);
         self.packet.extend_from_slice(bytes);
         self.data = HEADROOM;
+        self.meta = HEADROOM;
         self.generation = 0;
         self.ifindex = ifindex;
         self.rx_queue = rx_queue;
@@ -118,6 +124,16 @@ impl Mem {
     /// The packet as it is now.
     pub(crate) fn packet(&self) -> &[u8] {
         self.packet.get(self.data..).unwrap_or(&[])
+    }
+
+    /// The packet as it is now, to be written.
+    pub(crate) fn packet_mut(&mut self) -> &mut [u8] {
+        self.packet.get_mut(self.data..).unwrap_or(&mut [])
+    }
+
+    /// The metadata in front of the packet.
+    pub(crate) fn metadata(&self) -> &[u8] {
+        self.packet.get(self.meta..self.data).unwrap_or(&[])
     }
 
     /// Enters a local call; false if the frames are used up.
@@ -160,6 +176,10 @@ impl Mem {
 
     pub(crate) fn data_pointer(&self) -> u64 {
         (PACKET + self.generation) << 32 | BIAS
+    }
+
+    pub(crate) fn data_meta_pointer(&self) -> u64 {
+        self.data_pointer() - (self.data - self.meta) as u64
     }
 
     pub(crate) fn data_end_pointer(&self) -> u64 {
@@ -205,7 +225,7 @@ impl Mem {
     pub(crate) fn bytes(&self, addr: u64, len: usize) -> Result<&[u8], Violation> {
         let (place, offset) = self.place(addr);
         let slice = match place {
-            Place::Packet { stale: false } => window(&self.packet, self.data, self.packet.len(), offset, len),
+            Place::Packet { stale: false } => self.packet_span(offset, len).and_then(|range| self.packet.get(range)),
             Place::Stack(frame) => {
                 let start = frame * FRAME_BYTES;
                 window(&self.stack, start, start + FRAME_BYTES, offset + FRAME_BYTES as i64, len)
@@ -225,10 +245,7 @@ impl Mem {
     pub(crate) fn bytes_mut(&mut self, addr: u64, len: usize) -> Result<&mut [u8], Violation> {
         let (place, offset) = self.place(addr);
         let found = match place {
-            Place::Packet { stale: false } => {
-                let end = self.packet.len();
-                span(self.data, end, offset, len).map(|range| (0usize, range))
-            }
+            Place::Packet { stale: false } => self.packet_span(offset, len).map(|range| (0usize, range)),
             Place::Stack(frame) => {
                 let start = frame * FRAME_BYTES;
                 span(start, start + FRAME_BYTES, offset + FRAME_BYTES as i64, len).map(|range| (1, range))
@@ -256,14 +273,23 @@ impl Mem {
         whole.and_then(|whole| whole.get_mut(range)).ok_or_else(|| Violation("no such memory".into()))
     }
 
+    /// Bytes of the packet, or of the metadata in front of it, which has negative offsets; no access covers parts of both.
+    #[inline]
+    fn packet_span(&self, offset: i64, len: usize) -> Option<std::ops::Range<usize>> {
+        if offset >= 0 {
+            return span(self.data, self.packet.len(), offset, len);
+        }
+        span(self.meta, self.data, offset + (self.data - self.meta) as i64, len)
+    }
+
     /// A 32-bit read of struct xdp_md (include/uapi/linux/bpf.h); net/core/filter.c, xdp_is_valid_access allows no other size.
     pub(crate) fn load_ctx(&self, offset: i64, len: usize) -> Result<u64, Violation> {
         if len != 4 {
             return Err(Violation(format!("struct xdp_md is read with {len} bytes; only 4 are allowed")));
         }
         match offset {
-            // data_meta equals data, as the program cannot call adjust_meta.
-            0 | 8 => Ok(self.data_pointer()),
+            0 => Ok(self.data_pointer()),
+            8 => Ok(self.data_meta_pointer()),
             4 => Ok(self.data_end_pointer()),
             12 => Ok(u64::from(self.ifindex)),
             16 => Ok(u64::from(self.rx_queue)),
@@ -272,13 +298,42 @@ impl Mem {
         }
     }
 
-    /// bpf_xdp_adjust_head (net/core/filter.c): moves `data` by `delta`; -22 leaves the packet alone.
+    /// bpf_xdp_adjust_head (net/core/filter.c): moves `data` by `delta`, and the metadata with it; -22 leaves the packet alone.
     pub(crate) fn adjust_head(&mut self, delta: i32) -> i64 {
+        let length = self.data - self.meta;
         let data = self.data as i64 + i64::from(delta);
-        if data < FRAME_HEADER as i64 || data > self.packet.len() as i64 - MIN_PACKET as i64 {
+        if data < (FRAME_HEADER + length) as i64 || data > self.packet.len() as i64 - MIN_PACKET as i64 {
             return -22;
         }
-        self.data = data as usize;
+        let data = data as usize;
+        self.packet.copy_within(self.meta..self.data, data - length);
+        self.data = data;
+        self.meta = data - length;
+        0
+    }
+
+    /// bpf_xdp_adjust_meta (net/core/filter.c): moves `data_meta` by `delta`; -22 out of the headroom or behind `data`, -13 for a
+    /// length that is no multiple of 4 or above 255.
+    pub(crate) fn adjust_meta(&mut self, delta: i32) -> i64 {
+        let meta = self.meta as i64 + i64::from(delta);
+        if meta < FRAME_HEADER as i64 || meta > self.data as i64 {
+            return -22;
+        }
+        let length = self.data - meta as usize;
+        if !length.is_multiple_of(4) || length > 255 {
+            return -13;
+        }
+        self.meta = meta as usize;
+        0
+    }
+
+    /// bpf_xdp_adjust_tail (net/core/filter.c) on a linear packet: moves `data_end` by `delta`; new bytes are zero.
+    pub(crate) fn adjust_tail(&mut self, delta: i32) -> i64 {
+        let end = self.packet.len() as i64 + i64::from(delta);
+        if end > HARD_END as i64 || end < (self.data + MIN_PACKET) as i64 {
+            return -22;
+        }
+        self.packet.resize(end as usize, 0);
         0
     }
 
@@ -299,7 +354,7 @@ impl Mem {
                 format!("{verb} of {len} bytes at offset {offset} of a packet of {} bytes", self.packet().len())
             }
             Place::Packet { stale: true } => {
-                format!("{verb} of {len} bytes through a packet pointer from before bpf_xdp_adjust_head")
+                format!("{verb} of {len} bytes through a packet pointer from before the packet was adjusted")
             }
             Place::Map(map) => format!("{verb} of {len} bytes of map {} itself", self.map_name(map)),
             Place::Value { map, slot } => format!(

@@ -8,6 +8,7 @@
 mod alu;
 mod check;
 mod exec;
+mod helpers;
 mod maps;
 mod mem;
 
@@ -192,6 +193,7 @@ impl Backend for Ref {
             Ok(r0) => Ok(PacketOut {
                 retval: r0 as u32,
                 bytes: self.mem.packet().to_vec(),
+                meta: self.mem.metadata().to_vec(),
                 insns: Some(run.count),
                 ..PacketOut::default()
             }),
@@ -220,7 +222,7 @@ fn resolve(insn: &Insn, mem: &Mem) -> Result<Insn, String> {
             };
             Insn::LoadImm64 { dst, value: Imm64::Const(value) }
         }
-        Insn::CallHelper { id } if exec::helper_arguments(id).is_none() => return Err(format!("helper {id}")),
+        Insn::CallHelper { id } if helpers::arguments(id).is_none() => return Err(format!("helper {id}")),
         Insn::CallKfunc { btf_id } => return Err(format!("the kernel function with BTF id {btf_id}")),
         other => other,
     })

@@ -3,7 +3,7 @@
 
 use super::MapTable;
 use super::rewrite::{constants, used_elsewhere};
-use crate::ir::{Block, BlockData, Func, Inst, Jump, Op, Term, Value};
+use crate::ir::{Block, BlockData, Func, Inst, Jump, Op, Term, Value, clear_unreachable};
 use std::collections::BTreeMap;
 
 /// Most instructions that are copied.
@@ -40,6 +40,7 @@ pub(super) fn run(func: &mut Func, _: &MapTable) {
         }
         func.blocks[block.at()].term = term;
     }
+    clear_unreachable(func);
 }
 
 /// A copy of the jump's block for its arguments, if they decide its branch.

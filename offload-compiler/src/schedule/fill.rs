@@ -205,7 +205,7 @@ impl Fill<'_> {
                 self.out.word.q_op = RequestOp::Exit;
                 self.out.word.q_vsrc = self.src(*src);
             }
-            Kind::Request { op: request, map, key, value_at, src } => {
+            Kind::Request { op: request, map, key, value_at, src, .. } => {
                 let src = self.src(*src);
                 let base = self.base(key.and_then(|key| key.base));
                 let word = &mut self.out.word;

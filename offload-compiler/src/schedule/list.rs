@@ -59,6 +59,11 @@ pub fn schedule(traces: &[Trace], values: u32, bans: &Bans) -> Result<Code, Unsc
 
 const NEVER: u32 = u32::MAX;
 
+/// Registers in use from which on operations are taken nearly in program order, where the compiler of the program kept few values
+/// alive; and how far ahead of that order they may still come.
+const TIGHT: usize = 11;
+const AHEAD: usize = 8;
+
 /// The words of one trace.
 struct Plan<'a> {
     trace: &'a Trace,
@@ -94,9 +99,10 @@ impl<'a> Plan<'a> {
         let mut placed: Vec<OpId> = Vec::new();
         let mut good = (0, Slots::default());
         let mut banned: Vec<OpId> = Vec::new();
+        let last = if self.pressure() < TIGHT { OpId::MAX } else { left.iter().min().map_or(0, |first| first + AHEAD) };
         loop {
             for &id in left {
-                if self.word_of[id] != NEVER || banned.contains(&id) || !self.is_ready(id, word) {
+                if self.word_of[id] != NEVER || id > last || banned.contains(&id) || !self.is_ready(id, word) {
                     continue;
                 }
                 placed.push(id);
@@ -119,6 +125,14 @@ impl<'a> Plan<'a> {
             }
             banned.push(first);
         }
+    }
+
+    /// Values that are in registers and wanted by what is not placed yet.
+    fn pressure(&self) -> usize {
+        let waits = |users: &[OpId]| users.iter().any(|&user| self.word_of[user] == NEVER);
+        let made = (0..self.word_of.len())
+            .filter(|&id| self.word_of[id] != NEVER && (self.graph.live_out[id] || waits(&self.graph.users[id])));
+        made.count() + self.graph.live_in.iter().filter(|users| waits(users)).count()
     }
 
     fn is_ready(&self, id: OpId, word: u32) -> bool {

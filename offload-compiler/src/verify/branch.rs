@@ -138,9 +138,14 @@ impl Verifier<'_> {
             if reg.kind != Kind::Scalar || reg.id != known.id || *reg == known {
                 return None;
             }
-            let by = i64::from(reg.delta).wrapping_sub(i64::from(known.delta));
-            let sum = Num::alu(ebpf::AluOp::Add, Width::W64, known.num, Num::signed_constant(by));
-            let num = reg.num.intersect(sum).unwrap_or(sum);
+            let by = Num::signed_constant(i64::from(reg.delta).wrapping_sub(i64::from(known.delta)));
+            let num = if reg.half || known.half {
+                let low = Num::alu(ebpf::AluOp::Add, Width::W32, known.num, by);
+                Num::refine(Cond::Eq, Width::W32, true, reg.num, low).map_or(reg.num, |(num, _)| num)
+            } else {
+                let sum = Num::alu(ebpf::AluOp::Add, Width::W64, known.num, by);
+                reg.num.intersect(sum).unwrap_or(sum)
+            };
             let node = if reg.node == old_node { known.node } else { nodes.derive(reg.node, known.node) };
             Some(Reg { num, node, ..*reg })
         });
