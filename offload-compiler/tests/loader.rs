@@ -121,6 +121,20 @@ fn objects_load_as_their_texts_say() {
     assert!(wrong.is_empty(), "{wrong:?} load differently; see `git diff` after BLESS=1");
 }
 
+/// Where a function stands in the file makes no difference; libbpf takes one of these objects and is asked about it elsewhere.
+#[test]
+fn subprograms_of_any_section_are_linked() {
+    let (scattered, text) = (open("sections.o"), open("sections-text.o"));
+    for name in ["xdp_entry", "xdp_tail"] {
+        let (one, other) = (scattered.program(Some(name)).unwrap(), text.program(Some(name)).unwrap());
+        assert_eq!(one.raw, other.raw, "{name}");
+        assert_eq!(one.functions, other.functions, "{name}");
+    }
+    let third = scattered.program(Some("xdp_third")).unwrap();
+    let names: Vec<&str> = third.functions.iter().map(|(_, name)| name.as_str()).collect();
+    assert_eq!(names, ["xdp_third", "xdp_tail", "in_library", "shared_with_tc", "local_text"]);
+}
+
 /// A legacy definition says the same as one in BTF: both layouts of `legacy.c` and `.maps` of the same file.
 #[test]
 fn legacy_maps_are_those_of_btf() {
@@ -207,6 +221,24 @@ fn maps_can_be_sized() {
     assert_eq!(sized("globals.o", &[(".bss", 2)]).unwrap_err().code.to_string(), "OW0120");
 }
 
+/// An extern variable without a value is refused by name, says how to give it one, and then reads it.
+#[test]
+fn extern_variables_need_a_value() {
+    let refusal = open("kconfig.o").program(Some("xdp_limit")).unwrap_err();
+    assert_eq!(refusal.code.to_string(), "OW0110");
+    assert!(refusal.message.contains("CONFIG_OFFWIRE_FAST"), "{refusal}");
+    assert!(refusal.help.unwrap().contains("--set CONFIG_OFFWIRE_FAST=VALUE"));
+    let half = set("kconfig.o", &[("CONFIG_OFFWIRE_FAST", "true")]).unwrap();
+    assert!(half.program(Some("xdp_limit")).unwrap_err().message.contains("CONFIG_OFFWIRE_LIMIT"));
+    let pairs = [("CONFIG_OFFWIRE_FAST", "true"), ("CONFIG_OFFWIRE_LIMIT", "513"), ("CONFIG_OFFWIRE_MORE", "1")];
+    let object = set("kconfig.o", &pairs).unwrap();
+    assert!(object.refused.is_empty(), "{:?}", object.refused);
+    assert_eq!(contents(&object, ".kconfig"), [1, 0, 0, 0, 0, 0, 0, 0, 1, 2, 0, 0, 1]);
+    assert!(object.maps.iter().find(|map| map.spec.name == ".kconfig").unwrap().spec.frozen);
+    let refusal = set("kconfig.o", &[("CONFIG_OFFWIRE_FAST", "9")]).unwrap_err();
+    assert_eq!(refusal.code.to_string(), "OW0117");
+}
+
 /// A byte-for-byte view: what the kernel gets must be what was decoded.
 #[test]
 fn raw_and_decoded_instructions_agree() {
@@ -252,6 +284,16 @@ fn a_span_says_function_line_and_text() {
     assert_eq!(span.file.as_deref(), Some("./calls.c"));
     assert_eq!(span.insn_text.as_deref(), Some("r1 = map[name:.bss][0]+0"));
     assert_eq!(span.source.as_deref().map(str::trim), Some("seen += x;"));
+}
+
+/// A refusal while linking shows the instruction, with the symbol that it refers to.
+#[test]
+fn refusals_show_the_instruction() {
+    let object = open("foreign.o");
+    let text = |name: &str| object.program(Some(name)).unwrap_err().span.insn_text.unwrap();
+    assert_eq!(text("xdp_kfunc"), "call bpf_xdp_metadata_rx_hash");
+    assert_eq!(text("xdp_kconfig"), "r1 = CONFIG_HZ");
+    assert_eq!(text("xdp_core"), "r0 = *(u32 *)(r1 +0)");
 }
 
 fn contents(object: &Object, name: &str) -> Vec<u8> {

@@ -316,6 +316,11 @@ impl<'a> Btf<'a> {
         ty.kind == Kind::Var && self.extra_u32(ty, 0) == Some(0)
     }
 
+    /// True if a variable is only declared (`BTF_VAR_GLOBAL_EXTERN`).
+    pub fn is_extern_var(&self, ty: &Type) -> bool {
+        ty.kind == Kind::Var && self.extra_u32(ty, 0) == Some(2)
+    }
+
     /// The data section with this name.
     pub fn datasec(&self, name: &str) -> Option<Type> {
         self.get(*self.datasecs.get(name.as_bytes())?)

@@ -12,7 +12,7 @@ use offwire_image::{MapKind, MapSpec};
 use std::collections::BTreeMap;
 
 /// `BPF_F_RDONLY_PROG` (include/uapi/linux/bpf.h): the program may only read.
-const READ_ONLY_PROGRAM: u32 = 1 << 7;
+pub(super) const READ_ONLY_PROGRAM: u32 = 1 << 7;
 
 /// A global variable.
 #[derive(Clone, Debug)]

@@ -68,7 +68,7 @@ pub(super) fn collect(
             links: Vec::new(),
         });
     }
-    nest(&mut drafts, &extensions);
+    nest(&mut drafts, &extensions, budget)?;
     Ok(drafts)
 }
 
@@ -142,7 +142,7 @@ fn define(name: &str, words: &[u32], is_plain: bool, entries: Option<u32>) -> Re
 
 /// Maps of maps: `inner_id` is the `id` of the map that shows what stands in it; maps with this `id` stand at their `inner_idx`
 /// (iproute2's lib/bpf_legacy.c, `bpf_maps_attach_all`).
-fn nest(drafts: &mut [Draft], extensions: &[Extension]) {
+fn nest(drafts: &mut [Draft], extensions: &[Extension], budget: &mut Budget) -> Result<(), Diagnostic> {
     let mut by_id: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
     for (at, extension) in extensions.iter().enumerate() {
         if extension.id != 0 && extension.inner_id == 0 {
@@ -158,6 +158,8 @@ fn nest(drafts: &mut [Draft], extensions: &[Extension]) {
         let (name, key_size) = (map.spec.name.clone(), map.spec.key_size);
         let shown = inner.first().and_then(|&first| drafts.get(first)).and_then(|draft| draft.map.as_ref().ok());
         let shown = shown.map(|map| Box::new(map.spec.clone()));
+        let name_length = shown.as_ref().map_or(0, |shown| shown.name.len());
+        budget.text(inner.len().saturating_mul(128).saturating_add(name_length))?;
         let placed = inner.iter().filter_map(|&at| Some((drafts.get(at)?, extensions.get(at)?)));
         let links: Vec<Link> = placed
             .filter(|(_, extension)| extension.inner_index != NO_INDEX)
@@ -181,6 +183,7 @@ fn nest(drafts: &mut [Draft], extensions: &[Extension]) {
             (None, Err(_)) => {}
         }
     }
+    Ok(())
 }
 
 /// Names of the struct types of the variables in a section.

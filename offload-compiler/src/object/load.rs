@@ -6,10 +6,10 @@ use super::functions::{Functions, Role, role, warn_of_others};
 use super::lines::Debug;
 use super::link::Linker;
 use super::maps::{MapTable, Source};
-use super::{Object, Refused, data, set};
+use super::{Object, Refused, data, externs, set};
 use crate::btf::fixup::{Layout, for_kernel};
 use offwire_diag::{Diagnostic, codes::object as code};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What the user may ask of the loader.
 #[derive(Clone, Debug, Default)]
@@ -46,11 +46,12 @@ pub fn load(bytes: &[u8], options: &LoadOptions) -> Result<Object, Diagnostic> {
         Source { elf: &elf, btf: debug.btf.as_ref(), symbols: &globals, functions: &functions, entries: &entries };
     let mut table = MapTable::default();
     table.collect(source, &mut budget)?;
-    let variables = data::collect(&elf, debug.btf.as_ref(), &globals, &mut table, &mut budget)?;
+    let mut variables = data::collect(&elf, debug.btf.as_ref(), &globals, &mut table, &mut budget)?;
+    let externs = externs::collect(&elf, debug.btf.as_ref(), &options.set, &mut table, &mut variables, &mut budget)?;
     set::apply(&options.set, debug.btf.as_ref(), &variables, &mut table)?;
 
-    let linker = Linker { elf: &elf, functions: &functions, debug: &debug, maps: &table };
-    let (mut programs, mut refused) = (Vec::new(), Vec::new());
+    let linker = Linker { elf: &elf, functions: &functions, debug: &debug, maps: &table, externs: &externs };
+    let (mut programs, mut refused, mut used) = (Vec::new(), Vec::new(), BTreeSet::new());
     let candidates = functions.programs();
     if candidates.len() > MAX_PROGRAMS {
         let message = format!("the object has {} XDP programs, more than {MAX_PROGRAMS}", candidates.len());
@@ -65,7 +66,7 @@ pub fn load(bytes: &[u8], options: &LoadOptions) -> Result<Object, Diagnostic> {
                 format!("program `{}` runs behind a redirect (section `{section}`)", function.name),
             )
             .with_span(linker.span(index))),
-            _ => linker.link(index, &mut budget),
+            _ => linker.link(index, &mut budget, &mut used),
         };
         match program {
             Ok(program) => programs.push(program),
@@ -76,7 +77,7 @@ pub fn load(bytes: &[u8], options: &LoadOptions) -> Result<Object, Diagnostic> {
             }
         }
     }
-    let mut warnings = warn_of_others(&elf);
+    let mut warnings = warn_of_others(&elf, &used);
     warnings.append(&mut table.warnings);
     if programs.is_empty() {
         return Err(match refused.into_iter().next() {

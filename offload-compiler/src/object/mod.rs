@@ -13,6 +13,7 @@ mod data;
 mod define;
 mod dump;
 mod elf;
+mod externs;
 mod functions;
 mod legacy;
 mod lines;

@@ -37,6 +37,8 @@ pub(super) fn read(
     let mut links = Vec::new();
     let Ok(map) = &draft.map else { return Ok(Ok(links)) };
     for relocation in relocations {
+        // Variables may overlap in a file that is made to.
+        budget.text(128)?;
         match link(source, section, draft, map.spec.kind, *relocation) {
             Ok(link) => {
                 if let Target::Program(name) = &link.target {

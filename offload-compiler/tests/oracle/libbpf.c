@@ -2,7 +2,7 @@
 /*
  * Loads objects with libbpf and prints what it makes of their XDP programs:
  * "object PATH", "map NAME FD TYPE KEY VALUE ENTRIES FLAGS" as the kernel has it, "inner MAP TYPE KEY VALUE ENTRIES FLAGS",
- * "element MAP KEY NAME" for what stands in program arrays and maps of maps, and "program NAME HEX", one slot is 16 digits.
+ * "contents MAP HEX" of global data, "element MAP KEY NAME" for what stands in program arrays and maps of maps, and "program NAME HEX", one slot is 16 digits.
  * Exit code 77: bpf(2) cannot be used here.
  */
 #include <bpf/bpf.h>
@@ -34,6 +34,7 @@ static void show_map(struct bpf_map *map)
 	int fd = bpf_map__fd(map);
 	struct bpf_map_info info = {};
 	__u32 length = sizeof(info), key, next, value;
+	static unsigned char contents[4096];
 	int is_program;
 
 	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &length))
@@ -42,6 +43,15 @@ static void show_map(struct bpf_map *map)
 	name = dot ? dot : name;
 	printf("map %s %d %u %u %u %u %u\n", name, fd, info.type, info.key_size, info.value_size, info.max_entries,
 	       info.map_flags);
+	if (dot && info.value_size <= sizeof(contents)) {
+		key = 0;
+		if (!bpf_map_lookup_elem(fd, &key, contents)) {
+			printf("contents %s ", name);
+			for (size_t i = 0; i < info.value_size; i++)
+				printf("%02x", contents[i]);
+			printf("\n");
+		}
+	}
 	is_program = info.type == BPF_MAP_TYPE_PROG_ARRAY;
 	if (!is_program && info.type != BPF_MAP_TYPE_ARRAY_OF_MAPS && info.type != BPF_MAP_TYPE_HASH_OF_MAPS)
 		return;
@@ -56,7 +66,9 @@ static void show_map(struct bpf_map *map)
 
 static int show(const char *path)
 {
-	struct bpf_object *object = bpf_object__open_file(path, NULL);
+	/* For variables in section .kconfig. */
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .kconfig = "CONFIG_OFFWIRE_LIMIT=77\nCONFIG_OFFWIRE_FAST=y\n");
+	struct bpf_object *object = bpf_object__open_file(path, &opts);
 	struct bpf_program *program;
 	struct bpf_map *map;
 
