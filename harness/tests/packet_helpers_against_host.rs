@@ -103,8 +103,8 @@ fn metadata_is_memory() {
         .put([load(Size::B4, R0, R7, 0), Insn::Exit]);
     let mut insns = asm.done();
     // The jumps skip the two instructions behind them.
-    for at in 0..insns.len() {
-        if let Insn::JumpIf { target, .. } = &mut insns[at] {
+    for (at, insn) in insns.iter_mut().enumerate() {
+        if let Insn::JumpIf { target, .. } = insn {
             target.0 = at as u32 + 3;
         }
     }

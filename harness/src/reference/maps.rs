@@ -129,7 +129,7 @@ impl MapStore {
             if spec.key_size != 0 || spec.value_size != 0 {
                 return Err(refuse("a ring buffer has neither keys nor values".into()));
             }
-            if !spec.max_entries.is_power_of_two() || spec.max_entries % PAGE != 0 {
+            if !spec.max_entries.is_power_of_two() || !spec.max_entries.is_multiple_of(PAGE) {
                 return Err(refuse(format!("{} bytes are no power of two of whole pages", spec.max_entries)));
             }
             return Ok(Self { spec: spec.clone(), values: Vec::new(), others: BTreeMap::new(), hash });
