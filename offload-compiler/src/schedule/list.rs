@@ -22,10 +22,12 @@ impl Bans {
         self.pairs.insert((a.min(b), a.max(b)))
     }
 
-    fn allow(&self, writes: &[VReg]) -> bool {
-        match writes {
-            [] | [_] => true,
-            [a, b] => !self.single && (self.pairs.is_empty() || !self.pairs.contains(&(*a.min(b), *a.max(b)))),
+    fn allow(&self, mut writes: impl Iterator<Item = VReg>) -> bool {
+        match (writes.next(), writes.next(), writes.next()) {
+            (_, None, _) => true,
+            (Some(a), Some(b), None) => {
+                !self.single && (self.pairs.is_empty() || !self.pairs.contains(&(a.min(b), a.max(b))))
+            }
             _ => false,
         }
     }
@@ -92,6 +94,33 @@ fn priority(rule: u32, id: OpId, height: u32) -> u32 {
     }
 }
 
+/// Units taken in a word: a quick answer before [`Slots`] looks closely.
+#[derive(Default)]
+struct Room([u8; 6]);
+
+impl Room {
+    fn unit(kind: &Kind) -> (usize, u8) {
+        match kind {
+            Kind::Load { .. } => (0, 2),
+            Kind::Alu { .. } => (1, 2),
+            Kind::Store { .. } | Kind::Atomic { .. } => (2, 2),
+            Kind::Request { .. } => (3, 1),
+            Kind::Copy { .. } => (4, 2),
+            // Two compares and a null test; guard and end have their own.
+            Kind::Cmp { .. } | Kind::Guard { .. } | Kind::End { .. } | Kind::Exit { .. } => (5, 5),
+        }
+    }
+
+    fn has(&self, kind: &Kind) -> bool {
+        let (unit, room) = Self::unit(kind);
+        self.0[unit] < room
+    }
+
+    fn take(&mut self, kind: &Kind) {
+        self.0[Self::unit(kind).0] += 1;
+    }
+}
+
 /// The words of one trace.
 struct Plan<'a> {
     trace: &'a Trace,
@@ -139,21 +168,28 @@ impl<'a> Plan<'a> {
     /// Fills the next word from `left`, which stands in order of priority.
     fn fill_word(&mut self, left: &[OpId]) -> Slots {
         let word = self.words.len() as u32;
-        let mut placed: Vec<OpId> = Vec::new();
+        let mut placed: Vec<OpId> = Vec::with_capacity(16);
         let mut good = (0, Slots::default());
         let mut banned: Vec<OpId> = Vec::new();
+        let mut room = Room::default();
         let last = if self.pressure() < TIGHT { OpId::MAX } else { left.iter().min().map_or(0, |first| first + AHEAD) };
         loop {
             for &id in left {
-                if self.word_of[id] != NEVER || id > last || banned.contains(&id) || !self.is_ready(id, word) {
+                if self.word_of[id] != NEVER
+                    || id > last
+                    || !room.has(&self.trace.ops[id].kind)
+                    || banned.contains(&id)
+                    || !self.is_ready(id, word)
+                {
                     continue;
                 }
                 placed.push(id);
                 match Slots::new(self.trace, &placed) {
                     Some(slots) => {
                         self.word_of[id] = word;
+                        room.take(&self.trace.ops[id].kind);
                         // More results than write backs may be on their way to a unit that is placed later.
-                        if self.bans.allow(&self.writes(&slots)) {
+                        if self.bans.allow(self.writes(&slots)) {
                             good = (placed.len(), slots);
                         }
                     }
@@ -166,6 +202,8 @@ impl<'a> Plan<'a> {
             for id in placed.drain(good.0..) {
                 self.word_of[id] = NEVER;
             }
+            room = Room::default();
+            placed.iter().for_each(|&id| room.take(&self.trace.ops[id].kind));
             banned.push(first);
         }
     }
@@ -192,14 +230,14 @@ impl<'a> Plan<'a> {
     }
 
     /// Registers that a word writes back.
-    fn writes(&self, slots: &Slots) -> Vec<VReg> {
-        let results = slots.loads.iter().chain(&slots.alus).flatten().filter(|id| self.leaves(**id));
-        let results = results.filter_map(|id| self.trace.ops[*id].result);
-        let copies = slots.copies.iter().filter_map(|id| match self.trace.ops[*id].kind {
+    fn writes(&self, slots: &Slots) -> impl Iterator<Item = VReg> {
+        let results = slots.loads.into_iter().chain(slots.alus).flatten().filter(|id| self.leaves(*id));
+        let results = results.filter_map(|id| self.trace.ops[id].result);
+        let copies = slots.copies.into_iter().flatten().filter_map(|id| match self.trace.ops[id].kind {
             Kind::Copy { dst, .. } => Some(dst),
             _ => None,
         });
-        results.chain(copies).map(|value| VReg(value.0)).collect()
+        results.chain(copies).map(|value| VReg(value.0))
     }
 
     /// True if an earlier branch of the program may still be taken when the load of this word happens.
