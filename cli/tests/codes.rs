@@ -158,7 +158,7 @@ fn the_compiler_refuses_what_does_not_fit() {
     let object = object("swap");
     let compiled = compile(&object, &object.programs[0], profile, &CompileOptions::default()).expect("it compiles");
     let (ir, maps) = (compiled.func.to_string(), compiled.image.maps);
-    let small = Profile { instruction_store_words: 1, ..profile.clone() };
+    let small = Profile { instruction_store_words: 1, ..*profile };
     assert_eq!(generated(&ir, &maps, &small), codes::compiler::TOO_MANY_WORDS);
     let many = vec![maps[0].clone(); 257];
     assert_eq!(generated(&ir, &many, profile), codes::compiler::TOO_MANY_MAPS);

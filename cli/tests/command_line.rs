@@ -326,7 +326,7 @@ fn a_dump_of_maps_can_be_fed_back() {
     let (first, second) = (text(&folder.0.join("first.json")), text(&folder.0.join("second.json")));
     let empty = text(&folder.0.join("empty.pcap"));
     let nothing: [(u64, &[u8]); 0] = [];
-    std::fs::write(&empty, capture::write(nothing.into_iter())).expect("written");
+    std::fs::write(&empty, capture::write(nothing)).expect("written");
     for name in ["count", "firewall", "learn"] {
         let mut line: Vec<std::ffi::OsString> = vec!["prog".into(), "run".into()];
         line.extend(example_arguments(name));
