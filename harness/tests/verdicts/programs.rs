@@ -41,7 +41,14 @@ enum Family {
 
 impl Programs {
     pub fn new(seed: u64) -> Self {
-        Programs { rng: Rng(seed), insns: Vec::new(), exits: Vec::new(), calls: Vec::new(), loops: false, family: Family::Value }
+        Programs {
+            rng: Rng(seed),
+            insns: Vec::new(),
+            exits: Vec::new(),
+            calls: Vec::new(),
+            loops: false,
+            family: Family::Value,
+        }
     }
 
     /// One more program.
@@ -594,7 +601,10 @@ impl Programs {
                 for (reg, off) in [(0, -104), (2, -112), (3, -120), (4, -128)] {
                     self.put([store(Size::B8, FRAME, off, Reg(reg))]);
                 }
-                self.put([Insn::Store { size: Size::B4, base: FRAME, off: -68, src: Operand::Imm(1) }, copy(Reg(2), FRAME)]);
+                self.put([
+                    Insn::Store { size: Size::B4, base: FRAME, off: -68, src: Operand::Imm(1) },
+                    copy(Reg(2), FRAME),
+                ]);
                 self.add(Reg(2), Operand::Imm(-68));
                 self.put(map(Reg(1), 0));
                 self.put([Insn::CallHelper { id: 1 }]);
@@ -653,13 +663,20 @@ impl Programs {
                 self.skip(jump, |programs| programs.put([load(Size::B1, Reg(5), VALUE, 64)]));
             }
             3 => {
-                let jump = Insn::JumpIf { width: Width::W64, cond: Cond::Gt, dst: a, src: Operand::Reg(b), target: InsnIdx(0) };
+                let jump = Insn::JumpIf {
+                    width: Width::W64,
+                    cond: Cond::Gt,
+                    dst: a,
+                    src: Operand::Reg(b),
+                    target: InsnIdx(0),
+                };
                 self.exits.push(self.insns.len());
                 self.put([jump]);
                 self.index_with(a, off);
             }
             4 | 5 => {
-                let (size, from) = (self.rng.pick(&[Size::B1, Size::B2, Size::B4, Size::B8]), self.rng.pick(&[-64, -56, -48]));
+                let (size, from) =
+                    (self.rng.pick(&[Size::B1, Size::B2, Size::B4, Size::B8]), self.rng.pick(&[-64, -56, -48]));
                 self.put([load(size, a, FRAME, from)]);
                 if self.rng.below(3) == 0 {
                     self.leave_if(Width::W64, Cond::Gt, a, Operand::Imm(limit));
@@ -676,7 +693,11 @@ impl Programs {
             }
             6 | 8 => self.put([load(Size::B1, Reg(5), Reg(9), off)]),
             9 if self.family == Family::Packet => {
-                self.put([load(Size::B4, Reg(5), CTX, 4), load(Size::B8, Reg(1), FRAME, POINTER_SPILL), copy(Reg(4), Reg(1))]);
+                self.put([
+                    load(Size::B4, Reg(5), CTX, 4),
+                    load(Size::B8, Reg(1), FRAME, POINTER_SPILL),
+                    copy(Reg(4), Reg(1)),
+                ]);
                 self.add(Reg(4), Operand::Imm(off.into()));
                 self.leave_if(Width::W64, Cond::Ge, Reg(4), Operand::Reg(Reg(5)));
                 let used = self.rng.pick(&[Reg(1), Reg(9)]);

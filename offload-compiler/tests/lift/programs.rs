@@ -8,17 +8,17 @@ use offload_compiler::object::{Map, Object, Program};
 use offwire_image::{MapKind, MapSpec};
 
 /// Numbers from a seed (splitmix64).
-pub struct Rng(pub u64);
+pub(crate) struct Rng(pub(crate) u64);
 
 impl Rng {
-    pub fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ (z >> 31)
     }
-    pub fn below(&mut self, n: u64) -> u64 {
+    pub(crate) fn below(&mut self, n: u64) -> u64 {
         self.next() % n
     }
     fn pick<T: Copy>(&mut self, from: &[T]) -> T {
@@ -60,7 +60,7 @@ fn maps() -> Vec<Map> {
 }
 
 /// An object with one program of about so many steps.
-pub fn object(seed: u64, steps: u32) -> Object {
+pub(crate) fn object(seed: u64, steps: u32) -> Object {
     let mut made =
         Maker { rng: Rng(seed ^ 0x5eed), insns: Vec::new(), packet: 0, exits: Vec::new(), calls: Vec::new(), depth: 0 };
     made.start();
