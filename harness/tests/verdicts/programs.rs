@@ -5,7 +5,7 @@ use crate::common::{Rng, copy, load, map, map_value, mov, store};
 use offload_compiler::ebpf::{AluOp, AtomicOp, Cond, Insn, InsnIdx, Operand, Reg, Size, Width};
 
 /// Sizes of the value of map 0 (hash) and map 1 (one element, addressed directly).
-pub const VALUE_SIZE: u32 = 64;
+pub(crate) const VALUE_SIZE: u32 = 64;
 
 const PACKET: Reg = Reg(6);
 const VALUE: Reg = Reg(7);
@@ -20,7 +20,7 @@ const SPILLS: (i16, usize) = (-64, 4);
 const POINTER_SPILL: i16 = -80;
 
 /// Makes programs.
-pub struct Programs {
+pub(crate) struct Programs {
     pub rng: Rng,
     insns: Vec<Insn>,
     /// Jumps to the end.
@@ -40,7 +40,7 @@ enum Family {
 }
 
 impl Programs {
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Programs {
             rng: Rng(seed),
             insns: Vec::new(),
@@ -52,7 +52,7 @@ impl Programs {
     }
 
     /// One more program.
-    pub fn next(&mut self) -> Vec<Insn> {
+    pub(crate) fn next(&mut self) -> Vec<Insn> {
         self.insns.clear();
         self.exits.clear();
         self.calls.clear();
@@ -570,7 +570,7 @@ impl Programs {
                 let imm = self.rng.pick(&[0, 0, 1]);
                 self.put([Insn::Store { size, base: FRAME, off, src: Operand::Imm(imm) }]);
             }
-            7 | 8 | 9 if self.family == Family::Packet => {
+            7..=9 if self.family == Family::Packet => {
                 // A packet pointer, with or without a check.
                 self.put([copy(Reg(9), PACKET)]);
                 if self.rng.below(3) > 0 {
@@ -584,7 +584,7 @@ impl Programs {
                 }
             }
             10 if self.family == Family::Packet => self.check_packet(),
-            7 | 8 | 9 if self.family == Family::Value => {
+            7..=9 if self.family == Family::Value => {
                 self.put([copy(Reg(9), VALUE)]);
                 let by = self.rng.pick(&[0, 1, 40, 60]);
                 self.add(Reg(9), Operand::Imm(by));
