@@ -42,8 +42,12 @@ fn measure(name: &str, object: &Object, program: &Program) {
     let (verdict, time) = timed(|| verify(object, program, &Limits::default()));
     let (_, facts_time) = timed(|| facts::analyze(object, program));
     match verdict {
-        Ok(verified) => println!("{name}: {} insns, {time:?}, facts {facts_time:?}, {:?}", program.insns.len(), verified.stats),
-        Err(diagnostic) => println!("{name}: {} insns, {time:?}, facts {facts_time:?}, {}", program.insns.len(), diagnostic.message),
+        Ok(verified) => {
+            println!("{name}: {} insns, {time:?}, facts {facts_time:?}, {:?}", program.insns.len(), verified.stats)
+        }
+        Err(diagnostic) => {
+            println!("{name}: {} insns, {time:?}, facts {facts_time:?}, {}", program.insns.len(), diagnostic.message)
+        }
     }
 }
 
@@ -66,7 +70,8 @@ fn timed<T>(mut run: impl FnMut() -> T) -> (T, Duration) {
 fn long_loop() -> Program {
     let add = |dst, imm| Insn::Alu { width: Width::W64, op: AluOp::Add, dst: Reg(dst), src: Operand::Imm(imm) };
     let mov = |dst, src| Insn::Alu { width: Width::W64, op: AluOp::Mov, dst: Reg(dst), src };
-    let jump = |cond, dst, src, target| Insn::JumpIf { width: Width::W64, cond, dst: Reg(dst), src, target: InsnIdx(target) };
+    let jump =
+        |cond, dst, src, target| Insn::JumpIf { width: Width::W64, cond, dst: Reg(dst), src, target: InsnIdx(target) };
     let insns = vec![
         Insn::Load { size: Size::B4, signed: false, dst: Reg(2), base: Reg(1), off: 0 },
         Insn::Load { size: Size::B4, signed: false, dst: Reg(3), base: Reg(1), off: 4 },

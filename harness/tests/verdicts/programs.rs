@@ -5,7 +5,7 @@ use crate::common::{Rng, copy, load, map, map_value, mov, store};
 use offload_compiler::ebpf::{AluOp, AtomicOp, Cond, Insn, InsnIdx, Operand, Reg, Size, Width};
 
 /// Sizes of the value of map 0 (hash) and map 1 (one element, addressed directly).
-pub const VALUE_SIZE: u32 = 64;
+pub(crate) const VALUE_SIZE: u32 = 64;
 
 const PACKET: Reg = Reg(6);
 const VALUE: Reg = Reg(7);
@@ -20,8 +20,8 @@ const SPILLS: (i16, usize) = (-64, 4);
 const POINTER_SPILL: i16 = -80;
 
 /// Makes programs.
-pub struct Programs {
-    pub rng: Rng,
+pub(crate) struct Programs {
+    pub(crate) rng: Rng,
     insns: Vec<Insn>,
     /// Jumps to the end.
     exits: Vec<usize>,
@@ -40,12 +40,19 @@ enum Family {
 }
 
 impl Programs {
-    pub fn new(seed: u64) -> Self {
-        Programs { rng: Rng(seed), insns: Vec::new(), exits: Vec::new(), calls: Vec::new(), loops: false, family: Family::Value }
+    pub(crate) fn new(seed: u64) -> Self {
+        Programs {
+            rng: Rng(seed),
+            insns: Vec::new(),
+            exits: Vec::new(),
+            calls: Vec::new(),
+            loops: false,
+            family: Family::Value,
+        }
     }
 
     /// One more program.
-    pub fn next(&mut self) -> Vec<Insn> {
+    pub(crate) fn next(&mut self) -> Vec<Insn> {
         self.insns.clear();
         self.exits.clear();
         self.calls.clear();
@@ -211,7 +218,13 @@ impl Programs {
             0 => self.put([Insn::Alu { width: Width::W64, op: AluOp::And, dst: Reg(3), src: Operand::Imm(mask) }]),
             1 => {
                 let target = InsnIdx(self.here().0 + 2);
-                self.put([Insn::JumpIf { width: Width::W64, cond: Cond::Le, dst: Reg(3), src: Operand::Imm(mask), target }]);
+                self.put([Insn::JumpIf {
+                    width: Width::W64,
+                    cond: Cond::Le,
+                    dst: Reg(3),
+                    src: Operand::Imm(mask),
+                    target,
+                }]);
                 self.put([Insn::Exit]);
             }
             _ => self.put([mov(Reg(3), mask)]),
@@ -263,11 +276,19 @@ impl Programs {
     }
 
     fn prologue(&mut self) {
-        self.put([copy(CTX, Reg(1)), load(Size::B4, PACKET, CTX, 0), load(Size::B4, Reg(3), CTX, 4), copy(Reg(2), PACKET)]);
+        self.put([
+            copy(CTX, Reg(1)),
+            load(Size::B4, PACKET, CTX, 0),
+            load(Size::B4, Reg(3), CTX, 4),
+            copy(Reg(2), PACKET),
+        ]);
         self.put([Insn::Alu { width: Width::W64, op: AluOp::Add, dst: Reg(2), src: Operand::Imm(64) }, mov(Reg(0), 1)]);
         self.leave_if(Width::W64, Cond::Gt, Reg(2), Operand::Reg(Reg(3)));
         if self.rng.below(2) == 0 {
-            self.put([Insn::Store { size: Size::B4, base: FRAME, off: -68, src: Operand::Imm(1) }, copy(Reg(2), FRAME)]);
+            self.put([
+                Insn::Store { size: Size::B4, base: FRAME, off: -68, src: Operand::Imm(1) },
+                copy(Reg(2), FRAME),
+            ]);
             self.put([Insn::Alu { width: Width::W64, op: AluOp::Add, dst: Reg(2), src: Operand::Imm(-68) }]);
             self.put(map(Reg(1), 0));
             self.put([Insn::CallHelper { id: 1 }]);
@@ -355,7 +376,10 @@ impl Programs {
                 self.put([Insn::Load { size, signed, dst, base: PACKET, off }]);
             }
             _ => {
-                let (size, op) = (self.rng.pick(&[Size::B4, Size::B8]), self.rng.pick(&[AtomicOp::Add, AtomicOp::Xchg, AtomicOp::Or]));
+                let (size, op) = (
+                    self.rng.pick(&[Size::B4, Size::B8]),
+                    self.rng.pick(&[AtomicOp::Add, AtomicOp::Xchg, AtomicOp::Or]),
+                );
                 let off = self.rng.below(7) as i16 * 8;
                 self.put([Insn::Atomic { size, op, fetch: true, base: VALUE, off, src: dst }]);
             }
@@ -410,7 +434,8 @@ impl Programs {
                 self.put([copy(Reg(1), FRAME), add(Operand::Imm(-64)), add(Operand::Reg(index))]);
                 let size = if self.rng.below(4) == 0 { Size::B4 } else { Size::B1 };
                 let into = self.number();
-                let insn = if self.rng.below(2) == 0 { store(size, Reg(1), 0, into) } else { load(size, into, Reg(1), 0) };
+                let insn =
+                    if self.rng.below(2) == 0 { store(size, Reg(1), 0, into) } else { load(size, into, Reg(1), 0) };
                 self.put([insn]);
             }
             1 => {
@@ -431,13 +456,23 @@ impl Programs {
             }
             2 if self.rng.below(2) == 0 => {
                 // The pointer is spilled, a copy of it compared, and the spilled one used.
-                self.put([copy(Reg(1), PACKET), add(Operand::Reg(index)), store(Size::B8, FRAME, POINTER_SPILL, Reg(1))]);
+                self.put([
+                    copy(Reg(1), PACKET),
+                    add(Operand::Reg(index)),
+                    store(Size::B8, FRAME, POINTER_SPILL, Reg(1)),
+                ]);
                 self.put([load(Size::B4, Reg(5), CTX, 4)]);
                 let ahead = self.rng.below(5) as i32;
                 self.put([add(Operand::Imm(ahead))]);
                 let at = self.insns.len();
                 let cond = self.rng.pick(&[Cond::Gt, Cond::Ge]);
-                self.put([Insn::JumpIf { width: Width::W64, cond, dst: Reg(1), src: Operand::Reg(Reg(5)), target: InsnIdx(0) }]);
+                self.put([Insn::JumpIf {
+                    width: Width::W64,
+                    cond,
+                    dst: Reg(1),
+                    src: Operand::Reg(Reg(5)),
+                    target: InsnIdx(0),
+                }]);
                 let off = self.rng.below(5) as i16;
                 let into = self.number();
                 self.put([load(Size::B8, Reg(1), FRAME, POINTER_SPILL), load(Size::B1, into, Reg(1), off)]);
@@ -535,7 +570,7 @@ impl Programs {
                 let imm = self.rng.pick(&[0, 0, 1]);
                 self.put([Insn::Store { size, base: FRAME, off, src: Operand::Imm(imm) }]);
             }
-            7 | 8 | 9 if self.family == Family::Packet => {
+            7..=9 if self.family == Family::Packet => {
                 // A packet pointer, with or without a check.
                 self.put([copy(Reg(9), PACKET)]);
                 if self.rng.below(3) > 0 {
@@ -549,7 +584,7 @@ impl Programs {
                 }
             }
             10 if self.family == Family::Packet => self.check_packet(),
-            7 | 8 | 9 if self.family == Family::Value => {
+            7..=9 if self.family == Family::Value => {
                 self.put([copy(Reg(9), VALUE)]);
                 let by = self.rng.pick(&[0, 1, 40, 60]);
                 self.add(Reg(9), Operand::Imm(by));
@@ -566,7 +601,10 @@ impl Programs {
                 for (reg, off) in [(0, -104), (2, -112), (3, -120), (4, -128)] {
                     self.put([store(Size::B8, FRAME, off, Reg(reg))]);
                 }
-                self.put([Insn::Store { size: Size::B4, base: FRAME, off: -68, src: Operand::Imm(1) }, copy(Reg(2), FRAME)]);
+                self.put([
+                    Insn::Store { size: Size::B4, base: FRAME, off: -68, src: Operand::Imm(1) },
+                    copy(Reg(2), FRAME),
+                ]);
                 self.add(Reg(2), Operand::Imm(-68));
                 self.put(map(Reg(1), 0));
                 self.put([Insn::CallHelper { id: 1 }]);
@@ -625,13 +663,20 @@ impl Programs {
                 self.skip(jump, |programs| programs.put([load(Size::B1, Reg(5), VALUE, 64)]));
             }
             3 => {
-                let jump = Insn::JumpIf { width: Width::W64, cond: Cond::Gt, dst: a, src: Operand::Reg(b), target: InsnIdx(0) };
+                let jump = Insn::JumpIf {
+                    width: Width::W64,
+                    cond: Cond::Gt,
+                    dst: a,
+                    src: Operand::Reg(b),
+                    target: InsnIdx(0),
+                };
                 self.exits.push(self.insns.len());
                 self.put([jump]);
                 self.index_with(a, off);
             }
             4 | 5 => {
-                let (size, from) = (self.rng.pick(&[Size::B1, Size::B2, Size::B4, Size::B8]), self.rng.pick(&[-64, -56, -48]));
+                let (size, from) =
+                    (self.rng.pick(&[Size::B1, Size::B2, Size::B4, Size::B8]), self.rng.pick(&[-64, -56, -48]));
                 self.put([load(size, a, FRAME, from)]);
                 if self.rng.below(3) == 0 {
                     self.leave_if(Width::W64, Cond::Gt, a, Operand::Imm(limit));
@@ -648,7 +693,11 @@ impl Programs {
             }
             6 | 8 => self.put([load(Size::B1, Reg(5), Reg(9), off)]),
             9 if self.family == Family::Packet => {
-                self.put([load(Size::B4, Reg(5), CTX, 4), load(Size::B8, Reg(1), FRAME, POINTER_SPILL), copy(Reg(4), Reg(1))]);
+                self.put([
+                    load(Size::B4, Reg(5), CTX, 4),
+                    load(Size::B8, Reg(1), FRAME, POINTER_SPILL),
+                    copy(Reg(4), Reg(1)),
+                ]);
                 self.add(Reg(4), Operand::Imm(off.into()));
                 self.leave_if(Width::W64, Cond::Ge, Reg(4), Operand::Reg(Reg(5)));
                 let used = self.rng.pick(&[Reg(1), Reg(9)]);

@@ -165,7 +165,7 @@ impl Verifier<'_> {
         let node = nodes.fresh();
         null.update_all(|reg| (reg.kind == ptr.kind && reg.id == ptr.id).then(|| Reg::scalar(Num::constant(0), node)));
         value.update_all(|reg| {
-            (reg.kind == ptr.kind && reg.id == ptr.id).then(|| Reg { kind: Kind::MapValue(map), ..*reg })
+            (reg.kind == ptr.kind && reg.id == ptr.id).then_some(Reg { kind: Kind::MapValue(map), ..*reg })
         });
         let (taken, not_taken) = if cond == Cond::Eq { (null, value) } else { (value, null) };
         Ok(Sides::Both { taken: Box::new(taken), not_taken: Box::new(not_taken) })
@@ -235,7 +235,7 @@ impl Known {
         }
         let range = ptr.off.saturating_add(i32::from(strict));
         state.update_all(|reg| {
-            (reg.kind == Kind::Packet && reg.id == ptr.id && reg.range < range).then(|| Reg { range, ..*reg })
+            (reg.kind == Kind::Packet && reg.id == ptr.id && reg.range < range).then_some(Reg { range, ..*reg })
         });
     }
 }

@@ -36,7 +36,6 @@ impl Ids {
         }
     }
 
-
     /// Ids correspond one to one.
     fn match_exactly(&mut self, old: &Reg, current: &Reg) -> bool {
         let pair = (old.id, current.id, i64::from(current.delta).wrapping_sub(i64::from(old.delta)));

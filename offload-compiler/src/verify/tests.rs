@@ -69,15 +69,15 @@ fn lookup(map: u16) -> Vec<Insn> {
     insns
 }
 
-const EXIT: [Insn; 2] = [
-    Insn::Alu { width: Width::W64, op: AluOp::Mov, dst: Reg(0), src: Operand::Imm(2) },
-    Insn::Exit,
-];
+const EXIT: [Insn; 2] =
+    [Insn::Alu { width: Width::W64, op: AluOp::Mov, dst: Reg(0), src: Operand::Imm(2) }, Insn::Exit];
 
 #[test]
 fn rules_of_maps() {
     // The value is 16 bytes.
-    let checked = |map: u16, access: &[Insn]| join(&[&lookup(map), &[jump_imm(Cond::Eq, 0, 0, 7 + access.len() as u32)], access, &EXIT]);
+    let checked = |map: u16, access: &[Insn]| {
+        join(&[&lookup(map), &[jump_imm(Cond::Eq, 0, 0, 7 + access.len() as u32)], access, &EXIT])
+    };
     accepted(checked(0, &[load(Size::B8, 1, 0, 8), store(Size::B8, 0, 0, 1)]));
     refused(checked(0, &[load(Size::B8, 1, 0, 9)]), codes::MAP_VALUE_BOUNDS);
     refused(checked(0, &[load(Size::B1, 1, 0, -1)]), codes::MAP_VALUE_BOUNDS);
@@ -153,11 +153,22 @@ fn rules_of_the_stack() {
     refused(with(&[store(Size::B8, 10, -8, 1), load(Size::B1, 2, 10, -1)]), codes::SPILL);
     // A pointer of which a byte was overwritten is a number.
     refused(
-        with(&[store(Size::B8, 10, -8, 1), store_imm(Size::B1, 10, -1, 0), load(Size::B8, 2, 10, -8), load(Size::B4, 3, 2, 0)]),
+        with(&[
+            store(Size::B8, 10, -8, 1),
+            store_imm(Size::B1, 10, -1, 0),
+            load(Size::B8, 2, 10, -8),
+            load(Size::B4, 3, 2, 0),
+        ]),
         codes::BAD_POINTER,
     );
     // A variable offset over a slot with a pointer.
-    let variable = [load(Size::B4, 2, 1, 12), alu_imm(AluOp::And, 2, 7), alu_imm(AluOp::Add, 2, -16), mov(3, 10), alu(AluOp::Add, 3, 2)];
+    let variable = [
+        load(Size::B4, 2, 1, 12),
+        alu_imm(AluOp::And, 2, 7),
+        alu_imm(AluOp::Add, 2, -16),
+        mov(3, 10),
+        alu(AluOp::Add, 3, 2),
+    ];
     accepted(with(&join(&[&variable, &[store_imm(Size::B1, 3, 0, 1), load(Size::B1, 4, 3, 8)]])));
     refused(with(&join(&[&[store(Size::B8, 10, -16, 1)], &variable, &[store_imm(Size::B1, 3, 0, 1)]])), codes::SPILL);
     refused(with(&join(&[&[store(Size::B8, 10, -16, 1)], &variable, &[load(Size::B1, 4, 3, 0)]])), codes::SPILL);
@@ -193,7 +204,8 @@ fn rules_of_pointers_as_numbers() {
     accepted(length(alu(AluOp::Sub, 0, 2)));
     accepted(length(alu32(AluOp::Sub, 0, 2)));
     // A pointer that cannot be null is not 0: the other side is not followed.
-    let dead = accepted(vec![jump_imm(Cond::Eq, 1, 0, 3), mov_imm(0, 0), Insn::Exit, load(Size::B8, 0, 9, 0), Insn::Exit]);
+    let dead =
+        accepted(vec![jump_imm(Cond::Eq, 1, 0, 3), mov_imm(0, 0), Insn::Exit, load(Size::B8, 0, 9, 0), Insn::Exit]);
     assert_eq!(dead.dead, [InsnIdx(3), InsnIdx(4)]);
 }
 
@@ -211,11 +223,32 @@ fn rules_of_calls() {
     refused(vec![mov_imm(6, 1), call(3), Insn::Exit, mov(0, 6), Insn::Exit], codes::UNINITIALISED);
     refused(vec![mov_imm(0, 1), call(3), Insn::Exit, Insn::Exit], codes::UNINITIALISED);
     // A callee may use its caller's frame, but not the other way round.
-    accepted(vec![mov(1, 10), call(4), load(Size::B8, 0, 10, -8), Insn::Exit, store_imm(Size::B8, 1, -8, 1), mov_imm(0, 0), Insn::Exit]);
+    accepted(vec![
+        mov(1, 10),
+        call(4),
+        load(Size::B8, 0, 10, -8),
+        Insn::Exit,
+        store_imm(Size::B8, 1, -8, 1),
+        mov_imm(0, 0),
+        Insn::Exit,
+    ]);
     refused(vec![call(2), Insn::Exit, mov(0, 10), Insn::Exit], codes::STACK_BOUNDS);
-    refused(vec![mov(1, 10), call(4), mov_imm(0, 0), Insn::Exit, store(Size::B8, 1, -8, 10), mov_imm(0, 0), Insn::Exit], codes::SPILL);
+    refused(
+        vec![mov(1, 10), call(4), mov_imm(0, 0), Insn::Exit, store(Size::B8, 1, -8, 10), mov_imm(0, 0), Insn::Exit],
+        codes::SPILL,
+    );
     // 256 + 256 bytes fit, 264 + 256 do not.
-    let frames = |bytes: i16| vec![store_imm(Size::B8, 10, -bytes, 0), call(4), mov_imm(0, 0), Insn::Exit, store_imm(Size::B8, 10, -256, 0), mov_imm(0, 0), Insn::Exit];
+    let frames = |bytes: i16| {
+        vec![
+            store_imm(Size::B8, 10, -bytes, 0),
+            call(4),
+            mov_imm(0, 0),
+            Insn::Exit,
+            store_imm(Size::B8, 10, -256, 0),
+            mov_imm(0, 0),
+            Insn::Exit,
+        ]
+    };
     assert_eq!(accepted(frames(256)).stack_depth, 512);
     refused(frames(264), codes::CALL_DEPTH);
     // What the callee learns of its argument is true in the caller, too.
@@ -305,7 +338,8 @@ fn budgets_end_the_exploration() {
         Insn::Exit,
     ];
     let limits = Limits { max_pending: 100, ..Limits::default() };
-    let diagnostic = verify(&object(vec![]), &program(branches.clone()), &limits).expect_err("more than 100 branches wait");
+    let diagnostic =
+        verify(&object(vec![]), &program(branches.clone()), &limits).expect_err("more than 100 branches wait");
     assert_eq!(diagnostic.code, codes::TOO_COMPLEX);
     assert!(accepted(branches).stats.peak_pending >= 1000);
 }
@@ -377,7 +411,8 @@ impl Random {
 fn any_insn(random: &mut Random, count: u32) -> Insn {
     use AluOp::{Add, And, Arsh, Div, Lsh, Mod, Mov, Mul, Or, Rsh, Sdiv, Smod, Sub, Xor};
     use Cond::{Eq, Ge, Gt, Le, Lt, Ne, Set, Sge, Sgt, Sle, Slt};
-    let reg = |random: &mut Random| Reg(if random.below(50) == 0 { random.next() as u8 } else { random.below(11) as u8 });
+    let reg =
+        |random: &mut Random| Reg(if random.below(50) == 0 { random.next() as u8 } else { random.below(11) as u8 });
     let (dst, base) = (reg(random), reg(random));
     let imm = random.pick(&[0, 1, -1, 8, -8, 64, i32::MIN, i32::MAX, 255]);
     let src = if random.below(2) == 0 { Operand::Reg(base) } else { Operand::Imm(imm) };
