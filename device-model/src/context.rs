@@ -7,12 +7,15 @@ use offwire_isa::{
 
 use crate::fault::{Fault, FaultCause};
 use crate::geometry::{METADATA, SCRATCH, STACK, VALID_LINE};
-use crate::op::Goto;
+use crate::op::{Goto, Part, Values};
 use crate::packet::{Lines, Packet};
 use crate::packets::{NONE, PacketId, Record};
 
-/// Bytes behind each memory, so that an 8 B access at its last byte needs no second check.
-const PAD: usize = 8;
+/// Bytes behind each memory, so that a window at its last byte needs no second check.
+const PAD: usize = WINDOW;
+
+/// Bytes that an access can see from its lowest byte on: parts of 8 B at up to 15 B.
+pub(crate) const WINDOW: usize = 24;
 
 /// Writes a field of the metadata.
 fn put<const BYTES: usize>(metadata: &mut [u8], offset: u16, value: [u8; BYTES]) {
@@ -23,9 +26,10 @@ fn put<const BYTES: usize>(metadata: &mut [u8], offset: u16, value: [u8; BYTES])
 
 /// Stack or scratch: bytes with a valid bit per 16 B line. All bits are cleared at dispatch; what is not valid reads as zero.
 #[derive(Clone, Debug)]
+#[repr(C)]
 pub(crate) struct Memory<const BYTES: usize> {
-    bytes: [u8; BYTES],
     valid: u64,
+    bytes: [u8; BYTES],
 }
 
 impl<const BYTES: usize> Memory<BYTES> {
@@ -43,15 +47,16 @@ impl<const BYTES: usize> Memory<BYTES> {
     /// Gives lines that are not valid the zeros that they read as.
     #[inline(always)]
     fn settle(&mut self, address: u32, size: u32) {
-        let missing = Self::lines(address, size) & !self.valid;
-        if missing != 0 {
-            self.zero(missing);
+        let (first, last) = (address / VALID_LINE, (address + size - 1) / VALID_LINE);
+        // All lines of a short access; of a long one all must be looked at.
+        if size > VALID_LINE || (self.valid >> (first & 63)) & (self.valid >> (last & 63)) & 1 == 0 {
+            self.zero(Self::lines(address, size));
         }
     }
 
-    #[cold]
     #[inline(never)]
-    fn zero(&mut self, mut missing: u64) {
+    fn zero(&mut self, lines: u64) {
+        let mut missing = lines & !self.valid;
         self.valid |= missing;
         while missing != 0 {
             let start = (missing.trailing_zeros() * VALID_LINE) as usize;
@@ -70,59 +75,82 @@ impl<const BYTES: usize> Memory<BYTES> {
     }
 }
 
-/// Little-endian load of 1 to 8 bytes from the front of `bytes`, which has at least that many.
+/// Both extracts from the window at the front of `bytes`, which has at least what they touch.
 #[inline(always)]
-pub(crate) fn load(bytes: &[u8], size: u8, swap: bool) -> u64 {
-    let unused = 64 - 8 * u32::from(size);
-    let value = match bytes.first_chunk::<8>() {
-        Some(chunk) => u64::from_le_bytes(*chunk) << unused >> unused,
-        None => bytes.iter().take(usize::from(size)).rev().fold(0, |value, &byte| value << 8 | u64::from(byte)),
-    };
-    if swap { value.swap_bytes() >> unused } else { value }
-}
-
-/// The value as an insert writes it: its low `size` bytes, reversed if `swap`.
-#[inline(always)]
-pub(crate) fn formatted(value: u64, size: u8, swap: bool) -> u64 {
-    let unused = 64 - 8 * u32::from(size);
-    if swap { value.swap_bytes() >> unused } else { value << unused >> unused }
-}
-
-/// Little-endian store of the low 1 to 8 bytes of `value` at the front of `bytes`, which has at least that many.
-#[inline(always)]
-pub(crate) fn store(bytes: &mut [u8], size: u8, value: u64) {
-    let little = value.to_le_bytes();
-    match (size, bytes) {
-        (8, [a, b, c, d, e, f, g, h, ..]) => [*a, *b, *c, *d, *e, *f, *g, *h] = little,
-        (4, [a, b, c, d, ..]) => [*a, *b, *c, *d] = [little[0], little[1], little[2], little[3]],
-        (2, [a, b, ..]) => [*a, *b] = [little[0], little[1]],
-        (1, [a, ..]) => *a = little[0],
-        (_, bytes) => {
-            for (to, from) in bytes.iter_mut().zip(little).take(usize::from(size)) {
-                *to = from;
-            }
-        }
+pub(crate) fn extracts(bytes: &[u8], parts: &[Part; 2]) -> [u64; 2] {
+    match bytes.first_chunk::<WINDOW>() {
+        Some(window) => [extract(window, &parts[0]), extract(window, &parts[1])],
+        None => short_extracts(bytes, parts),
     }
 }
 
-/// One context.
+/// The same near the end of a packet.
+#[inline(never)]
+fn short_extracts(bytes: &[u8], parts: &[Part; 2]) -> [u64; 2] {
+    let mut window = [0; WINDOW];
+    window[..bytes.len()].copy_from_slice(bytes);
+    [extract(&window, &parts[0]), extract(&window, &parts[1])]
+}
+
+/// An extract from the window of its access.
+#[inline(always)]
+fn extract(window: &[u8; WINDOW], part: &Part) -> u64 {
+    let at = usize::from(part.delta & 15);
+    let value = window[at..].first_chunk::<8>().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+    if part.swap { value.swap_bytes() >> (part.unused & 63) } else { value & part.mask }
+}
+
+/// The value as an insert writes it: its low bytes, reversed if so.
+#[inline(always)]
+pub(crate) fn formatted(value: u64, part: &Part) -> u64 {
+    if part.swap { value.swap_bytes() >> (part.unused & 63) } else { value & part.mask }
+}
+
+/// Writes a formatted value at the front of `bytes`, which has at least the part's size.
+#[inline(always)]
+pub(crate) fn insert(bytes: &mut [u8], part: &Part, value: u64) {
+    match bytes.first_chunk_mut::<8>() {
+        Some(chunk) => *chunk = (u64::from_le_bytes(*chunk) & !part.mask | value).to_le_bytes(),
+        None => store(bytes, part.size, value),
+    }
+}
+
+/// Little-endian load of 1 to 8 bytes from the front of `bytes`, which has at least that many.
+#[inline(always)]
+pub(crate) fn load(bytes: &[u8], size: u8) -> u64 {
+    bytes.iter().take(usize::from(size)).rev().fold(0, |value, &byte| value << 8 | u64::from(byte))
+}
+
+/// Little-endian store of the low 1 to 8 bytes of `value` at the front of `bytes`, which has at least that many.
+#[inline(never)]
+pub(crate) fn store(bytes: &mut [u8], size: u8, value: u64) {
+    for (to, from) in bytes.iter_mut().zip(value.to_le_bytes()).take(usize::from(size)) {
+        *to = from;
+    }
+}
+
+/// One context. What most words touch comes first.
 #[derive(Clone, Debug)]
+#[repr(C, align(64))]
 pub(crate) struct Context {
-    pub registers: [u64; 16],
     /// The word to run; while a request is out, the word that made it.
     pub pc: Goto,
+    /// Changed lines that left the window when the front was moved.
+    pub written: u32,
     pub packet: Packet,
+    pub words: u32,
+    pub slots: u32,
+    /// First cycle at which no word of the packet is issued any more.
+    pub deadline: u64,
+    /// Registers, and what the units of a word hand on.
+    pub values: Values,
     /// Lines that the refused word misses.
     pub miss: Lines,
     /// The packet's record, and its number since `load`.
     pub id: PacketId,
     pub seq: u64,
-    /// First cycle at which no word of the packet is issued any more.
-    pub deadline: u64,
     /// Return value, once the packet has ended.
     pub retval: u32,
-    pub words: u32,
-    pub slots: u32,
     pub fault: Option<Fault>,
     /// Cycle at which the packet ended.
     pub exited: u64,
@@ -133,8 +161,9 @@ pub(crate) struct Context {
 impl Context {
     pub(crate) fn new() -> Self {
         Context {
-            registers: [0; 16],
+            values: [0; 32],
             pc: 0,
+            written: 0,
             packet: Packet::default(),
             miss: 0,
             id: NONE,
@@ -152,7 +181,7 @@ impl Context {
 
     /// Takes a packet: registers zero, no line of stack and scratch valid but the metadata.
     pub(crate) fn take(&mut self, id: PacketId, record: &mut Record, entry: Goto, budget: u64, window: u32, far: u32) {
-        self.registers = [0; 16];
+        self.values[..16].fill(0);
         self.pc = entry;
         self.packet.take(std::mem::take(&mut record.out.bytes), window, far);
         self.id = id;
@@ -170,6 +199,11 @@ impl Context {
         put(block, METADATA_EGRESS_IFINDEX, 0u32.to_le_bytes());
         put(block, METADATA_VCPU, u32::from(record.vcpu).to_le_bytes());
         self.note_length();
+    }
+
+    /// The registers.
+    pub(crate) fn registers(&self) -> &[u64; 16] {
+        self.values.first_chunk().unwrap_or(&[0; 16])
     }
 
     /// Gives the packet back with what became of it.
@@ -201,19 +235,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn loads_and_stores_of_all_sizes_agree_with_bytes() {
-        let source: Vec<u8> = (1..=16).collect();
+    fn extracts_and_inserts_agree_with_the_generated_functions() {
+        let mut bytes = [0; WINDOW];
+        for (n, byte) in bytes.iter_mut().enumerate() {
+            *byte = (n * 37 + 11) as u8;
+        }
+        let wide = u128::from_le_bytes(*bytes.first_chunk().unwrap());
+        let value = 0x8877_6655_4433_2211;
         for size in 1..=8u8 {
-            for short in [0usize, 8] {
-                let bytes = &source[..usize::from(size) + short];
-                let plain = bytes[..usize::from(size)].iter().rev().fold(0u64, |v, &b| v << 8 | u64::from(b));
-                let swapped = bytes[..usize::from(size)].iter().fold(0u64, |v, &b| v << 8 | u64::from(b));
-                assert_eq!(load(bytes, size, false), plain);
-                assert_eq!(load(bytes, size, true), swapped);
-                let mut out = vec![0xee; usize::from(size) + short];
-                store(&mut out, size, formatted(swapped | !(u64::MAX >> (64 - 8 * size)), size, true));
-                assert_eq!(&out[..usize::from(size)], &bytes[..usize::from(size)]);
-                assert!(out[usize::from(size)..].iter().all(|&byte| byte == 0xee), "wrote beyond its size");
+            for delta in 0..=16 - size {
+                for swap in [false, true] {
+                    let unused = 64 - 8 * size;
+                    let part = Part { delta, size, unused, swap, mask: u64::MAX >> unused, ..Part::default() };
+                    assert_eq!(extract(&bytes, &part), offwire_isa::extract(wide, delta, size, swap));
+                    let want = offwire_isa::insert(wide, value, delta, size, swap).to_le_bytes();
+                    // With and without room behind the window.
+                    for len in [16, WINDOW] {
+                        let mut got = bytes;
+                        insert(&mut got[usize::from(delta)..len], &part, formatted(value, &part));
+                        assert_eq!(got[..16], want);
+                        assert_eq!(got[16..], bytes[16..]);
+                    }
+                }
             }
         }
     }
@@ -222,9 +265,9 @@ mod tests {
     fn lines_that_are_not_valid_read_as_zero_and_stores_keep_the_rest_of_the_line_zero() {
         let mut memory = Memory::<{ STACK as usize + PAD }>::new();
         memory.bytes.fill(0xaa);
-        assert_eq!(load(memory.at(12, 8), 8, false), 0, "spans two lines");
+        assert_eq!(load(memory.at(12, 8), 8), 0, "spans two lines");
         store(memory.at(100, 1), 1, 0x55);
-        assert_eq!(load(memory.at(96, 8), 8, false), 0x55 << 32);
-        assert_eq!(load(memory.at(511, 1), 1, false), 0);
+        assert_eq!(load(memory.at(96, 8), 8), 0x55 << 32);
+        assert_eq!(load(memory.at(511, 1), 1), 0);
     }
 }

@@ -1,15 +1,16 @@
 //! One word of one context, from registers to write back, as `hw/spec/isa.toml` tells it.
 //!
-//! A word is all or nothing: all that can refuse it or end the packet is found out before anything is written.
+//! A word is all or nothing: all that can refuse it or end the packet is found out before anything is written. What nearly every
+//! word does stands in [`execute`]; what is rare stands apart, in functions that are not inlined.
 
-use offwire_isa::{Handle, RequestOp, Space, Src, StoreOp};
+use offwire_isa::{Handle, RequestOp, Space, StoreOp};
 
-use crate::context::{Context, formatted, load, store};
+use crate::context::{self, Context, formatted, insert, load};
 use crate::fault::FaultCause;
 use crate::geometry::{METADATA, POSTED_CREDITS, SCRATCH, STACK};
 use crate::map::port::{Port, Posted, PostedKind, ValueAddress};
 use crate::map::table::MapInfo;
-use crate::op::{EXIT, Goto, Op, Part, read, unit};
+use crate::op::{A1, A2, Access, EXIT, Goto, Op, Part, Place, Request, X0, X1};
 
 /// What a word came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,8 +21,8 @@ pub(crate) enum Then {
     Exit(u32),
     /// It was run and sent a request to the map unit. `late`: the operands come from the packet store.
     Request { late: bool },
-    /// It was run and moved the packet's front; so many changed lines left the window.
-    Adjust { written: u32 },
+    /// It was run and moved the packet's front (`Context::written`).
+    Adjust,
     /// Refused: lines of the packet are missing (`Context::miss`).
     Far,
     /// Refused: bytes of a map value are missing (`Port::wanted`).
@@ -40,15 +41,9 @@ pub(crate) struct Outcome {
     pub then: Then,
 }
 
-impl Outcome {
-    const fn plain(then: Then) -> Self {
-        Outcome { posted: None, then }
-    }
-}
-
 /// Checks an access of `size` bytes to a map value.
 #[inline(always)]
-pub(crate) fn value_at(maps: &[MapInfo], address: u64, size: u32) -> Result<ValueAddress, FaultCause> {
+fn value_at(maps: &[MapInfo], address: u64, size: u32) -> Result<ValueAddress, FaultCause> {
     let handle = Handle::unpack(address).ok_or(FaultCause::BadHandle)?;
     let map = maps.get(usize::from(handle.slot)).ok_or(FaultCause::BadHandle)?;
     if handle.element >= map.elements {
@@ -60,219 +55,206 @@ pub(crate) fn value_at(maps: &[MapInfo], address: u64, size: u32) -> Result<Valu
     Ok(ValueAddress { slot: handle.slot, element: handle.element, offset: handle.offset })
 }
 
-/// The address of a part if it is in bounds.
+/// The address if `size` bytes there are in bounds.
 #[inline(always)]
-fn inside(address: u64, delta: u8, size: u32, limit: u32) -> Option<u32> {
-    let address = address.wrapping_add(u64::from(delta));
+fn inside(address: u64, size: u32, limit: u32) -> Option<u32> {
     if address <= u64::from(limit) && size <= limit - address as u32 { Some(address as u32) } else { None }
 }
 
-/// The load unit: both extracts, or why not.
+/// The bounds that an access can break.
 #[inline(always)]
-fn extracts(op: &Op, base: u64, context: &mut Context, port: &mut Port, maps: &[MapInfo]) -> Result<[u64; 2], Then> {
-    let address = base.wrapping_add(op.load_off as u64);
-    let mut x = [0; 2];
-    match op.load_space {
-        Space::Packet => {
-            let limit = context.packet.len();
-            let mut at = [None; 2];
-            let mut wanted = 0;
-            for (at, part) in at.iter_mut().zip(&op.load) {
-                if part.size > 0 {
-                    *at = inside(address, part.delta, u32::from(part.size), limit);
-                    match *at {
-                        Some(address) => wanted |= context.packet.lines_of(address, u32::from(part.size)),
-                        None if op.load_dismiss => {}
-                        None => return Err(Then::Fault(FaultCause::PacketBounds)),
-                    }
-                }
-            }
-            context.miss = context.packet.missing(wanted);
+fn bounds(place: Place, context: &Context) -> (u32, FaultCause) {
+    match place {
+        Place::Packet => (context.packet.len(), FaultCause::PacketBounds),
+        Place::Stack => (STACK, FaultCause::StackBounds),
+        _ => (SCRATCH, FaultCause::ScratchBounds),
+    }
+}
+
+/// The load unit where the short way does not do.
+#[inline(never)]
+fn extracts(op: &Op, address: u64, context: &mut Context, port: &mut Port, maps: &[MapInfo]) -> Result<[u64; 2], Then> {
+    let access = &op.load;
+    if access.place == Place::Value {
+        return value_extracts(op, address, port, maps);
+    }
+    let span = u32::from(access.span);
+    let (limit, cause) = bounds(access.place, context);
+    let at = match inside(address, span, limit) {
+        Some(at) => at,
+        None if op.load_dismiss => return dismissed(access, address, context),
+        None => return Err(Then::Fault(cause)),
+    };
+    let bytes = match access.place {
+        Place::Packet => {
+            context.miss = context.packet.missing(context.packet.lines_of(at, span));
             if context.miss != 0 {
                 return Err(Then::Far);
             }
-            let data = context.packet.data();
-            for ((x, at), part) in x.iter_mut().zip(at).zip(&op.load) {
-                if let Some(address) = at {
-                    *x = load(&data[address as usize..], part.size, part.swap);
-                }
-            }
+            context.packet.at(at)
         }
-        Space::Stack | Space::Scratch => {
-            let stack = op.load_space == Space::Stack;
-            for (x, part) in x.iter_mut().zip(&op.load) {
-                if part.size > 0 {
-                    let size = u32::from(part.size);
-                    match inside(address, part.delta, size, if stack { STACK } else { SCRATCH }) {
-                        Some(at) if stack => *x = load(context.stack.at(at, size), part.size, part.swap),
-                        Some(at) => *x = load(context.scratch.at(at, size), part.size, part.swap),
-                        None if op.load_dismiss => {}
-                        None if stack => return Err(Then::Fault(FaultCause::StackBounds)),
-                        None => return Err(Then::Fault(FaultCause::ScratchBounds)),
-                    }
-                }
-            }
+        Place::Stack => context.stack.at(at, span),
+        _ => context.scratch.at(at, span),
+    };
+    Ok(context::extracts(bytes, &access.parts))
+}
+
+/// A dismissible load of which a part is out of bounds: that part reads 0.
+fn dismissed(access: &Access, address: u64, context: &mut Context) -> Result<[u64; 2], Then> {
+    let (limit, _) = bounds(access.place, context);
+    let at = access.parts.map(|part| match part.size {
+        0 => None,
+        size => inside(address.wrapping_add(u64::from(part.delta)), u32::from(size), limit),
+    });
+    if access.place == Place::Packet {
+        let wanted = |(at, part): (&Option<u32>, &Part)| at.map(|at| context.packet.lines_of(at, u32::from(part.size)));
+        let wanted = at.iter().zip(&access.parts).filter_map(wanted).fold(0, |all, lines| all | lines);
+        context.miss = context.packet.missing(wanted);
+        if context.miss != 0 {
+            return Err(Then::Far);
         }
-        Space::MapValue => {
-            let mut at = [None; 2];
-            for (at, part) in at.iter_mut().zip(&op.load) {
-                if part.size > 0 {
-                    match value_at(maps, address.wrapping_add(u64::from(part.delta)), u32::from(part.size)) {
-                        Ok(address) => *at = Some(address),
-                        Err(_) if op.load_dismiss => {}
-                        Err(cause) => return Err(Then::Fault(cause)),
-                    }
-                }
-            }
-            if let [Some(first), Some(second)] = at
-                && (first.slot, first.element) != (second.slot, second.element)
-            {
-                // The sum carried into the element: no honest pointer does, and one window could not hold both.
-                return Err(Then::Fault(FaultCause::BadHandle));
-            }
-            for ((x, place), part) in x.iter_mut().zip(at).zip(&op.load) {
-                let Some(address) = place else { continue };
-                let Some(bytes) = port.window.get(address, u32::from(part.size)) else {
-                    // Both extracts lie within 16 B, so a window from the lower one's 16 B line on holds both.
-                    let low = at.iter().flatten().map(|at| at.offset).min().unwrap_or(address.offset);
-                    port.wanted = ValueAddress { offset: low & !15, ..address };
-                    return Err(Then::Value);
-                };
-                *x = load(bytes, part.size, part.swap);
-            }
+    }
+    let mut x = [0; 2];
+    for ((x, at), part) in x.iter_mut().zip(at).zip(&access.parts) {
+        if let Some(at) = at {
+            let bytes = match access.place {
+                Place::Packet => context.packet.at(at),
+                Place::Stack => context.stack.at(at, u32::from(part.size)),
+                _ => context.scratch.at(at, u32::from(part.size)),
+            };
+            [*x, _] = context::extracts(bytes, &[Part { delta: 0, ..*part }, Part::default()]);
         }
     }
     Ok(x)
 }
 
+/// The load unit on a map value. The handle is that of the access's lowest byte.
+fn value_extracts(op: &Op, address: u64, port: &mut Port, maps: &[MapInfo]) -> Result<[u64; 2], Then> {
+    let access = &op.load;
+    let mut span = u32::from(access.span);
+    let mut parts = access.parts;
+    let at = match value_at(maps, address, span) {
+        Ok(at) => at,
+        Err(cause) if !op.load_dismiss => return Err(Then::Fault(cause)),
+        // Dismissible: what is out of bounds reads 0.
+        Err(_) => {
+            let Ok(at) = value_at(maps, address, 0) else { return Ok([0; 2]) };
+            let left = maps.get(usize::from(at.slot)).map_or(0, |map| map.value_size - at.offset);
+            span = 0;
+            for part in &mut parts {
+                let end = u32::from(part.delta) + u32::from(part.size);
+                if end > left {
+                    *part = Part::default();
+                } else {
+                    span = span.max(end);
+                }
+            }
+            if span == 0 {
+                return Ok([0; 2]);
+            }
+            at
+        }
+    };
+    match port.window.get(at, span) {
+        Some(bytes) => Ok(context::extracts(bytes, &parts)),
+        None => {
+            // An access has at most 16 B, so a window from its 16 B line on holds all of it.
+            port.wanted = ValueAddress { offset: at.offset & !15, ..at };
+            Err(Then::Value)
+        }
+    }
+}
+
 /// Where a store goes, once it is known to be allowed.
 #[derive(Clone, Copy)]
-enum Place {
-    Packet([u32; 2]),
-    Stack([u32; 2]),
-    Scratch([u32; 2]),
-    Value([ValueAddress; 2]),
+enum Target {
+    Nowhere,
+    Packet(u32),
+    Stack(u32),
+    Scratch(u32),
+    Value(ValueAddress),
 }
 
 /// The store unit's checks.
-#[inline(always)]
-fn place(op: &Op, base: u64, context: &mut Context, maps: &[MapInfo]) -> Result<Place, Then> {
-    let address = base.wrapping_add(op.store_off as u64);
-    let (limit, cause) = match op.store_space {
-        Space::Packet => (context.packet.len(), FaultCause::PacketBounds),
-        Space::Stack => (STACK, FaultCause::StackBounds),
-        Space::Scratch => (SCRATCH, FaultCause::ScratchBounds),
-        Space::MapValue => {
-            let mut at = [ValueAddress::default(); 2];
-            for (at, part) in at.iter_mut().zip(&op.store) {
-                if part.size > 0 {
-                    *at = value_at(maps, address.wrapping_add(u64::from(part.delta)), u32::from(part.size))
-                        .map_err(Then::Fault)?;
-                    if maps.get(usize::from(at.slot)).is_none_or(|map| map.read_only) {
-                        return Err(Then::Fault(FaultCause::ReadOnly));
-                    }
-                }
-            }
-            if op.store[0].size > 0
-                && op.store[1].size > 0
-                && (at[0].slot, at[0].element) != (at[1].slot, at[1].element)
-            {
-                return Err(Then::Fault(FaultCause::BadHandle));
-            }
-            return Ok(Place::Value(at));
+fn target(access: &Access, address: u64, context: &mut Context, maps: &[MapInfo]) -> Result<Target, Then> {
+    let span = u32::from(access.span);
+    if access.place == Place::Value {
+        let at = value_at(maps, address, span).map_err(Then::Fault)?;
+        let read_only = maps.get(usize::from(at.slot)).is_none_or(|map| map.read_only);
+        return if read_only { Err(Then::Fault(FaultCause::ReadOnly)) } else { Ok(Target::Value(at)) };
+    }
+    let (limit, cause) = bounds(access.place, context);
+    let at = inside(address, span, limit).ok_or(Then::Fault(cause))?;
+    match access.place {
+        Place::Packet => {
+            context.miss = context.packet.missing(context.packet.lines_of(at, span));
+            if context.miss != 0 { Err(Then::Far) } else { Ok(Target::Packet(at)) }
         }
-    };
-    let mut at = [0; 2];
-    for (at, part) in at.iter_mut().zip(&op.store) {
+        Place::Stack => Ok(Target::Stack(at)),
+        // The lowest byte decides: the metadata is at the front.
+        _ if at < METADATA => Err(Then::Fault(FaultCause::ReadOnly)),
+        _ => Ok(Target::Scratch(at)),
+    }
+}
+
+/// Both inserts of a store, or the addition of an add that stays in the context.
+#[inline(always)]
+fn inserts(op: &Op, bytes: &mut [u8], values: [u64; 2]) {
+    for (part, value) in op.store.parts.iter().zip(values) {
         if part.size > 0 {
-            *at = inside(address, part.delta, u32::from(part.size), limit).ok_or(Then::Fault(cause))?;
-        }
-    }
-    match op.store_space {
-        Space::Packet => {
-            let mut wanted = 0;
-            for (&at, part) in at.iter().zip(&op.store) {
-                if part.size > 0 {
-                    wanted |= context.packet.lines_of(at, u32::from(part.size));
-                }
-            }
-            context.miss = context.packet.missing(wanted);
-            if context.miss != 0 { Err(Then::Far) } else { Ok(Place::Packet(at)) }
-        }
-        Space::Stack => Ok(Place::Stack(at)),
-        _ => {
-            let protected = at.iter().zip(&op.store).any(|(&at, part)| part.size > 0 && at < METADATA);
-            if protected { Err(Then::Fault(FaultCause::ReadOnly)) } else { Ok(Place::Scratch(at)) }
-        }
-    }
-}
-
-/// One insert, or the addition of a posted add that stays in the context.
-#[inline(always)]
-fn insert(op: StoreOp, bytes: &mut [u8], part: &Part, value: u64) {
-    let value = match op {
-        StoreOp::Add32 | StoreOp::Add64 => load(bytes, part.size, false).wrapping_add(value),
-        StoreOp::None | StoreOp::Store => value,
-    };
-    store(bytes, part.size, value);
-}
-
-/// The store unit's write. Returns true if it was posted to the map unit.
-#[inline(always)]
-fn write(op: &Op, place: Place, row: &[u64; 16], credit: u8, context: &mut Context, port: &mut Port) -> bool {
-    let value = |part: &Part| formatted(row[usize::from(part.src & 15)], part.size, part.swap);
-    match place {
-        Place::Packet(at) => {
-            for (at, part) in at.into_iter().zip(&op.store) {
-                if part.size > 0 {
-                    let lines = context.packet.lines_of(at, u32::from(part.size));
-                    context.packet.touch(lines);
-                    insert(op.store_op, &mut context.packet.data_mut()[at as usize..], part, value(part));
-                }
-            }
-            false
-        }
-        Place::Stack(at) => {
-            for (at, part) in at.into_iter().zip(&op.store) {
-                if part.size > 0 {
-                    insert(op.store_op, context.stack.at(at, u32::from(part.size)), part, value(part));
-                }
-            }
-            false
-        }
-        Place::Scratch(at) => {
-            for (at, part) in at.into_iter().zip(&op.store) {
-                if part.size > 0 {
-                    insert(op.store_op, context.scratch.at(at, u32::from(part.size)), part, value(part));
-                }
-            }
-            false
-        }
-        Place::Value(at) => {
-            let kind = match op.store_op {
-                StoreOp::Add32 => PostedKind::Add32,
-                StoreOp::Add64 => PostedKind::Add64,
-                StoreOp::None | StoreOp::Store => PostedKind::Store,
+            let bytes = &mut bytes[usize::from(part.delta)..];
+            let value = match op.store_op {
+                StoreOp::Store | StoreOp::None => value,
+                StoreOp::Add32 | StoreOp::Add64 => load(bytes, part.size).wrapping_add(value) & part.mask,
             };
-            let first = if op.store[0].size > 0 { at[0] } else { at[1] };
-            let mut parts = [(0, 0, 0); 2];
-            for ((to, at), part) in parts.iter_mut().zip(at).zip(&op.store) {
-                if part.size > 0 {
-                    *to = (at.offset, part.size, value(part));
-                    if kind == PostedKind::Store {
-                        port.window.write_through(at, part.size, to.2);
-                    }
-                }
-            }
-            if kind != PostedKind::Store {
-                port.window.valid = false;
-            }
-            let (seq, vcpu) = (port.seq, port.vcpu);
-            port.posted[usize::from(credit) % POSTED_CREDITS] =
-                Posted { kind, slot: first.slot, element: first.element, parts, seq, vcpu };
-            true
+            insert(bytes, part, value);
         }
     }
+}
+
+/// What the inserts write.
+#[inline(always)]
+fn inserted(op: &Op, context: &Context) -> [u64; 2] {
+    let [first, second] = &op.store.parts;
+    [formatted(first.value.of(&context.values), first), formatted(second.value.of(&context.values), second)]
+}
+
+/// The store unit's write.
+#[inline(always)]
+fn write(op: &Op, target: Target, credit: u8, context: &mut Context, port: &mut Port) {
+    let span = u32::from(op.store.span);
+    let values = inserted(op, context);
+    match target {
+        Target::Nowhere => {}
+        Target::Packet(at) => inserts(op, context.packet.at_mut(at, span), values),
+        Target::Stack(at) => inserts(op, context.stack.at(at, span), values),
+        Target::Scratch(at) => inserts(op, context.scratch.at(at, span), values),
+        Target::Value(at) => post(op, at, values, credit, port),
+    }
+}
+
+/// A store or add to a map value is posted.
+fn post(op: &Op, at: ValueAddress, values: [u64; 2], credit: u8, port: &mut Port) {
+    let kind = match op.store_op {
+        StoreOp::Add32 => PostedKind::Add32,
+        StoreOp::Add64 => PostedKind::Add64,
+        StoreOp::None | StoreOp::Store => PostedKind::Store,
+    };
+    let mut parts = [(0, 0, 0); 2];
+    for ((to, part), value) in parts.iter_mut().zip(&op.store.parts).zip(values) {
+        if part.size > 0 {
+            *to = (at.offset + u32::from(part.delta), part.size, value);
+            if kind == PostedKind::Store {
+                port.window.write_through(ValueAddress { offset: to.0, ..at }, to.1, value);
+            }
+        }
+    }
+    if kind != PostedKind::Store {
+        port.window.valid = false;
+    }
+    let (seq, vcpu) = (port.seq, port.vcpu);
+    port.posted[usize::from(credit) % POSTED_CREDITS] =
+        Posted { kind, slot: at.slot, element: at.element, parts, seq, vcpu };
 }
 
 /// An operand of a request, once it is known to be allowed.
@@ -294,33 +276,29 @@ fn operand(
 ) -> Result<Operand, FaultCause> {
     match space {
         Space::Packet => {
-            let at = inside(address, 0, size, context.packet.len()).ok_or(FaultCause::PacketBounds)?;
+            let at = inside(address, size, context.packet.len()).ok_or(FaultCause::PacketBounds)?;
             *late |= context.packet.missing(context.packet.lines_of(at, size)) != 0;
             Ok(Operand::Packet(at))
         }
-        Space::Stack => inside(address, 0, size, STACK).map(Operand::Stack).ok_or(FaultCause::StackBounds),
-        Space::Scratch => inside(address, 0, size, SCRATCH).map(Operand::Scratch).ok_or(FaultCause::ScratchBounds),
+        Space::Stack => inside(address, size, STACK).map(Operand::Stack).ok_or(FaultCause::StackBounds),
+        Space::Scratch => inside(address, size, SCRATCH).map(Operand::Scratch).ok_or(FaultCause::ScratchBounds),
         Space::MapValue => value_at(maps, address, size).map(Operand::Value),
     }
 }
 
-/// Copies an operand into the request, or notes where the map unit has to read it.
-fn gather(operand: Operand, size: u32, context: &mut Context, into: &mut Vec<u8>, from: &mut Option<ValueAddress>) {
-    let size_bytes = size as usize;
-    into.clear();
-    *from = None;
-    match operand {
-        Operand::Packet(at) => into.extend_from_slice(&context.packet.data()[at as usize..][..size_bytes]),
-        Operand::Stack(at) => into.extend_from_slice(&context.stack.at(at, size)[..size_bytes]),
-        Operand::Scratch(at) => into.extend_from_slice(&context.scratch.at(at, size)[..size_bytes]),
-        Operand::Value(at) => {
-            into.resize(size_bytes, 0);
-            *from = Some(at);
-        }
-    }
+/// Copies an operand into the request, or tells where the map unit has to read it.
+fn gather(operand: Operand, context: &mut Context, into: &mut [u8]) -> Option<ValueAddress> {
+    let bytes = match operand {
+        Operand::Packet(at) => context.packet.at(at),
+        Operand::Stack(at) => context.stack.at(at, into.len() as u32),
+        Operand::Scratch(at) => context.scratch.at(at, into.len() as u32),
+        Operand::Value(at) => return Some(at),
+    };
+    into.copy_from_slice(&bytes[..into.len()]);
+    None
 }
 
-/// The request unit's checks of a request to the map unit.
+/// A request to the map unit that is known to be allowed.
 struct Checked {
     key: Operand,
     key_size: u32,
@@ -328,149 +306,198 @@ struct Checked {
     late: bool,
 }
 
-#[inline(never)]
-fn check_request(op: &Op, row: &[u64; 16], context: &Context, maps: &[MapInfo]) -> Result<Checked, FaultCause> {
-    let map = maps.get(usize::from(op.map)).ok_or(FaultCause::BadMap)?;
-    if map.read_only && op.request != RequestOp::Lookup {
+fn check(request: &Request, context: &Context, maps: &[MapInfo]) -> Result<Checked, FaultCause> {
+    let map = maps.get(usize::from(request.map)).ok_or(FaultCause::BadMap)?;
+    if map.read_only && request.op != RequestOp::Lookup {
         return Err(FaultCause::ReadOnly);
     }
     let mut late = false;
-    let address = row[usize::from(op.key_base & 3)].wrapping_add(op.key_off as u64);
-    let key = operand(op.key_space, address, map.key_size, context, maps, &mut late)?;
-    let value = if matches!(op.request, RequestOp::UpdateAny | RequestOp::UpdateNoExist | RequestOp::UpdateExist) {
-        let address = row[usize::from(op.value_src & 15)];
-        Some((operand(op.value_space, address, map.value_size, context, maps, &mut late)?, map.value_size))
+    let key = request.key.of(&context.values);
+    let key = operand(request.key_space, key, map.key_size, context, maps, &mut late)?;
+    let value = if matches!(request.op, RequestOp::UpdateAny | RequestOp::UpdateNoExist | RequestOp::UpdateExist) {
+        let value = request.value.of(&context.values);
+        Some((operand(request.value_space, value, map.value_size, context, maps, &mut late)?, map.value_size))
     } else {
         None
     };
     Ok(Checked { key, key_size: map.key_size, value, late })
 }
 
-/// Runs the word `op` of `context` at cycle `now`.
-pub(crate) fn execute(op: &Op, context: &mut Context, port: &mut Port, maps: &[MapInfo], now: u64) -> Outcome {
-    let units = op.units;
-    // The row of values that operands select from, by the codes of `Src`.
-    let mut row = [0u64; 16];
-    row[Src::Ra as usize] = read(op.reads[0], &context.registers);
-    row[Src::Rb as usize] = read(op.reads[1], &context.registers);
-    row[Src::Rc as usize] = read(op.reads[2], &context.registers);
-    row[Src::I0 as usize] = op.i0;
-    row[Src::I1 as usize] = op.i1;
-    row[Src::Iw as usize] = op.iw;
-
-    if units & unit::GUARD != 0 {
-        let end = (row[usize::from(op.guard_base & 3)] as i64).wrapping_add(i64::from(op.guard_len));
-        if end > i64::from(context.packet.len()) {
-            return go(op.t2, context, None);
-        }
+/// Runs the word `op` of `context` at cycle `now`. `PRIVATE`: it is known not to be `shared`.
+#[inline(always)]
+pub(crate) fn execute<const PRIVATE: bool>(
+    op: &Op,
+    context: &mut Context,
+    port: &mut Port,
+    maps: &[MapInfo],
+    now: u64,
+) -> Outcome {
+    let refuse = |then| Outcome { posted: None, then };
+    if op.guards && op.guard_end.of(&context.values) as i64 > i64::from(context.packet.len()) {
+        return refuse(go(op.t2, context));
     }
-    if units & unit::LOAD != 0 {
-        match extracts(op, row[usize::from(op.load_base & 3)], context, port, maps) {
-            Ok([x0, x1]) => {
-                row[Src::X0 as usize] = x0;
-                row[Src::X1 as usize] = x1;
+    if op.load.place != Place::Off {
+        let address = op.load.address.of(&context.values);
+        let span = u32::from(op.load.span);
+        let bytes = match op.load.place {
+            Place::Packet if context.packet.holds(address, span) => Some(context.packet.at(address as u32)),
+            Place::Stack => match inside(address, span, STACK) {
+                Some(at) => Some(&*context.stack.at(at, span)),
+                None => None,
+            },
+            Place::Scratch => match inside(address, span, SCRATCH) {
+                Some(at) => Some(&*context.scratch.at(at, span)),
+                None => None,
+            },
+            _ => None,
+        };
+        let [x0, x1] = match bytes {
+            Some(bytes) => context::extracts(bytes, &op.load.parts),
+            None => match extracts(op, address, context, port, maps) {
+                Ok(x) => x,
+                Err(then) => return refuse(then),
+            },
+        };
+        context.values[X0] = x0;
+        context.values[X1] = x1;
+    }
+    let values = &mut context.values;
+    if op.alu1.on {
+        values[A1] = op.alu1.op.eval(op.alu1.wide, op.alu1.a.of(values), op.alu1.b.of(values));
+    }
+    if op.alu2.on {
+        values[A2] = op.alu2.op.eval(op.alu2.wide, op.alu2.a.of(values), op.alu2.b.of(values));
+    }
+    let (mut taken1, mut taken2) = (false, false);
+    let mut next = op.next;
+    if op.cmp1.on {
+        taken1 = op.cmp1.op.eval(op.cmp1.wide, op.cmp1.a.of(values), op.cmp1.b.of(values));
+    }
+    if op.cmp2.on {
+        taken2 = !taken1 && op.cmp2.op.eval(op.cmp2.wide, op.cmp2.a.of(values), op.cmp2.b.of(values));
+        next = if taken2 { op.t2 } else { next };
+    }
+    next = if taken1 { op.t1 } else { next };
+    let taken = taken1 || taken2;
+    let stores = op.store.place != Place::Off && !(taken1 && op.store_kill1) && !(taken2 && op.store_kill2);
+
+    if !PRIVATE && op.shared {
+        return finish(op, stores, taken, next, context, port, maps, now);
+    }
+    if stores {
+        let address = op.store.address.of(&context.values);
+        let span = u32::from(op.store.span);
+        if op.store.place == Place::Packet && context.packet.holds(address, span) {
+            let values = inserted(op, context);
+            inserts(op, context.packet.at_mut(address as u32, span), values);
+        } else {
+            match target(&op.store, address, context, maps) {
+                Ok(target) => write(op, target, 0, context, port),
+                Err(then) => return refuse(then),
             }
-            Err(then) => return Outcome::plain(then),
         }
     }
-    if units & unit::ALU1 != 0 {
-        let alu = op.alu1;
-        row[Src::A1 as usize] = alu.op.eval(alu.wide, row[usize::from(alu.a & 15)], row[usize::from(alu.b & 15)]);
+    let exit = op.exit_value.of(&context.values);
+    write_back(op, context);
+    if op.exits && !taken {
+        return refuse(Then::Exit(exit as u32));
     }
-    if units & unit::ALU2 != 0 {
-        let alu = op.alu2;
-        row[Src::A2 as usize] = alu.op.eval(alu.wide, row[usize::from(alu.a & 15)], row[usize::from(alu.b & 15)]);
-    }
-    let mut taken1 = false;
-    let mut taken2 = false;
-    if units & unit::CMP1 != 0 {
-        let cmp = op.cmp1;
-        taken1 = cmp.op.eval(cmp.wide, row[usize::from(cmp.a & 15)], row[usize::from(cmp.b & 15)]);
-    }
-    if units & unit::CMP2 != 0 && !taken1 {
-        let cmp = op.cmp2;
-        taken2 = cmp.op.eval(cmp.wide, row[usize::from(cmp.a & 15)], row[usize::from(cmp.b & 15)]);
-    }
+    refuse(go(next, context))
+}
 
+/// Runs a word that is not `shared`, ahead of its slot.
+#[inline(never)]
+pub(crate) fn private(op: &Op, context: &mut Context, port: &mut Port, maps: &[MapInfo]) -> Then {
+    execute::<true>(op, context, port, maps, 0).then
+}
+
+/// Store, write back and request of a word that is `shared`.
+#[inline(never)]
+#[expect(clippy::too_many_arguments, reason = "the second half of a function, cut off because it is rare")]
+fn finish(
+    op: &Op,
+    stores: bool,
+    taken: bool,
+    next: Goto,
+    context: &mut Context,
+    port: &mut Port,
+    maps: &[MapInfo],
+    now: u64,
+) -> Outcome {
     // What may refuse the word or end the packet comes before the first write.
-    let mut target = None;
-    let mut credit = 0;
-    if units & unit::STORE != 0 && !(taken1 && op.store_kill1) && !(taken2 && op.store_kill2) {
-        match place(op, row[usize::from(op.store_base & 3)], context, maps) {
-            Ok(place) => {
-                if let Place::Value(_) = place {
-                    match port.credit(now) {
-                        Some(free) => credit = free,
-                        None => return Outcome::plain(Then::Credit),
-                    }
-                }
-                target = Some(place);
+    let refuse = |then| Outcome { posted: None, then };
+    let mut place = Target::Nowhere;
+    let mut posted = None;
+    if stores {
+        match target(&op.store, op.store.address.of(&context.values), context, maps) {
+            Ok(target) => place = target,
+            Err(then) => return refuse(then),
+        }
+        if let Target::Value(_) = place {
+            posted = port.credit(now);
+            if posted.is_none() {
+                return refuse(Then::Credit);
             }
-            Err(then) => return Outcome::plain(then),
         }
     }
-    let requests = units & unit::REQUEST != 0 && !taken1 && !taken2;
+    let requests = op.requests && !taken;
     let mut checked = None;
-    if requests && !matches!(op.request, RequestOp::Exit | RequestOp::AdjustHead) {
-        match check_request(op, &row, context, maps) {
+    if requests && op.request.op != RequestOp::AdjustHead {
+        match check(&op.request, context, maps) {
             Ok(request) => checked = Some(request),
-            Err(cause) => return Outcome::plain(Then::Fault(cause)),
+            Err(cause) => return refuse(Then::Fault(cause)),
         }
     }
+    let operand = op.request.value.of(&context.values);
+    write(op, place, posted.unwrap_or(0), context, port);
+    write_back(op, context);
+    let then = match checked {
+        Some(checked) => ask(&op.request, &checked, context, port),
+        None if requests => {
+            let written = context.packet.adjust_head(operand as u32 as i32);
+            port.answer = if written.is_some() { 0 } else { ADJUST_REFUSED };
+            context.note_length();
+            context.written = written.unwrap_or(0);
+            Then::Adjust
+        }
+        None if op.exits && !taken => Then::Exit(operand as u32),
+        None => go(next, context),
+    };
+    Outcome { posted, then }
+}
 
-    let posted = match target {
-        Some(place) => write(op, place, &row, credit, context, port).then_some(credit),
-        None => None,
-    };
-    if units & unit::WRITE0 != 0 {
-        let (src, register) = op.write[0];
-        context.registers[usize::from(register & 15)] = row[usize::from(src & 15)];
+/// Both registers; the operands are read before either is written.
+#[inline(always)]
+fn write_back(op: &Op, context: &mut Context) {
+    let [first, second] = &op.write;
+    let (even, odd) = (first.value.of(&context.values), second.value.of(&context.values));
+    if first.on {
+        context.values[usize::from(first.register & 15)] = even;
     }
-    if units & unit::WRITE1 != 0 {
-        let (src, register) = op.write[1];
-        context.registers[usize::from(register & 15)] = row[usize::from(src & 15)];
+    if second.on {
+        context.values[usize::from(second.register & 15)] = odd;
     }
-    if requests {
-        return Outcome { posted, then: request(op, &row, checked, context, port) };
-    }
-    let next = if taken1 {
-        op.t1
-    } else if taken2 {
-        op.t2
-    } else {
-        op.next
-    };
-    go(next, context, posted)
 }
 
 #[inline(always)]
-fn go(target: Goto, context: &mut Context, posted: Option<u8>) -> Outcome {
+fn go(target: Goto, context: &mut Context) -> Then {
     if target & EXIT != 0 {
-        return Outcome { posted, then: Then::Exit(u32::from(target & 7)) };
+        return Then::Exit(u32::from(target & 7));
     }
     context.pc = target;
-    Outcome { posted, then: Then::Next }
+    Then::Next
 }
 
 /// Sends a request that passed its checks. It sees the word's own store.
-fn request(op: &Op, row: &[u64; 16], checked: Option<Checked>, context: &mut Context, port: &mut Port) -> Then {
-    let operand = row[usize::from(op.value_src & 15)];
-    let Some(checked) = checked else {
-        if op.request == RequestOp::Exit {
-            return Then::Exit(operand as u32);
-        }
-        let written = context.packet.adjust_head(operand as u32 as i32);
-        port.answer = if written.is_some() { 0 } else { ADJUST_REFUSED };
-        context.note_length();
-        return Then::Adjust { written: written.unwrap_or(0) };
-    };
-    port.op = op.request;
-    port.slot = op.map;
+fn ask(request: &Request, checked: &Checked, context: &mut Context, port: &mut Port) -> Then {
+    port.op = request.op;
+    port.slot = request.map;
     port.window.valid = false;
-    gather(checked.key, checked.key_size, context, &mut port.key, &mut port.key_from);
+    port.key_from = gather(checked.key, context, port.key.resize(checked.key_size));
     port.value_from = None;
     if let Some((value, size)) = checked.value {
-        gather(value, size, context, &mut port.value, &mut port.value_from);
+        port.value.resize(size as usize, 0);
+        port.value_from = gather(value, context, &mut port.value);
     }
     Then::Request { late: checked.late }
 }
@@ -481,9 +508,9 @@ const ADJUST_REFUSED: u64 = -22i64 as u64;
 /// The context goes on after an answer: the answer is written, `q_null` looks at it. Returns the return value if the packet
 /// ends.
 pub(crate) fn resume(op: &Op, answer: u64, context: &mut Context) -> Option<u32> {
-    context.registers[usize::from(op.answer_reg & 15)] = answer;
-    let target = if op.answer_null && answer == 0 { op.t2 } else { op.next };
-    match go(target, context, None).then {
+    context.values[usize::from(op.request.answer_register & 15)] = answer;
+    let target = if op.request.answer_null && answer == 0 { op.t2 } else { op.next };
+    match go(target, context) {
         Then::Exit(value) => Some(value),
         _ => None,
     }

@@ -33,6 +33,7 @@ fn main() {
             maps: Vec::new(),
             license: String::new(),
             warnings: Vec::new(),
+            btf: Vec::new(),
         };
         measure("long loop", &object, &program);
     }
@@ -97,5 +98,6 @@ fn long_loop() -> Program {
         raw: Vec::new(),
         lines: Vec::new(),
         functions: vec![(InsnIdx(0), "loop".into())],
+        func_info: Vec::new(),
     }
 }

@@ -17,6 +17,7 @@
 
 pub mod backend;
 pub mod btf;
+pub mod dispatch;
 pub mod ebpf;
 pub mod emit;
 pub mod facts;
@@ -28,8 +29,8 @@ pub mod range;
 pub mod regalloc;
 pub mod schedule;
 pub mod select;
-pub mod verify;
 #[cfg(test)]
 mod testing;
+pub mod verify;
 
 pub use pipeline::{CompileOptions, Compiled, compile};

@@ -1,11 +1,12 @@
 //! The whole way from a loaded program to an image.
 
 use crate::backend::{self, Generated, Stats};
+use crate::dispatch;
 use crate::ebpf::InsnIdx;
 use crate::facts::{self, Facts};
 use crate::ir::{self, Func};
 use crate::object::{Object, Program};
-use crate::opt::{self, MapSizes};
+use crate::opt::{self, MapTable};
 use crate::verify::{self, Limits, Verified};
 use offwire_diag::Diagnostic;
 use offwire_image::{Dispatch, DispatchMode, Image, MapSpec};
@@ -47,11 +48,10 @@ pub fn compile(
 ) -> Result<Compiled, Diagnostic> {
     let verified = verify::verify(object, program, &options.limits)?;
     let facts = facts::analyze(object, program)?;
-    let func = ir::lift(object, program, &facts)?;
-    let func = opt::optimize(func, &MapSizes::of(object));
+    let func = opt::optimize(ir::lift(object, program, &facts)?, &MapTable::of(object));
     let dispatch = match options.dispatch {
         Some(mode) => Dispatch { mode, reason: "asked for by the user".into() },
-        None => Dispatch { mode: DispatchMode::Cpu, reason: "always legal".into() },
+        None => dispatch::prove(object, &func),
     };
     let maps: Vec<MapSpec> = object.maps.iter().map(|map| map.spec.clone()).collect();
     let span = |at: InsnIdx| program.span(at);

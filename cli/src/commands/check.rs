@@ -3,7 +3,7 @@
 use crate::args::CheckArgs;
 use crate::output::{Failure, Outcome, Output};
 use crate::program;
-use offload_compiler::{CompileOptions, compile};
+use offload_compiler::{CompileOptions, compile, verify};
 use offwire_diag::Diagnostic;
 use serde::Serialize;
 use std::fmt::Write;
@@ -44,7 +44,8 @@ pub(super) fn run(args: &CheckArgs, output: &mut Output<'_>) -> Outcome {
     let all = args.program.prog.is_none() && !(object.programs.is_empty() && object.refused.is_empty());
     let chosen: Vec<_> =
         if all { object.programs.iter().collect() } else { vec![program::choose(&args.program, &object)?.1] };
-    let options = CompileOptions::default();
+    let limits = verify::Limits { max_processed: args.max_insns, ..Default::default() };
+    let options = CompileOptions { limits, ..Default::default() };
     let mut report =
         Report { object: args.program.object.display().to_string(), profile: profile.name, programs: Vec::new() };
     let mut failures = Vec::new();

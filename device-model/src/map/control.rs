@@ -3,7 +3,7 @@
 
 use offwire_image::MapKind;
 
-use super::index::{Index, KeyHash};
+use super::index::KeyHash;
 use super::table::{Contents, MapInfo, Table};
 use crate::error::MapError;
 
@@ -34,7 +34,7 @@ impl Map<'_> {
     /// Element of the key's first copy.
     fn element(&self, key: &[u8]) -> Option<u32> {
         match &self.contents.index {
-            Some(index) => index.find(self.hash.hash(key), key).element,
+            Some(index) => index.find(&self.contents.elements, self.hash.hash(key), key).element,
             None => {
                 let index = key.first_chunk::<4>().map(|key| u32::from_le_bytes(*key))?;
                 (index < self.info.max_entries).then(|| index * self.info.copies(self.vcpus))
@@ -44,7 +44,7 @@ impl Map<'_> {
 
     fn values(&self, element: u32) -> Vec<Vec<u8>> {
         (0..self.info.copies(self.vcpus))
-            .map(|copy| self.contents.value(element + copy, self.info.value_size).to_vec())
+            .map(|copy| self.contents.elements.value(element + copy, self.info.value_size).to_vec())
             .collect()
     }
 }
@@ -66,13 +66,16 @@ impl Table {
             return Err(MapError::Vcpu(cpu));
         }
         let copy = if map.info.kind.is_per_cpu() { u32::from(cpu) } else { 0 };
-        Ok(map.element(key).map(|element| map.contents.value(element + copy, map.info.value_size).to_vec()))
+        Ok(map.element(key).map(|element| map.contents.elements.value(element + copy, map.info.value_size).to_vec()))
     }
 
     pub(crate) fn entries(&self, slot: usize, vcpus: u32) -> Result<Vec<Entry>, MapError> {
         let map = self.map(slot, None, vcpus)?;
+        let elements = &map.contents.elements;
         let mut entries: Vec<Entry> = match &map.contents.index {
-            Some(index) => index.elements().map(|element| (index.key(element).to_vec(), map.values(element))).collect(),
+            Some(index) => {
+                index.elements(elements).map(|element| (elements.key(element).to_vec(), map.values(element))).collect()
+            }
             None => (0..map.info.max_entries)
                 .map(|key| (key.to_le_bytes().to_vec(), map.values(key * map.info.copies(vcpus))))
                 .collect(),
@@ -112,11 +115,15 @@ impl Table {
         let hash = self.hash.hash(key);
         let contents = &mut self.contents[slot];
         let element = match &mut contents.index {
-            Some(index) => Self::place(index, hash, key, element)?,
+            Some(index) => {
+                let fresh = index.reserve(&contents.elements, element.is_none()).ok_or(MapError::Full)?;
+                index.swap(&mut contents.elements, hash, key, fresh);
+                fresh
+            }
             None => element.ok_or(MapError::Full)?,
         };
         for copy in 0..copies {
-            let to = contents.value_mut(element + copy, info.value_size);
+            let to = contents.elements.value_mut(element + copy, info.value_size);
             match values.get(copy as usize) {
                 Some(value) => to.copy_from_slice(value),
                 None => to.fill(0),
@@ -125,21 +132,18 @@ impl Table {
         Ok(())
     }
 
-    fn place(index: &mut Index, hash: u32, key: &[u8], old: Option<u32>) -> Result<u32, MapError> {
-        let element = index.reserve(old.is_none()).ok_or(MapError::Full)?;
-        index.swap(hash, key, element);
-        Ok(element)
-    }
-
     pub(crate) fn delete(&mut self, slot: usize, key: &[u8], vcpus: u32) -> Result<(), MapError> {
         let info = self.map(slot, Some(key), vcpus)?.info;
         if info.frozen {
             return Err(MapError::Frozen);
         }
         let hash = self.hash.hash(key);
-        match &mut self.contents[slot].index {
+        let contents = &mut self.contents[slot];
+        match &mut contents.index {
             None => Err(MapError::Invalid),
-            Some(index) => index.remove(hash, key).element.map(|_| ()).ok_or(MapError::NoSuchKey),
+            Some(index) => {
+                index.remove(&mut contents.elements, hash, key).element.map(|_| ()).ok_or(MapError::NoSuchKey)
+            }
         }
     }
 }

@@ -64,13 +64,77 @@ pub(crate) struct Found {
     pub probes: u32,
 }
 
+/// The elements of a map: values, and in a hash map behind each value its key and the link of its chain, so that all that a
+/// request touches of an element lies together.
+#[derive(Clone, Debug)]
+pub(crate) struct Elements {
+    memory: Vec<u8>,
+    stride: usize,
+    key_at: usize,
+    key_size: usize,
+    link_at: usize,
+}
+
+impl Elements {
+    /// Bytes of an element. Value and key start at multiples of 8 B; a hash map's link has 4 B, with 4 B behind it.
+    pub(crate) fn stride(value_size: u32, key_size: Option<u32>) -> u64 {
+        let step = |size: u32| u64::from(size).next_multiple_of(8);
+        step(value_size) + key_size.map_or(0, |key_size| step(key_size) + 8)
+    }
+
+    /// Elements of zeros. `key_size`: that of a hash map.
+    pub(crate) fn new(elements: u32, value_size: u32, key_size: Option<u32>) -> Self {
+        let stride = Self::stride(value_size, key_size) as usize;
+        let key_at = value_size.next_multiple_of(8) as usize;
+        let key_size = key_size.unwrap_or(0) as usize;
+        let memory = vec![0; elements as usize * stride];
+        Elements { memory, stride, key_at, key_size, link_at: key_at + key_size.next_multiple_of(8) }
+    }
+
+    fn count(&self) -> u32 {
+        (self.memory.len() / self.stride) as u32
+    }
+
+    /// The bytes of an element's value.
+    #[inline(always)]
+    pub(crate) fn value(&self, element: u32, size: u32) -> &[u8] {
+        let start = element as usize * self.stride;
+        &self.memory[start..start + size as usize]
+    }
+
+    #[inline(always)]
+    pub(crate) fn value_mut(&mut self, element: u32, size: u32) -> &mut [u8] {
+        let start = element as usize * self.stride;
+        &mut self.memory[start..start + size as usize]
+    }
+
+    #[inline(always)]
+    pub(crate) fn key(&self, element: u32) -> &[u8] {
+        let start = element as usize * self.stride + self.key_at;
+        &self.memory[start..start + self.key_size]
+    }
+
+    fn set_key(&mut self, element: u32, key: &[u8]) {
+        let start = element as usize * self.stride + self.key_at;
+        self.memory[start..start + self.key_size].copy_from_slice(key);
+    }
+
+    #[inline(always)]
+    fn link(&self, element: u32) -> u32 {
+        let start = element as usize * self.stride + self.link_at;
+        self.memory[start..].first_chunk::<4>().map_or(END, |link| u32::from_le_bytes(*link))
+    }
+
+    fn set_link(&mut self, element: u32, link: u32) {
+        let start = element as usize * self.stride + self.link_at;
+        self.memory[start..start + 4].copy_from_slice(&link.to_le_bytes());
+    }
+}
+
 /// The index of one hash map.
 #[derive(Clone, Debug)]
 pub(crate) struct Index {
     heads: Vec<u32>,
-    links: Vec<u32>,
-    keys: Vec<u8>,
-    key_size: usize,
     max_entries: u32,
     /// Keys in the index, and new keys whose value is being written.
     used: u32,
@@ -85,19 +149,10 @@ impl Index {
         u64::from(max_entries.max(banks)).next_power_of_two()
     }
 
-    /// An empty index. `spare` elements are there for updates on their way.
-    pub(crate) fn new(key_size: u32, max_entries: u32, spare: u32, banks: u32) -> Self {
-        let elements = (u64::from(max_entries) + u64::from(spare)) as usize;
-        Index {
-            heads: vec![END; Self::buckets(max_entries, banks) as usize],
-            links: vec![END; elements],
-            keys: vec![0; elements * key_size as usize],
-            key_size: key_size as usize,
-            max_entries,
-            used: 0,
-            fresh: 0,
-            free: Vec::new(),
-        }
+    /// An empty index.
+    pub(crate) fn new(max_entries: u32, banks: u32) -> Self {
+        let heads = vec![END; Self::buckets(max_entries, banks) as usize];
+        Index { heads, max_entries, used: 0, fresh: 0, free: Vec::new() }
     }
 
     /// The bucket of a hash.
@@ -106,67 +161,56 @@ impl Index {
         hash & (self.heads.len() as u32).wrapping_sub(1)
     }
 
-    #[inline(always)]
-    pub(crate) fn key(&self, element: u32) -> &[u8] {
-        let start = element as usize * self.key_size;
-        &self.keys[start..start + self.key_size]
-    }
-
     /// Looks a key up.
     #[inline]
-    pub(crate) fn find(&self, hash: u32, key: &[u8]) -> Found {
+    pub(crate) fn find(&self, elements: &Elements, hash: u32, key: &[u8]) -> Found {
         let mut link = self.heads[self.bucket(hash) as usize];
         let mut probes = 0;
         while link != END {
             probes += 1;
             let element = link - 1;
-            if self.key(element) == key {
+            if elements.key(element) == key {
                 return Found { element: Some(element), probes };
             }
-            link = self.links[element as usize];
+            link = elements.link(element);
         }
         Found { element: None, probes: probes.max(1) }
     }
 
     /// Takes an element for the value of an update; `None` if the map is full (`-E2BIG`). `new`: the key is not in the index.
-    pub(crate) fn reserve(&mut self, new: bool) -> Option<u32> {
-        if new {
-            if self.used == self.max_entries {
-                return None;
-            }
-            self.used += 1;
+    pub(crate) fn reserve(&mut self, elements: &Elements, new: bool) -> Option<u32> {
+        if new && self.used == self.max_entries {
+            return None;
         }
-        let element = self.free.pop().or_else(|| {
-            let fresh = self.fresh;
-            ((fresh as usize) < self.links.len()).then(|| {
+        let element = match self.free.pop() {
+            Some(element) => element,
+            None if self.fresh < elements.count() => {
                 self.fresh += 1;
-                fresh
-            })
-        });
-        if element.is_none() && new {
-            self.used -= 1;
-        }
-        element
+                self.fresh - 1
+            }
+            None => return None,
+        };
+        self.used += u32::from(new);
+        Some(element)
     }
 
     /// Makes `element` the key's element. The one that was there is free again.
-    pub(crate) fn swap(&mut self, hash: u32, key: &[u8], element: u32) {
-        let start = element as usize * self.key_size;
-        self.keys[start..start + self.key_size].copy_from_slice(key);
-        let old = self.unlink(hash, key, Some(element));
-        if let Some(old) = old {
-            self.free.push(old);
-        } else {
-            let bucket = self.bucket(hash) as usize;
-            self.links[element as usize] = self.heads[bucket];
-            self.heads[bucket] = element + 1;
+    pub(crate) fn swap(&mut self, elements: &mut Elements, hash: u32, key: &[u8], element: u32) {
+        elements.set_key(element, key);
+        match self.unlink(elements, hash, key, Some(element)) {
+            Some(old) => self.free.push(old),
+            None => {
+                let bucket = self.bucket(hash) as usize;
+                elements.set_link(element, self.heads[bucket]);
+                self.heads[bucket] = element + 1;
+            }
         }
     }
 
     /// Takes a key out; its element is free again.
-    pub(crate) fn remove(&mut self, hash: u32, key: &[u8]) -> Found {
-        let found = self.find(hash, key);
-        if let Some(element) = self.unlink(hash, key, None) {
+    pub(crate) fn remove(&mut self, elements: &mut Elements, hash: u32, key: &[u8]) -> Found {
+        let found = self.find(elements, hash, key);
+        if let Some(element) = self.unlink(elements, hash, key, None) {
             self.free.push(element);
             self.used -= 1;
         }
@@ -174,40 +218,91 @@ impl Index {
     }
 
     /// Unlinks the key's element, or puts `instead` in its place.
-    fn unlink(&mut self, hash: u32, key: &[u8], instead: Option<u32>) -> Option<u32> {
+    fn unlink(&mut self, elements: &mut Elements, hash: u32, key: &[u8], instead: Option<u32>) -> Option<u32> {
         let bucket = self.bucket(hash) as usize;
         let mut before = None;
         let mut link = self.heads[bucket];
         while link != END {
             let element = link - 1;
-            let after = self.links[element as usize];
-            if self.key(element) == key {
+            let after = elements.link(element);
+            if elements.key(element) == key {
                 let to = match instead {
                     Some(other) => {
-                        self.links[other as usize] = after;
+                        elements.set_link(other, after);
                         other + 1
                     }
                     None => after,
                 };
                 match before {
-                    Some(before) => self.links[before] = to,
+                    Some(before) => elements.set_link(before, to),
                     None => self.heads[bucket] = to,
                 }
                 return Some(element);
             }
-            before = Some(element as usize);
+            before = Some(element);
             link = after;
         }
         None
     }
 
     /// All elements in the index, in no order that means something.
-    pub(crate) fn elements(&self) -> impl Iterator<Item = u32> + '_ {
-        self.heads.iter().flat_map(move |&head| {
-            std::iter::successors((head != END).then(|| head - 1), move |&element| {
-                let link = self.links[element as usize];
-                (link != END).then(|| link - 1)
-            })
-        })
+    pub(crate) fn elements<'a>(&'a self, elements: &'a Elements) -> impl Iterator<Item = u32> + 'a {
+        let element = |link: u32| (link != END).then(|| link - 1);
+        self.heads
+            .iter()
+            .flat_map(move |&head| std::iter::successors(element(head), move |&at| element(elements.link(at))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    /// Against an ordinary map: all keys can be inserted, updated at capacity, removed, and found again, and elements in use never
+    /// move or are shared.
+    #[test]
+    fn an_index_is_a_map() {
+        for (max, seed) in [(1u32, 3u64), (7, 5), (64, 7)] {
+            let hash = KeyHash::new(seed, 8);
+            let mut elements = Elements::new(max + 2, 4, Some(5));
+            let mut index = Index::new(max, 4);
+            let mut model = BTreeMap::new();
+            let mut state = seed;
+            for _ in 0..5000 {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                let key = [(state >> 33) as u8 % (max as u8 + 3), 1, 2, 3, 4];
+                let hash = hash.hash(&key);
+                let found = index.find(&elements, hash, &key).element;
+                assert_eq!(found, model.get(&key).copied());
+                if (state >> 50) % 3 == 0 {
+                    assert_eq!(index.remove(&mut elements, hash, &key).element, model.remove(&key));
+                } else if let Some(element) = index.reserve(&elements, found.is_none()) {
+                    assert!(!model.values().any(|&used| used == element), "an element in use was given away");
+                    index.swap(&mut elements, hash, &key, element);
+                    model.insert(key, element);
+                } else {
+                    assert!(found.is_none() && model.len() == max as usize, "refused below capacity");
+                }
+                let mut listed: Vec<u32> = index.elements(&elements).collect();
+                let mut used: Vec<u32> = model.values().copied().collect();
+                listed.sort_unstable();
+                used.sort_unstable();
+                assert_eq!(listed, used);
+            }
+        }
+    }
+
+    #[test]
+    fn keys_do_not_collide_by_pattern() {
+        let hash = KeyHash::new(1, 16);
+        let mut buckets = [0u32; 1024];
+        for n in 0..8192u32 {
+            let mut key = [0; 16];
+            key[..4].copy_from_slice(&n.to_be_bytes());
+            buckets[hash.hash(&key) as usize % 1024] += 1;
+        }
+        let longest = buckets.iter().max().copied().unwrap_or(0);
+        assert!(longest < 32, "a chain of {longest} for a mean of 8");
     }
 }

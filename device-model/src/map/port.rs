@@ -2,7 +2,8 @@
 
 use offwire_isa::RequestOp;
 
-use crate::geometry::POSTED_CREDITS;
+use crate::context::WINDOW;
+use crate::geometry::{KEY_BYTES_MAX, POSTED_CREDITS};
 
 /// Bytes that a value window can be built with.
 pub(crate) const WINDOW_MAX: usize = 64;
@@ -21,13 +22,13 @@ pub(crate) struct ValueWindow {
     pub valid: bool,
     pub at: ValueAddress,
     pub len: u32,
-    /// Eight more, so that an 8 B access at the last byte needs no second check.
-    bytes: [u8; WINDOW_MAX + 8],
+    /// More than it holds, so that a window at the last byte needs no second check.
+    bytes: [u8; WINDOW_MAX + WINDOW],
 }
 
 impl ValueWindow {
     fn new() -> Self {
-        ValueWindow { valid: false, at: ValueAddress::default(), len: 0, bytes: [0; WINDOW_MAX + 8] }
+        ValueWindow { valid: false, at: ValueAddress::default(), len: 0, bytes: [0; WINDOW_MAX + WINDOW] }
     }
 
     /// The bytes at `at` if all `size` of them are here.
@@ -48,15 +49,13 @@ impl ValueWindow {
         self.valid = true;
         self.at = at;
         self.len = len as u32;
-        for (to, from) in self.bytes.iter_mut().zip(&from[..len]) {
-            *to = *from;
-        }
+        self.bytes[..len].copy_from_slice(&from[..len]);
     }
 
     /// An own store writes through to what is held.
     #[inline(always)]
     pub(crate) fn write_through(&mut self, at: ValueAddress, size: u8, value: u64) {
-        if !self.valid || at.element != self.at.element || at.slot != self.at.slot {
+        if size == 0 || !self.valid || at.element != self.at.element || at.slot != self.at.slot {
             return;
         }
         for (n, byte) in value.to_le_bytes().into_iter().take(usize::from(size)).enumerate() {
@@ -90,33 +89,58 @@ pub(crate) struct Posted {
     pub vcpu: u16,
 }
 
-/// A context's port.
+/// A key on its way; its bytes lie in the port.
 #[derive(Clone, Debug)]
+pub(crate) struct Key {
+    len: u16,
+    bytes: [u8; KEY_BYTES_MAX as usize],
+}
+
+impl Key {
+    /// Makes room for `len` bytes, whatever they are.
+    pub(crate) fn resize(&mut self, len: u32) -> &mut [u8] {
+        self.len = len.min(KEY_BYTES_MAX) as u16;
+        &mut self.bytes[..usize::from(self.len)]
+    }
+}
+
+impl std::ops::Deref for Key {
+    type Target = [u8];
+
+    #[inline(always)]
+    fn deref(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
+    }
+}
+
+/// A context's port. What most requests touch comes first.
+#[derive(Clone, Debug)]
+#[repr(C, align(64))]
 pub(crate) struct Port {
     pub op: RequestOp,
     pub slot: u8,
-    /// Packet and vCPU of the context.
-    pub seq: u64,
+    /// A load missed the window: the answer fills it and nothing else.
+    pub reads: bool,
+    /// vCPU and number of the context's packet.
     pub vcpu: u16,
-    pub key: Vec<u8>,
-    pub value: Vec<u8>,
-    /// The key, or the value, is read from a map by the map unit itself.
-    pub key_from: Option<ValueAddress>,
-    pub value_from: Option<ValueAddress>,
-    /// Element that an update writes.
+    /// Element that the request is about.
     pub element: u32,
     /// Hash of the key.
     pub hash: u32,
+    pub seq: u64,
     pub answer: u64,
-    /// A load missed the window: the answer fills it and nothing else.
-    pub reads: bool,
-    pub window: ValueWindow,
+    /// The key, or the value, is read from a map by the map unit itself.
+    pub key_from: Option<ValueAddress>,
+    pub value_from: Option<ValueAddress>,
     /// Where the window is to be filled from.
     pub wanted: ValueAddress,
+    pub window: ValueWindow,
     /// Cycle from which each credit is free again; `u64::MAX` while the map unit has not taken the write.
     pub credits: [u64; POSTED_CREDITS],
     /// The writes that hold the credits.
     pub posted: [Posted; POSTED_CREDITS],
+    pub value: Vec<u8>,
+    pub key: Key,
 }
 
 impl Port {
@@ -124,20 +148,20 @@ impl Port {
         Port {
             op: RequestOp::None,
             slot: 0,
-            seq: 0,
+            reads: false,
             vcpu: 0,
-            key: Vec::new(),
-            value: Vec::new(),
-            key_from: None,
-            value_from: None,
             element: 0,
             hash: 0,
+            seq: 0,
             answer: 0,
-            reads: false,
-            window: ValueWindow::new(),
+            key_from: None,
+            value_from: None,
             wanted: ValueAddress::default(),
+            window: ValueWindow::new(),
             credits: [0; POSTED_CREDITS],
             posted: [Posted::default(); POSTED_CREDITS],
+            value: Vec::new(),
+            key: Key { len: 0, bytes: [0; KEY_BYTES_MAX as usize] },
         }
     }
 

@@ -3,8 +3,9 @@
 use offwire_image::{ELEMENTS_MAX, MAPS_MAX, MapKind, MapSpec, VALUE_BYTES_MAX};
 use offwire_isa::Profile;
 
-use super::index::{Index, KeyHash};
+use super::index::{Elements, Index, KeyHash};
 use crate::error::{LoadError, MapRefusal};
+use crate::geometry::KEY_BYTES_MAX;
 
 /// `BPF_F_*` of include/uapi/linux/bpf.h.
 mod flag {
@@ -20,9 +21,6 @@ mod flag {
     pub(super) const KNOWN: u32 =
         NO_PREALLOC | NUMA_NODE | RDONLY | WRONLY | ZERO_SEED | RDONLY_PROG | WRONLY_PROG | MMAPABLE;
 }
-
-/// Longest key of a hash map.
-const KEY_BYTES_MAX: u32 = 512;
 
 /// What the engines need to know of a map.
 #[derive(Clone, Copy, Debug)]
@@ -49,24 +47,8 @@ impl MapInfo {
 /// A map's contents.
 #[derive(Clone, Debug)]
 pub(crate) struct Contents {
-    pub values: Vec<u8>,
-    pub stride: usize,
+    pub elements: Elements,
     pub index: Option<Index>,
-}
-
-impl Contents {
-    /// The bytes of an element's value.
-    #[inline(always)]
-    pub(crate) fn value(&self, element: u32, size: u32) -> &[u8] {
-        let start = element as usize * self.stride;
-        &self.values[start..start + size as usize]
-    }
-
-    #[inline(always)]
-    pub(crate) fn value_mut(&mut self, element: u32, size: u32) -> &mut [u8] {
-        let start = element as usize * self.stride;
-        &mut self.values[start..start + size as usize]
-    }
 }
 
 /// All maps of an image.
@@ -156,31 +138,27 @@ fn info(spec: &MapSpec, profile: &Profile) -> Result<MapInfo, MapRefusal> {
     })
 }
 
-fn stride(value_size: u32) -> u32 {
-    value_size.next_multiple_of(8)
+/// The key size of a map whose elements hold their keys.
+fn held_key(info: &MapInfo) -> Option<u32> {
+    (info.kind == MapKind::Hash).then_some(info.key_size)
 }
 
-/// Bytes of map memory that a map takes: values in steps of 8 B; for a hash map also keys in steps of 8 B, a link an element
-/// and a head a bucket.
+/// Bytes of map memory that a map takes: its elements, and for a hash map 4 B a bucket.
 fn memory(info: &MapInfo, profile: &Profile) -> u64 {
-    let mut element = u64::from(stride(info.value_size));
-    let mut rest = 0;
-    if info.kind == MapKind::Hash {
-        element += u64::from(info.key_size.next_multiple_of(8)) + 4;
-        rest = Index::buckets(info.max_entries, profile.map_banks) * 4;
-    }
-    u64::from(info.elements) * element + rest
+    let heads = match held_key(info) {
+        Some(_) => Index::buckets(info.max_entries, profile.map_banks) * 4,
+        None => 0,
+    };
+    u64::from(info.elements) * Elements::stride(info.value_size, held_key(info)) + heads
 }
 
 fn contents(spec: &MapSpec, info: &MapInfo, profile: &Profile) -> Contents {
-    let stride = stride(info.value_size) as usize;
-    let mut values = vec![0; info.elements as usize * stride];
+    let mut elements = Elements::new(info.elements, info.value_size, held_key(info));
     if !spec.init.is_empty() {
-        for copy in 0..info.copies(profile.vcpus) as usize {
-            values[copy * stride..][..spec.init.len()].copy_from_slice(&spec.init);
+        for copy in 0..info.copies(profile.vcpus) {
+            elements.value_mut(copy, spec.init.len() as u32).copy_from_slice(&spec.init);
         }
     }
-    let index = (info.kind == MapKind::Hash)
-        .then(|| Index::new(info.key_size, info.max_entries, spares(profile), profile.map_banks));
-    Contents { values, stride, index }
+    let index = held_key(info).map(|_| Index::new(info.max_entries, profile.map_banks));
+    Contents { elements, index }
 }

@@ -9,7 +9,7 @@ use offwire_isa::{
 };
 
 /// Words that one packet may run.
-const MAX_WORDS: u32 = 1 << 20;
+const MAX_WORDS: u32 = 1 << 16;
 
 pub(super) struct Machine<'a> {
     regs: [u64; 16],

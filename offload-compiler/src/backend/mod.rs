@@ -2,9 +2,9 @@
 
 use crate::ebpf::InsnIdx;
 use crate::emit::{self, Bound, LayoutError};
-use crate::ir::{Cfg, Func};
-use crate::regalloc::{self, Failure};
-use crate::schedule::{self, Bans};
+use crate::ir::{Block, Cfg, Func};
+use crate::regalloc::{self, Allocated, Failure};
+use crate::schedule::{self, Bans, Code};
 use crate::select;
 use offwire_diag::{Diagnostic, Span, codes};
 use offwire_image::{Dispatch, Image, MAPS_MAX, MapSpec};
@@ -35,6 +35,16 @@ pub struct Generated {
 /// How often scheduling is tried again with more pairs of write backs forbidden, before there is only one a word.
 const TRIES: usize = 64;
 
+/// Everything between the IR and the image.
+struct Parts {
+    prepared: Func,
+    regions: Vec<Vec<Block>>,
+    code: Code,
+    allocated: Allocated,
+    /// Bytes of key and value by map.
+    sizes: Vec<(u32, u32)>,
+}
+
 /// Translates a function. `span` tells where an eBPF instruction stands, for messages.
 ///
 /// # Errors
@@ -50,64 +60,93 @@ pub fn generate(
         let message = format!("{} maps, but a device's map table has {MAPS_MAX} slots", maps.len());
         return Err(Diagnostic::error(codes::compiler::TOO_MANY_MAPS, message));
     }
-    let prepared = select::prepare(func);
-    let cfg = Cfg::new(&prepared);
-    let regions = select::regions(&prepared, &cfg, &select::constants(&prepared));
-    let (traces, values) = select::lower(&prepared, &cfg, &regions);
-    let mut bans = Bans::default();
-    let (code, allocated) = loop {
-        let code = schedule::schedule(&traces, values, &bans)
-            .map_err(|error| internal("an operation fits no word", &error.what).with_span(span(InsnIdx(error.insn))))?;
-        match regalloc::allocate(&code) {
-            Ok(allocated) => break (code, allocated),
-            Err(Failure::Ban(a, b)) if !bans.single => {
-                bans.single = !bans.ban(a, b) || bans.pairs.len() > TRIES;
+    let parts = Parts::new(func, maps, span)?;
+    parts.check()?;
+    parts.image(&func.name, maps, dispatch, profile)
+}
+
+impl Parts {
+    /// Selects, schedules and allocates registers.
+    fn new(func: &Func, maps: &[MapSpec], span: impl Fn(InsnIdx) -> Span) -> Result<Self, Diagnostic> {
+        let sizes: Vec<(u32, u32)> = maps.iter().map(|map| (map.key_size, map.value_size)).collect();
+        let prepared = select::prepare(func);
+        let cfg = Cfg::new(&prepared);
+        let regions = select::regions(&prepared, &cfg, &select::constants(&prepared));
+        let (traces, values) = select::lower(&prepared, &cfg, &regions, &sizes);
+        let mut bans = Bans::default();
+        loop {
+            let code = schedule::schedule(&traces, values, &bans).map_err(|error| {
+                internal("an operation fits no word", &error.what).with_span(span(InsnIdx(error.insn)))
+            })?;
+            match regalloc::allocate(&code) {
+                Ok(allocated) => return Ok(Parts { prepared, regions, code, allocated, sizes }),
+                Err(Failure::Ban(a, b)) if !bans.single => {
+                    bans.single = !bans.ban(a, b) || bans.pairs.len() > TRIES;
+                }
+                Err(failure) => return Err(refuse(&failure, &func.name)),
             }
-            Err(Failure::Ban(..)) => return Err(internal("no bank for a write back", &func.name)),
-            Err(Failure::Full) => {
-                return Err(Diagnostic::error(
-                    codes::compiler::TOO_MANY_LIVE,
-                    format!("{} keeps more values alive at a time than the device holds", func.name),
-                )
-                .with_reason("a context has 16 registers and 24 spill slots")
-                .with_help("split the program's longest function, or recompute values instead of keeping them"));
-            }
-            Err(Failure::Undefined(reg)) => {
-                return Err(internal("a register is read before it is written", &format!("v{}", reg.0)));
-            }
-            Err(Failure::Empty) => return Err(internal("there is no code", &func.name)),
         }
-    };
-    schedule::check(&prepared, &regions, &code)
-        .map_err(|error| internal("the schedule is wrong", &format!("trace of {}: {}", error.head, error.what)))?;
-    regalloc::check(&code, &allocated)
-        .map_err(|error| internal("register allocation is wrong", &format!("word {}: {}", error.word.0, error.what)))?;
-    let laid = emit::layout(&allocated).map_err(|error| match error {
-        LayoutError::TooLong(words) => too_long(words, profile),
-        LayoutError::Dangling => internal("a target leads nowhere", &func.name),
-    })?;
-    if laid.words.len() > profile.instruction_store_words as usize {
-        return Err(too_long(laid.words.len(), profile));
     }
-    let bound = emit::bound(&laid, profile);
-    let stats = Stats { words: laid.words.len(), regions: traces.len(), spills: allocated.spills, bound };
-    let image = Image {
-        isa_version: ISA_VERSION,
-        profile: profile.name.to_string(),
-        profile_hash: profile.hash,
-        name: func.name.clone(),
-        words: laid.words.iter().map(|word| word.encode()).collect(),
-        entry: laid.entry,
-        maps: maps.to_vec(),
-        dispatch,
-        budget_cycles: bound.budget,
-        word_insns: laid.insns,
-    };
-    image.validate().map_err(|error| {
-        Diagnostic::error(codes::compiler::IMAGE_REFUSED, format!("the image of {} is refused", func.name))
-            .with_reason(error.to_string())
-    })?;
-    Ok(Generated { image, stats })
+
+    /// Proves schedule and register allocation.
+    fn check(&self) -> Result<(), Diagnostic> {
+        schedule::check(&self.prepared, &self.regions, &self.code, &self.sizes)
+            .map_err(|error| internal("the schedule is wrong", &format!("trace of {}: {}", error.head, error.what)))?;
+        regalloc::check(&self.code, &self.allocated).map_err(|error| {
+            internal("register allocation is wrong", &format!("word {}: {}", error.word.0, error.what))
+        })
+    }
+
+    /// The image, checked.
+    fn image(
+        &self,
+        name: &str,
+        maps: &[MapSpec],
+        dispatch: Dispatch,
+        profile: &Profile,
+    ) -> Result<Generated, Diagnostic> {
+        let laid = emit::layout(&self.allocated).map_err(|error| match error {
+            LayoutError::TooLong(words) => too_long(words, profile),
+            LayoutError::Dangling => internal("a target leads nowhere", name),
+        })?;
+        if laid.words.len() > profile.instruction_store_words as usize {
+            return Err(too_long(laid.words.len(), profile));
+        }
+        let bound = emit::bound(&laid, profile);
+        let (words, regions) = (laid.words.len(), self.regions.len());
+        let stats = Stats { words, regions, spills: self.allocated.spills, bound };
+        let image = Image {
+            isa_version: ISA_VERSION,
+            profile: profile.name.to_string(),
+            profile_hash: profile.hash,
+            name: name.to_string(),
+            words: laid.words.iter().map(|word| word.encode()).collect(),
+            entry: laid.entry,
+            maps: maps.to_vec(),
+            dispatch,
+            budget_cycles: bound.budget,
+            word_insns: laid.insns,
+        };
+        image.validate().map_err(|error| {
+            Diagnostic::error(codes::compiler::IMAGE_REFUSED, format!("the image of {name} is refused"))
+                .with_reason(error.to_string())
+        })?;
+        Ok(Generated { image, stats })
+    }
+}
+
+fn refuse(failure: &Failure, name: &str) -> Diagnostic {
+    match failure {
+        Failure::Ban(..) => internal("no bank for a write back", name),
+        Failure::Full => {
+            let message = format!("{name} keeps more values alive at a time than the device holds");
+            Diagnostic::error(codes::compiler::TOO_MANY_LIVE, message)
+                .with_reason("a context has 16 registers and 24 spill slots")
+                .with_help("split the program's longest function, or recompute values instead of keeping them")
+        }
+        Failure::Undefined(reg) => internal("a register is read before it is written", &format!("v{}", reg.0)),
+        Failure::Empty => internal("there is no code", name),
+    }
 }
 
 fn too_long(words: usize, profile: &Profile) -> Diagnostic {
@@ -126,6 +165,8 @@ fn internal(message: &str, reason: &str) -> Diagnostic {
 #[cfg(test)]
 mod eval;
 #[cfg(test)]
-mod random;
+mod mutate;
+#[cfg(test)]
+pub(crate) mod random;
 #[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@ use super::random::{self, Rng};
 use super::{Generated, eval, generate};
 use crate::ebpf::MapIdx;
 use crate::ir::interp::{self, Maps, Packet};
-use crate::ir::{Func, check, print};
+use crate::ir::{Func, check, parse, print};
 use offwire_diag::Span;
 use offwire_image::{Dispatch, DispatchMode};
 use offwire_isa::SMALL;
@@ -45,28 +45,33 @@ fn same(func: &Func, made: &Generated, seed: u64, packets: u64) -> (u64, u64) {
 
 #[test]
 fn words_do_what_the_ir_says() {
-    let seeds = std::env::var("OFFWIRE_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(400);
-    for seed in 0..seeds {
+    for seed in 0..random::seeds(400) {
         let func = random::function(seed, 10 + (seed % 90) as u32);
         assert_eq!(check(&func), Ok(()), "seed {seed}\n{}", print(&func));
         same(&func, &compile(&func), seed, 12);
     }
 }
 
-#[test]
-#[ignore = "figures only"]
-fn figures() {
-    for size in [50, 200, 800] {
-        let (mut spills, mut words, mut ops, mut time) = (0, 0, 0, 0);
-        for seed in 0..100 {
-            let func = random::function(seed, size);
-            let start = std::time::Instant::now();
-            let made = compile(&func);
-            time += start.elapsed().as_micros();
-            spills += made.stats.spills;
-            words += made.stats.words;
-            ops += func.blocks.iter().map(|block| block.insts.len()).sum::<usize>();
-        }
-        println!("{size}: {spills} spills, {words} words, {ops} instructions, {time} us");
+/// Loads that could all be made at once, but are used up slowly.
+fn hungry(loads: u32) -> Func {
+    let mut text = format!("func hungry\nb0:\n  guard {} then b1 else b2\nb1:\n", 2 * loads);
+    text.push_str("  v0 = const 31\n  v1 = const 1\n");
+    let mut sum = 1;
+    for n in 0..loads {
+        let load = 4 * n + 2;
+        text.push_str(&format!("  v{load} = load.2 pkt[{}]\n  v{} = mul.64 v{sum}, v0\n", 2 * n, load + 1));
+        text.push_str(&format!("  v{} = xor.64 v{}, v{load}\n", load + 2, load + 1));
+        sum = load + 3;
+        text.push_str(&format!("  v{sum} = mul.64 v{}, v0\n", load + 2));
     }
+    text.push_str(&format!("  exit v{sum}\nb2:\n  v{} = const 1\n  exit v{}\n", sum + 1, sum + 1));
+    parse(&text).unwrap()
+}
+
+#[test]
+fn what_is_loaded_early_does_not_fill_the_registers() {
+    let func = hungry(100);
+    let made = compile(&func);
+    assert_eq!(made.stats.spills, 0);
+    same(&func, &made, 1, 5);
 }

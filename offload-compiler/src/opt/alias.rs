@@ -2,7 +2,7 @@
 //!
 //! Spaces are disjoint, so are different maps, so are constant ranges from one base value. Everything else may overlap.
 
-use super::MapSizes;
+use super::MapTable;
 use crate::ebpf::MapIdx;
 use crate::ir::{Mem, Op, Value};
 use offwire_isa::{METADATA_PACKET_LEN, STACK_BYTES, Space};
@@ -62,8 +62,8 @@ pub(super) fn overlap(constants: &[Option<u64>], a: &Place, b: &Place) -> Overla
 }
 
 /// Bytes of key and value that a request reads; up to the end of the stack if the map's sizes are not known.
-pub(super) fn request_reads(op: &Op, maps: &MapSizes) -> Vec<Place> {
-    let sizes = |map: MapIdx| maps.0.get(usize::from(map.0)).copied();
+pub(super) fn request_reads(op: &Op, maps: &MapTable) -> Vec<Place> {
+    let sizes = |map: MapIdx| maps.get(map).map(|map| (map.key_size, map.value_size));
     let unknown = u32::from(STACK_BYTES);
     match op {
         Op::Lookup { map, key } | Op::Delete { map, key } => {
@@ -78,7 +78,7 @@ pub(super) fn request_reads(op: &Op, maps: &MapSizes) -> Vec<Place> {
 }
 
 /// All bytes that an operation reads from memory.
-pub(super) fn reads(op: &Op, maps: &MapSizes) -> Vec<Place> {
+pub(super) fn reads(op: &Op, maps: &MapTable) -> Vec<Place> {
     match op {
         Op::Load { mem, size, .. } | Op::AtomicAdd { mem, size, .. } => vec![Place::new(*mem, *size)],
         op => request_reads(op, maps),

@@ -1,12 +1,12 @@
 //! One load instead of loads and shifts of neighbouring bytes: `b[0] << 8 | b[1]`, byte reversals, masks of loads.
 
-use super::MapSizes;
+use super::MapTable;
 use super::bytes::{Byte, Origins, significant};
 use super::rewrite::{Edits, Subst, use_counts};
 use crate::ir::{Cfg, Func, Inst, Op, Value};
 
 /// The pass.
-pub(super) fn run(func: &mut Func, _: &MapSizes) {
+pub(super) fn run(func: &mut Func, _: &MapTable) {
     let cfg = Cfg::new(func);
     let origins = Origins::new(func, &cfg);
     let uses = use_counts(func);

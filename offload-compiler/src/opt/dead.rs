@@ -1,13 +1,13 @@
 //! Removes instructions whose results nobody uses, and stores to stack bytes that nobody reads.
 
-use super::MapSizes;
+use super::MapTable;
 use super::alias::{self, Place};
 use super::params::keep_arguments;
 use crate::ir::{Cfg, Func, Mem, Op, Term, Value};
 use offwire_isa::{STACK_BYTES, Space};
 
 /// The pass.
-pub(super) fn run(func: &mut Func, maps: &MapSizes) {
+pub(super) fn run(func: &mut Func, maps: &MapTable) {
     dead_stores(func, maps);
     dead_values(func);
 }
@@ -90,7 +90,7 @@ impl StackBytes {
 }
 
 /// Stack bytes that an operation reads.
-pub(super) fn stack_reads(op: &Op, maps: &MapSizes) -> StackBytes {
+pub(super) fn stack_reads(op: &Op, maps: &MapTable) -> StackBytes {
     let places = alias::reads(op, maps);
     let stack = places.iter().filter(|place| place.mem.space == Space::Stack);
     stack.map(StackBytes::of).fold(StackBytes::default(), StackBytes::union)
@@ -105,7 +105,7 @@ pub(super) fn stack_store(op: &Op) -> Option<Place> {
 }
 
 /// Stack bytes that may still be read, at the start of each block.
-pub(super) fn live_stack(func: &Func, cfg: &Cfg, maps: &MapSizes) -> Vec<StackBytes> {
+pub(super) fn live_stack(func: &Func, cfg: &Cfg, maps: &MapTable) -> Vec<StackBytes> {
     let mut live = vec![StackBytes::default(); func.blocks.len()];
     let mut changed = true;
     while changed {
@@ -129,14 +129,14 @@ pub(super) fn live_behind(term: &Term, live: &[StackBytes]) -> StackBytes {
 }
 
 /// From what is live after an operation to what is live before it.
-pub(super) fn live_before(op: &Op, after: StackBytes, maps: &MapSizes) -> StackBytes {
+pub(super) fn live_before(op: &Op, after: StackBytes, maps: &MapTable) -> StackBytes {
     match stack_store(op) {
         Some(place) => after.minus(StackBytes::of(&place)),
         None => after.union(stack_reads(op, maps)),
     }
 }
 
-fn dead_stores(func: &mut Func, maps: &MapSizes) {
+fn dead_stores(func: &mut Func, maps: &MapTable) {
     let cfg = Cfg::new(func);
     let live = live_stack(func, &cfg, maps);
     for &block in &cfg.order {

@@ -1,6 +1,6 @@
 //! Control flow: folds branches, skips empty blocks, joins blocks that follow each other, ends programs where the result is known.
 
-use super::MapSizes;
+use super::MapTable;
 use super::rewrite::{Subst, constants, used_elsewhere};
 use crate::ir::{Block, BlockData, Cfg, Func, Inst, Jump, Op, Term, Value, clear_unreachable};
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 const ROUNDS: usize = 100;
 
 /// The pass.
-pub(super) fn run(func: &mut Func, _: &MapSizes) {
+pub(super) fn run(func: &mut Func, _: &MapTable) {
     clear_unreachable(func);
     // The bound is for circles of empty blocks, which verified programs do not have.
     for _ in 0..ROUNDS {
@@ -75,6 +75,8 @@ struct ExitBlock {
     params: Vec<Value>,
     value: Value,
     constant: Option<u64>,
+    /// The constant stands in the block, so anybody may jump there.
+    own: bool,
 }
 
 /// Ends the program in the predecessors of blocks that only end it. Jumps become exits; branches and guards get a block for each
@@ -83,7 +85,8 @@ fn exits(func: &mut Func) {
     let mut constants = constants(func);
     let exit = |data: &BlockData| match data.term {
         Term::Exit(value) if data.insts.iter().all(|inst| matches!(inst.op, Op::Const(_))) => {
-            Some(ExitBlock { params: data.params.clone(), value, constant: constants[value.at()] })
+            let own = data.insts.iter().any(|inst| inst.result == Some(value));
+            Some(ExitBlock { params: data.params.clone(), value, constant: constants[value.at()], own })
         }
         _ => None,
     };
@@ -91,7 +94,7 @@ fn exits(func: &mut Func) {
     // One block for each constant and for each value.
     let mut shared: BTreeMap<u64, Block> = BTreeMap::new();
     for (block, exit) in func.block_ids().zip(&exits) {
-        if let Some(ExitBlock { constant: Some(constant), params, .. }) = exit
+        if let Some(ExitBlock { constant: Some(constant), own: true, params, .. }) = exit
             && params.is_empty()
         {
             shared.entry(*constant & u64::from(u32::MAX)).or_insert(block);
@@ -159,8 +162,7 @@ fn join(func: &mut Func) {
     let cfg = Cfg::new(func);
     let mut subst = Subst::new(func);
     for &block in &cfg.order {
-        loop {
-            let Term::Jump(jump) = &func.blocks[block.at()].term else { break };
+        while let Term::Jump(jump) = &func.blocks[block.at()].term {
             let next = jump.block;
             if cfg.preds[next.at()].len() != 1 || next == block {
                 break;

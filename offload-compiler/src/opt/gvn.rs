@@ -1,8 +1,8 @@
 //! Computes every pure value once: a later equal operation takes the value of an earlier one that dominates it.
 
-use super::MapSizes;
+use super::MapTable;
 use super::rewrite::Subst;
-use crate::ir::{Block, Cfg, Func, Op, Value};
+use crate::ir::{Block, Cfg, Func, Op, Term, Value};
 use offwire_isa::AluOp;
 use std::collections::HashMap;
 
@@ -14,13 +14,14 @@ enum Key {
 }
 
 /// The pass.
-pub(super) fn run(func: &mut Func, _: &MapSizes) {
+pub(super) fn run(func: &mut Func, _: &MapTable) {
     let cfg = Cfg::new(func);
     let mut subst = Subst::new(func);
     // Only looked up, never walked over, so its order does not matter.
     let mut known: HashMap<Key, Vec<(Block, Value)>> = HashMap::new();
     for &block in &cfg.order {
-        func.blocks[block.at()].insts.retain_mut(|inst| {
+        let data = &mut func.blocks[block.at()];
+        data.insts.retain_mut(|inst| {
             inst.op.for_each_use_mut(|value| *value = subst.get(*value));
             let key = match inst.op {
                 Op::Const(constant) => Key::Const(constant),
@@ -28,6 +29,10 @@ pub(super) fn run(func: &mut Func, _: &MapSizes) {
                 _ => return true,
             };
             let Some(result) = inst.result else { return true };
+            // A block that ends with its own constant can be shared by everybody; see the flow pass.
+            if matches!(inst.op, Op::Const(_)) && data.term == Term::Exit(result) {
+                return true;
+            }
             let same = known.entry(key).or_default();
             match same.iter().find(|(home, _)| cfg.dominates(*home, block)) {
                 Some((_, value)) => {

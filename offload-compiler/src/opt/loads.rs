@@ -1,6 +1,6 @@
 //! Gives loads the value that memory is known to hold: from an earlier load or store with nothing in between that may change it.
 
-use super::MapSizes;
+use super::MapTable;
 use super::alias::{self, Overlap, Place};
 use super::known;
 use super::rewrite::{Subst, constants, low_bits};
@@ -22,7 +22,7 @@ struct Held {
 }
 
 /// The pass.
-pub(super) fn run(func: &mut Func, _: &MapSizes) {
+pub(super) fn run(func: &mut Func, _: &MapTable) {
     let cfg = Cfg::new(func);
     let maybe = known::maybe_ones(func, &cfg);
     let writers: Vec<Op> = func

@@ -8,6 +8,7 @@
 //! words: loads and stores of up to 8 bytes with byte reversal, two of each side by side, few branches, exits right behind them.
 
 mod alias;
+mod atomics;
 mod bytes;
 mod combine;
 mod dead;
@@ -19,6 +20,7 @@ mod loads;
 mod pack;
 mod params;
 mod promote;
+mod repair;
 mod rewrite;
 mod simplify;
 mod stores;
@@ -27,17 +29,38 @@ mod tests;
 mod thread;
 mod tidy;
 
+use crate::ebpf::MapIdx;
 use crate::ir::Func;
-use crate::object::Object;
+use crate::object::{Map, Object};
 
-/// What the passes must know of the maps: key and value sizes in bytes, by map index.
+/// What the passes must know of the maps, by map index.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct MapSizes(pub Vec<(u32, u32)>);
+pub struct MapTable(pub Vec<MapEntry>);
 
-impl MapSizes {
-    /// The sizes of an object's maps.
+/// What the passes must know of one map.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MapEntry {
+    /// Bytes of a key.
+    pub key_size: u32,
+    /// Bytes of a value.
+    pub value_size: u32,
+    /// Each vCPU has its own copy of a value.
+    pub per_cpu: bool,
+}
+
+impl MapTable {
+    /// The maps of an object.
     pub fn of(object: &Object) -> Self {
-        MapSizes(object.maps.iter().map(|map| (map.spec.key_size, map.spec.value_size)).collect())
+        let entry = |map: &Map| MapEntry {
+            key_size: map.spec.key_size,
+            value_size: map.spec.value_size,
+            per_cpu: map.spec.kind.is_per_cpu(),
+        };
+        MapTable(object.maps.iter().map(entry).collect())
+    }
+
+    fn get(&self, map: MapIdx) -> Option<&MapEntry> {
+        self.0.get(usize::from(map.0))
     }
 }
 
@@ -49,7 +72,7 @@ pub struct Pass {
     /// What it does, in one line.
     pub about: &'static str,
     /// Does it.
-    pub run: fn(&mut Func, &MapSizes),
+    pub run: fn(&mut Func, &MapTable),
 }
 
 /// All passes, in the order of a round.
@@ -64,6 +87,11 @@ pub const PASSES: &[Pass] = &[
     Pass { name: "gvn", about: "computes every pure value once", run: gvn::run },
     Pass { name: "combine", about: "makes one load of loads and shifts of neighbouring bytes", run: combine::run },
     Pass { name: "stores", about: "merges stores of neighbouring bytes", run: stores::run },
+    Pass {
+        name: "atomics",
+        about: "adds to per-CPU values atomically where the old value is not used",
+        run: atomics::run,
+    },
     Pass { name: "dead", about: "removes what nobody uses, dead stack stores too", run: dead::run },
 ];
 
@@ -77,12 +105,12 @@ pub const LATE: &[Pass] = &[
 const ROUNDS: usize = 12;
 
 /// Runs all passes until nothing changes.
-pub fn optimize(func: Func, maps: &MapSizes) -> Func {
+pub fn optimize(func: Func, maps: &MapTable) -> Func {
     optimize_with(func, maps, &mut |_, _| {})
 }
 
 /// As [`optimize`]; shows the function after each pass that changed something.
-pub fn optimize_with(mut func: Func, maps: &MapSizes, show: &mut dyn FnMut(&Pass, &Func)) -> Func {
+pub fn optimize_with(mut func: Func, maps: &MapTable, show: &mut dyn FnMut(&Pass, &Func)) -> Func {
     let mut step = |pass: &Pass, func: &mut Func| {
         let before = func.clone();
         (pass.run)(func, maps);
@@ -109,7 +137,7 @@ pub fn optimize_with(mut func: Func, maps: &MapSizes, show: &mut dyn FnMut(&Pass
 }
 
 /// Runs one pass by name; `None` if there is none of that name.
-pub fn run_pass(name: &str, func: &mut Func, maps: &MapSizes) -> Option<()> {
+pub fn run_pass(name: &str, func: &mut Func, maps: &MapTable) -> Option<()> {
     let pass = PASSES.iter().chain(LATE).find(|pass| pass.name == name)?;
     (pass.run)(func, maps);
     Some(())

@@ -1,7 +1,7 @@
 //! Two 4-byte stores next to each other become one of 8 bytes through a pack, where a 16-byte window has more stores than the word
 //! has inserts.
 
-use super::MapSizes;
+use super::MapTable;
 use super::alias;
 use crate::ir::{Func, Inst, Mem, Op, Value};
 use offwire_isa::{AluOp, Space};
@@ -12,7 +12,7 @@ const WINDOW: i32 = 16;
 const INSERTS: usize = 2;
 
 /// The pass.
-pub(super) fn run(func: &mut Func, _: &MapSizes) {
+pub(super) fn run(func: &mut Func, _: &MapTable) {
     for block in func.block_ids() {
         while let Some((low, high)) = find(&func.blocks[block.at()].insts) {
             let result = func.new_value();

@@ -1,11 +1,11 @@
 //! Removes block parameters that are superfluous: always the same value, always the same as another parameter, or never used.
 
-use super::MapSizes;
+use super::MapTable;
 use super::rewrite::{Subst, constants, use_counts};
 use crate::ir::{Block, Cfg, Func, Inst, Op, Value};
 
 /// The pass.
-pub(super) fn run(func: &mut Func, _: &MapSizes) {
+pub(super) fn run(func: &mut Func, _: &MapTable) {
     let cfg = Cfg::new(func);
     let mut constants = constants(func);
     let mut subst = Subst::new(func);

@@ -1,6 +1,6 @@
 //! Keeps stack slots in values: slots that are only loaded and stored whole, at constant addresses, by no request.
 
-use super::MapSizes;
+use super::MapTable;
 use super::alias::{self, Place};
 use super::rewrite::{Subst, low_bits};
 use crate::ir::{Block, Cfg, Func, Inst, Jump, Op, Value};
@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 type Slot = (i32, u8);
 
 /// The pass.
-pub(super) fn run(func: &mut Func, maps: &MapSizes) {
+pub(super) fn run(func: &mut Func, maps: &MapTable) {
     let slots = promotable(func, maps);
     if slots.is_empty() {
         return;
@@ -146,7 +146,7 @@ fn is_slot(slots: &BTreeSet<Slot>, place: &Place) -> bool {
 }
 
 /// Slots that are accessed whole and by loads and stores only.
-fn promotable(func: &Func, maps: &MapSizes) -> BTreeSet<Slot> {
+fn promotable(func: &Func, maps: &MapTable) -> BTreeSet<Slot> {
     let mut slots: BTreeSet<Slot> = BTreeSet::new();
     // Ranges that keep a slot in memory.
     let mut fixed: Vec<(i64, i64)> = Vec::new();

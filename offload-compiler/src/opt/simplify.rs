@@ -5,15 +5,18 @@ mod alu;
 #[path = "simplify_cmp.rs"]
 mod cmp;
 
-use super::MapSizes;
+use super::MapTable;
 use super::known;
 use super::rewrite::{Subst, low_bits};
 use crate::ebpf::InsnIdx;
 use crate::ir::{Cfg, Func, Inst, Jump, Mem, Op, Term, Value, clear_unreachable};
 use offwire_isa::{AluOp, CmpOp, Handle, Space};
 
+/// Most steps for one operation.
+const STEPS: usize = 64;
+
 /// The pass.
-pub(super) fn run(func: &mut Func, _: &MapSizes) {
+pub(super) fn run(func: &mut Func, _: &MapTable) {
     let cfg = Cfg::new(func);
     let maybe = known::maybe_ones(func, &cfg);
     let mut ops = vec![None; func.values as usize];
@@ -68,7 +71,8 @@ impl Simplify {
             return;
         };
         let mut op = inst.op;
-        loop {
+        // The rules shorten or order; the bound is for safety.
+        for _ in 0..STEPS {
             let Op::Alu { op: alu, wide, a, b } = op else { break };
             match self.alu(alu, wide, a, b) {
                 None => break,

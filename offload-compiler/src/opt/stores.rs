@@ -3,7 +3,7 @@
 //!
 //! Values of maps are seen by others: there only stores that directly follow each other and lie in one aligned 8-byte word join.
 
-use super::MapSizes;
+use super::MapTable;
 use super::alias::{self, Overlap, Place};
 use super::bytes::{Byte, OneLoad, Origins, as_constant};
 use super::rewrite::Edits;
@@ -13,7 +13,7 @@ use offwire_isa::{AluOp, Space};
 use std::collections::BTreeMap;
 
 /// The pass.
-pub(super) fn run(func: &mut Func, maps: &MapSizes) {
+pub(super) fn run(func: &mut Func, maps: &MapTable) {
     let cfg = Cfg::new(func);
     let origins = Origins::new(func, &cfg);
     let mut edits = Edits::default();
@@ -59,7 +59,7 @@ struct Buffer<'a> {
 }
 
 impl<'a> Buffer<'a> {
-    fn inst(&mut self, index: usize, inst: &Inst, maps: &MapSizes) {
+    fn inst(&mut self, index: usize, inst: &Inst, maps: &MapTable) {
         // Reads first: an atomic add or an update needs what it reads in memory.
         for place in alias::reads(&inst.op, maps) {
             self.flush_overlapping(index, &place);

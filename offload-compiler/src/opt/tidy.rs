@@ -1,10 +1,10 @@
 //! Drops dead blocks, orders the others as they may be executed, and numbers blocks and values from 0.
 
-use super::MapSizes;
+use super::MapTable;
 use crate::ir::{Block, Cfg, Func, Value};
 
 /// The pass.
-pub(super) fn run(func: &mut Func, _: &MapSizes) {
+pub(super) fn run(func: &mut Func, _: &MapTable) {
     let cfg = Cfg::new(func);
     let mut blocks: Vec<Option<_>> = std::mem::take(&mut func.blocks).into_iter().map(Some).collect();
     func.blocks = cfg.order.iter().filter_map(|block| blocks[block.at()].take()).collect();

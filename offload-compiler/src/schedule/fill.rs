@@ -40,19 +40,19 @@ pub(super) fn fill(
 
 impl Fill<'_> {
     fn ports(&mut self) {
-        let operands = &self.slots.operands;
+        let operands = self.slots.operands;
         let mut ports = operands.regs.iter().map(|value| Read::Reg(VReg(value.0))).collect::<Vec<_>>();
         let word = &mut self.out.word;
-        if let Some(&long) = operands.long.first() {
+        if let Some(long) = operands.long.iter().next() {
             (word.i0, word.i1) = (long as i16, (long >> 16) as i16);
             self.long = Some(long);
         } else {
             let mut halves = self.immediates.iter_mut();
-            for (&short, half) in operands.short.iter().zip(&mut halves) {
+            for (short, half) in operands.short.iter().zip(&mut halves) {
                 *half = Some(short);
             }
         }
-        for &small in &operands.small {
+        for small in operands.small.iter() {
             if ports.len() < 3 {
                 ports.push(Read::Const(small as i8));
             } else if self.long.is_none()
@@ -190,7 +190,7 @@ impl Fill<'_> {
                 self.out.writes.push((self.src(Opnd::Val(result)), VReg(result.0)));
             }
         }
-        for &id in &self.slots.copies {
+        for id in self.slots.copies.into_iter().flatten() {
             if let Kind::Copy { dst, src } = self.trace.ops[id].kind {
                 self.out.writes.push((self.src(src), VReg(dst.0)));
             }
@@ -205,7 +205,7 @@ impl Fill<'_> {
                 self.out.word.q_op = RequestOp::Exit;
                 self.out.word.q_vsrc = self.src(*src);
             }
-            Kind::Request { op: request, map, key, value_at, src } => {
+            Kind::Request { op: request, map, key, value_at, src, .. } => {
                 let src = self.src(*src);
                 let base = self.base(key.and_then(|key| key.base));
                 let word = &mut self.out.word;
@@ -246,7 +246,8 @@ impl Fill<'_> {
         let slots = self.slots;
         let branches = [slots.guard, slots.null_test, slots.end, slots.request].into_iter();
         let all = branches.chain(slots.loads).chain(slots.alus).chain(slots.compares).chain(slots.stores).flatten();
-        let mut insns: Vec<u32> = all.chain(slots.copies.iter().copied()).map(|id| self.trace.ops[id].insn).collect();
+        let mut insns: Vec<u32> =
+            all.chain(slots.copies.into_iter().flatten()).map(|id| self.trace.ops[id].insn).collect();
         insns.sort_unstable();
         insns.dedup();
         self.out.insns = insns;

@@ -1,5 +1,6 @@
 //! Dependences between the operations of a trace.
 
+use crate::ir::Value;
 use crate::select::{Address, Kind, OpId, Trace, may_alias};
 use offwire_isa::{RequestOp, Space};
 use std::collections::BTreeMap;
@@ -20,6 +21,8 @@ pub(super) struct Graph {
     pub(super) height: Vec<u32>,
     /// By operation: the operations that use its result, ascending.
     pub(super) users: Vec<Vec<OpId>>,
+    /// The users of each value from outside; branches and the end, where an edge needs it.
+    pub(super) live_in: Vec<Vec<OpId>>,
     /// By operation: true if an edge needs its result in a register.
     pub(super) live_out: Vec<bool>,
 }
@@ -32,11 +35,14 @@ struct Effect {
     /// A second thing that it reads (value of an update).
     also: Option<Address>,
     request: Option<(RequestOp, u8)>,
+    /// Bytes of key and value.
+    sizes: [Option<u32>; 2],
     guard: bool,
 }
 
 fn effect(kind: &Kind) -> Option<Effect> {
-    let mut effect = Effect { at: None, size: None, writes: false, also: None, request: None, guard: false };
+    let mut effect =
+        Effect { at: None, size: None, writes: false, also: None, request: None, sizes: [None; 2], guard: false };
     match kind {
         Kind::Load { at, size, .. } => {
             effect.at = Some(*at);
@@ -47,10 +53,11 @@ fn effect(kind: &Kind) -> Option<Effect> {
             effect.size = Some(u32::from(*size));
             effect.writes = true;
         }
-        Kind::Request { op, map, key, value_at, .. } => {
+        Kind::Request { op, map, key, value_at, sizes, .. } => {
             effect.at = *key;
             effect.also = *value_at;
             effect.request = Some((*op, *map));
+            effect.sizes = *sizes;
         }
         Kind::Guard { .. } => effect.guard = true,
         _ => return None,
@@ -88,14 +95,14 @@ fn memory(first: &Effect, second: &Effect) -> Option<u32> {
         }
         (Some((_, map)), None) => {
             let at = second.at?;
-            let key = first.at.is_some_and(|key| may_alias(&key, None, &at, second.size));
-            let value = first.also.is_some_and(|value| may_alias(&value, None, &at, second.size));
+            let key = first.at.is_some_and(|key| may_alias(&key, first.sizes[0], &at, second.size));
+            let value = first.also.is_some_and(|value| may_alias(&value, first.sizes[1], &at, second.size));
             ((second.writes && (key || value)) || touches(&at, map)).then_some(1)
         }
         (None, Some((_, map))) => {
             let at = first.at?;
-            let key = second.at.is_some_and(|key| may_alias(&key, None, &at, first.size));
-            let value = second.also.is_some_and(|value| may_alias(&value, None, &at, first.size));
+            let key = second.at.is_some_and(|key| may_alias(&key, second.sizes[0], &at, first.size));
+            let value = second.also.is_some_and(|value| may_alias(&value, second.sizes[1], &at, first.size));
             // The request sees the store of its own word.
             ((first.writes && (key || value)) || touches(&at, map)).then_some(0)
         }
@@ -115,6 +122,7 @@ impl Graph {
             before: vec![Vec::new(); n],
             height: vec![0; n],
             users: vec![Vec::new(); n],
+            live_in: Vec::new(),
             live_out: vec![false; n],
         };
         graph.data(trace);
@@ -137,11 +145,18 @@ impl Graph {
     /// null test.
     fn data(&mut self, trace: &Trace) {
         let mut home = BTreeMap::new();
+        let mut outside: BTreeMap<Value, Vec<OpId>> = BTreeMap::new();
         for (id, op) in trace.ops.iter().enumerate() {
             let null_of = match op.kind {
                 Kind::Cmp { null_of, .. } => null_of,
                 _ => None,
             };
+            let needed = trace.edge_of(id).into_iter().flat_map(|edge| edge.live.iter().copied());
+            for value in op.uses().chain(needed) {
+                if !home.contains_key(&value) {
+                    outside.entry(value).or_default().push(id);
+                }
+            }
             for value in op.address_uses() {
                 if let Some(&from) = home.get(&value) {
                     self.add(from, id, 1);
@@ -175,6 +190,7 @@ impl Graph {
         for users in &mut self.users {
             users.dedup();
         }
+        self.live_in = outside.into_values().collect();
     }
 
     fn memory(&mut self, trace: &Trace) {

@@ -22,10 +22,12 @@ impl Bans {
         self.pairs.insert((a.min(b), a.max(b)))
     }
 
-    fn allow(&self, writes: &[VReg]) -> bool {
-        match writes {
-            [] | [_] => true,
-            [a, b] => !self.single && (self.pairs.is_empty() || !self.pairs.contains(&(*a.min(b), *a.max(b)))),
+    fn allow(&self, mut writes: impl Iterator<Item = VReg>) -> bool {
+        match (writes.next(), writes.next(), writes.next()) {
+            (_, None, _) => true,
+            (Some(a), Some(b), None) => {
+                !self.single && (self.pairs.is_empty() || !self.pairs.contains(&(a.min(b), a.max(b))))
+            }
             _ => false,
         }
     }
@@ -51,13 +53,73 @@ pub fn schedule(traces: &[Trace], values: u32, bans: &Bans) -> Result<Code, Unsc
         code.heads.insert(trace.head, head);
         code.entry.get_or_insert(head);
         let graph = Graph::new(trace);
-        let plan = Plan::new(trace, &graph, bans)?;
-        plan.write(&mut code.words);
+        let mut best = Plan::new(trace, &graph, bans, 0)?;
+        for rule in 1..rules(trace) {
+            let plan = Plan::new(trace, &graph, bans, rule)?;
+            if plan.cost() < best.cost() {
+                best = plan;
+            }
+        }
+        best.write(&mut code.words);
     }
     Ok(code)
 }
 
 const NEVER: u32 = u32::MAX;
+
+/// Registers in use from which on operations are taken nearly in program order, where the compiler of the program kept few values
+/// alive; and how far ahead of that order they may still come.
+const TIGHT: usize = 11;
+const AHEAD: usize = 8;
+
+/// How many rules of priority are tried: many for short traces, few where that takes time.
+fn rules(trace: &Trace) -> u32 {
+    (2000 / (trace.ops.len() as u32 + 1)).clamp(2, 24)
+}
+
+/// Priority of an operation under a rule: rule 0 goes by height alone, rule 1 by program order, the others by height with a
+/// little chance, always the same.
+fn priority(rule: u32, id: OpId, height: u32) -> u32 {
+    match rule {
+        0 => height * 64,
+        1 => 0,
+        _ => {
+            let mut noise = (id as u32 + 1).wrapping_mul(0x9e37_79b9) ^ rule.wrapping_mul(0x85eb_ca6b);
+            noise = (noise ^ noise >> 15).wrapping_mul(0x2c1b_3c6d);
+            noise = (noise ^ noise >> 12).wrapping_mul(0x297a_2d39);
+            // Up to one and a half words' worth, more in every fourth rule.
+            let range = if rule.is_multiple_of(4) { 64 * 24 } else { 64 * 8 };
+            height * 64 + (noise ^ noise >> 15) % range
+        }
+    }
+}
+
+/// Units taken in a word: a quick answer before [`Slots`] looks closely.
+#[derive(Default)]
+struct Room([u8; 6]);
+
+impl Room {
+    fn unit(kind: &Kind) -> (usize, u8) {
+        match kind {
+            Kind::Load { .. } => (0, 2),
+            Kind::Alu { .. } => (1, 2),
+            Kind::Store { .. } | Kind::Atomic { .. } => (2, 2),
+            Kind::Request { .. } => (3, 1),
+            Kind::Copy { .. } => (4, 2),
+            // Two compares and a null test; guard and end have their own.
+            Kind::Cmp { .. } | Kind::Guard { .. } | Kind::End { .. } | Kind::Exit { .. } => (5, 5),
+        }
+    }
+
+    fn has(&self, kind: &Kind) -> bool {
+        let (unit, room) = Self::unit(kind);
+        self.0[unit] < room
+    }
+
+    fn take(&mut self, kind: &Kind) {
+        self.0[Self::unit(kind).0] += 1;
+    }
+}
 
 /// The words of one trace.
 struct Plan<'a> {
@@ -70,11 +132,18 @@ struct Plan<'a> {
 }
 
 impl<'a> Plan<'a> {
-    fn new(trace: &'a Trace, graph: &'a Graph, bans: &'a Bans) -> Result<Self, Unschedulable> {
+    fn new(trace: &'a Trace, graph: &'a Graph, bans: &'a Bans, rule: u32) -> Result<Self, Unschedulable> {
         let n = trace.ops.len();
         let mut plan = Plan { trace, graph, bans, word_of: vec![NEVER; n], words: Vec::new() };
         let mut left: Vec<OpId> = (0..n).collect();
-        left.sort_by_key(|&id| (std::cmp::Reverse(graph.height[id]), id));
+        let mut priority: Vec<u32> = (0..n).map(|id| priority(rule, id, graph.height[id])).collect();
+        // What must come before others is no less urgent: one pass over `left` then finds all that fits a word.
+        for id in (0..n).rev() {
+            for dep in &graph.before[id] {
+                priority[dep.op] = priority[dep.op].max(priority[id]);
+            }
+        }
+        left.sort_by_key(|&id| (std::cmp::Reverse(priority[id]), id));
         while !left.is_empty() {
             let slots = plan.fill_word(&left);
             plan.words.push(slots);
@@ -88,23 +157,39 @@ impl<'a> Plan<'a> {
         Ok(plan)
     }
 
+    /// Less is better: words, then how late the ways out are, then values kept in registers between words.
+    fn cost(&self) -> (usize, u32, u32) {
+        let branches = self.trace.ops.iter().zip(&self.word_of).filter(|(op, _)| op.is_branch());
+        let kept = |id: OpId| self.graph.users[id].iter().map(|&user| self.word_of[user] - self.word_of[id]).max();
+        let kept = (0..self.word_of.len()).filter_map(kept).sum();
+        (self.words.len(), branches.map(|(_, word)| *word).sum(), kept)
+    }
+
     /// Fills the next word from `left`, which stands in order of priority.
     fn fill_word(&mut self, left: &[OpId]) -> Slots {
         let word = self.words.len() as u32;
-        let mut placed: Vec<OpId> = Vec::new();
+        let mut placed: Vec<OpId> = Vec::with_capacity(16);
         let mut good = (0, Slots::default());
         let mut banned: Vec<OpId> = Vec::new();
+        let mut room = Room::default();
+        let last = if self.pressure() < TIGHT { OpId::MAX } else { left.iter().min().map_or(0, |first| first + AHEAD) };
         loop {
             for &id in left {
-                if self.word_of[id] != NEVER || banned.contains(&id) || !self.is_ready(id, word) {
+                if self.word_of[id] != NEVER
+                    || id > last
+                    || !room.has(&self.trace.ops[id].kind)
+                    || banned.contains(&id)
+                    || !self.is_ready(id, word)
+                {
                     continue;
                 }
                 placed.push(id);
                 match Slots::new(self.trace, &placed) {
                     Some(slots) => {
                         self.word_of[id] = word;
+                        room.take(&self.trace.ops[id].kind);
                         // More results than write backs may be on their way to a unit that is placed later.
-                        if self.bans.allow(&self.writes(&slots)) {
+                        if self.bans.allow(self.writes(&slots)) {
                             good = (placed.len(), slots);
                         }
                     }
@@ -117,8 +202,18 @@ impl<'a> Plan<'a> {
             for id in placed.drain(good.0..) {
                 self.word_of[id] = NEVER;
             }
+            room = Room::default();
+            placed.iter().for_each(|&id| room.take(&self.trace.ops[id].kind));
             banned.push(first);
         }
+    }
+
+    /// Values that are in registers and wanted by what is not placed yet.
+    fn pressure(&self) -> usize {
+        let waits = |users: &[OpId]| users.iter().any(|&user| self.word_of[user] == NEVER);
+        let made = (0..self.word_of.len())
+            .filter(|&id| self.word_of[id] != NEVER && (self.graph.live_out[id] || waits(&self.graph.users[id])));
+        made.count() + self.graph.live_in.iter().filter(|users| waits(users)).count()
     }
 
     fn is_ready(&self, id: OpId, word: u32) -> bool {
@@ -135,14 +230,14 @@ impl<'a> Plan<'a> {
     }
 
     /// Registers that a word writes back.
-    fn writes(&self, slots: &Slots) -> Vec<VReg> {
-        let results = slots.loads.iter().chain(&slots.alus).flatten().filter(|id| self.leaves(**id));
-        let results = results.filter_map(|id| self.trace.ops[*id].result);
-        let copies = slots.copies.iter().filter_map(|id| match self.trace.ops[*id].kind {
+    fn writes(&self, slots: &Slots) -> impl Iterator<Item = VReg> {
+        let results = slots.loads.into_iter().chain(slots.alus).flatten().filter(|id| self.leaves(*id));
+        let results = results.filter_map(|id| self.trace.ops[id].result);
+        let copies = slots.copies.into_iter().flatten().filter_map(|id| match self.trace.ops[id].kind {
             Kind::Copy { dst, .. } => Some(dst),
             _ => None,
         });
-        results.chain(copies).map(|value| VReg(value.0)).collect()
+        results.chain(copies).map(|value| VReg(value.0))
     }
 
     /// True if an earlier branch of the program may still be taken when the load of this word happens.

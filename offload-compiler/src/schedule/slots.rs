@@ -5,7 +5,7 @@ use crate::select::{Address, Edge, Kind, OpId, Opnd, Trace};
 use offwire_isa::{RequestOp, Space};
 
 /// Which operation has which unit of a word.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Slots {
     pub(super) loads: [Option<OpId>; 2],
     pub(super) alus: [Option<OpId>; 2],
@@ -17,47 +17,79 @@ pub(super) struct Slots {
     /// The branch that the request's own null test does.
     pub(super) null_test: Option<OpId>,
     pub(super) end: Option<OpId>,
-    pub(super) copies: Vec<OpId>,
+    pub(super) copies: [Option<OpId>; 2],
     pub(super) kill: [bool; 2],
     pub(super) operands: Operands,
 }
 
+/// A few things without allocation; what does not fit makes the set overfull.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Few<T, const N: usize> {
+    items: [Option<T>; N],
+    overfull: bool,
+}
+
+impl<T: Copy + PartialEq, const N: usize> Default for Few<T, N> {
+    fn default() -> Self {
+        Few { items: [None; N], overfull: false }
+    }
+}
+
+impl<T: Copy + PartialEq, const N: usize> Few<T, N> {
+    /// Adds it unless it is there already.
+    fn add(&mut self, item: T) {
+        for place in &mut self.items {
+            match place {
+                Some(other) if *other == item => return,
+                Some(_) => {}
+                None => {
+                    *place = Some(item);
+                    return;
+                }
+            }
+        }
+        self.overfull = true;
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = T> + '_ {
+        self.items.iter().map_while(|item| *item)
+    }
+
+    fn len(&self) -> usize {
+        self.iter().count()
+    }
+}
+
 /// What the read ports and immediates of a word must give.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Operands {
     /// Values from registers, each once.
-    pub(super) regs: Vec<Value>,
+    pub(super) regs: Few<Value, 3>,
     /// Constants -16 to 31, other 16-bit ones, and others; each once.
-    pub(super) small: Vec<i32>,
-    pub(super) short: Vec<i32>,
-    pub(super) long: Vec<i32>,
+    pub(super) small: Few<i32, 5>,
+    pub(super) short: Few<i32, 2>,
+    pub(super) long: Few<i32, 1>,
 }
 
 impl Operands {
-    fn reg(&mut self, value: Value) {
-        if !self.regs.contains(&value) {
-            self.regs.push(value);
-        }
-    }
-
     fn constant(&mut self, constant: i32) {
-        let list = if (-16..=31).contains(&constant) {
-            &mut self.small
+        if (-16..=31).contains(&constant) {
+            self.small.add(constant);
         } else if i16::try_from(constant).is_ok() {
-            &mut self.short
+            self.short.add(constant);
         } else {
-            &mut self.long
-        };
-        if !list.contains(&constant) {
-            list.push(constant);
+            self.long.add(constant);
         }
     }
 
     /// True if 3 ports and 2 immediates (or one long one) give them all.
     fn fit(&self) -> bool {
+        if self.regs.overfull || self.small.overfull || self.short.overfull || self.long.overfull {
+            return false;
+        }
         let halves = match (self.long.len(), self.short.len()) {
-            (0, shorts @ 0..=2) => 2 - shorts,
-            (1, 0) => 0,
+            (0, shorts) => 2 - shorts,
+            (_, 0) => 0,
             _ => return false,
         };
         self.regs.len() + self.small.len().saturating_sub(halves) <= 3
@@ -106,10 +138,7 @@ impl Slots {
                     slots.end = Some(id);
                     continue;
                 }
-                Kind::Copy { .. } => {
-                    slots.copies.push(id);
-                    continue;
-                }
+                Kind::Copy { .. } => &mut slots.copies,
                 Kind::Cmp { null_of, .. } => {
                     let fused = null_of.is_some_and(|answer| {
                         placed.iter().any(|&other| {
@@ -142,9 +171,9 @@ impl Slots {
     /// Order and targets of the branches.
     fn branches(&self, trace: &Trace) -> Option<()> {
         let sequence = [self.guard, self.compares[0], self.compares[1], self.null_test];
-        let sequence: Vec<OpId> = sequence.into_iter().flatten().collect();
         for (n, &later) in sequence.iter().enumerate() {
-            if sequence[..n].iter().any(|&earlier| earlier > later && !trace.commute(earlier, later)) {
+            let Some(later) = later else { continue };
+            if sequence[..n].iter().flatten().any(|&earlier| earlier > later && !trace.commute(earlier, later)) {
                 return None;
             }
         }
@@ -223,8 +252,9 @@ impl Slots {
             (self.stores[0], 3),
             (self.stores[1], 3),
             (self.request, 3),
+            (self.copies[0], 3),
+            (self.copies[1], 3),
         ];
-        let units = units.into_iter().chain(self.copies.iter().map(|copy| (Some(*copy), 3)));
         for (id, place) in units {
             let Some(id) = id else { continue };
             let op = &trace.ops[id];
@@ -232,12 +262,12 @@ impl Slots {
                 if self.unit(trace, value).is_some() {
                     return None;
                 }
-                operands.reg(value);
+                operands.regs.add(value);
             }
             for operand in op.data_uses() {
                 match operand {
                     Opnd::Val(value) => match self.unit(trace, value) {
-                        None => operands.reg(value),
+                        None => operands.regs.add(value),
                         Some(Unit::Load(_)) if place > 0 => {}
                         // ALU2 and the compares see ALU1; what comes after them sees both.
                         Some(Unit::Alu(n)) if place > n + 1 => {}

@@ -10,8 +10,8 @@ use offwire_isa::{AluOp, CmpOp, RequestOp, Space};
 use std::collections::BTreeMap;
 
 /// Lowers the traces that [`super::regions`] found in a prepared function. Also returns one more than the highest value number
-/// used, because constants that do not fit an operand become values of their own in each trace.
-pub fn lower(func: &Func, cfg: &Cfg, regions: &[Vec<Block>]) -> (Vec<Trace>, u32) {
+/// used, because constants that do not fit an operand become values of their own in each trace. `sizes`: bytes of key and value by map.
+pub fn lower(func: &Func, cfg: &Cfg, regions: &[Vec<Block>], sizes: &[(u32, u32)]) -> (Vec<Trace>, u32) {
     let consts = constants(func);
     let live = Liveness::new(func, cfg, &consts);
     let answers = lookups(func);
@@ -26,6 +26,7 @@ pub fn lower(func: &Func, cfg: &Cfg, regions: &[Vec<Block>]) -> (Vec<Trace>, u32
                 live: &live,
                 answers: &answers,
                 reads_stack: &reads_stack,
+                sizes,
                 values: &mut values,
                 made: BTreeMap::new(),
                 set: BTreeMap::new(),
@@ -48,6 +49,7 @@ struct Lower<'a> {
     live: &'a Liveness,
     answers: &'a [bool],
     reads_stack: &'a [bool],
+    sizes: &'a [(u32, u32)],
     values: &'a mut u32,
     /// Constants that this trace holds in registers.
     made: BTreeMap<u64, Value>,
@@ -185,7 +187,8 @@ impl Lower<'_> {
             IrOp::AdjustHead { delta } => {
                 let src = self.operand(*delta, 32);
                 let result = Some(result.unwrap_or_else(|| self.new_value()));
-                let kind = Kind::Request { op: RequestOp::AdjustHead, map: 0, key: None, value_at: None, src };
+                let op = RequestOp::AdjustHead;
+                let kind = Kind::Request { op, map: 0, key: None, value_at: None, src, sizes: [None; 2] };
                 self.push(kind, result);
             }
         }
@@ -208,7 +211,9 @@ impl Lower<'_> {
             }
         });
         let result = Some(result.unwrap_or_else(|| self.new_value()));
-        self.push(Kind::Request { op, map: map.min(255) as u8, key, value_at, src }, result);
+        let sizes = self.sizes.get(usize::from(map));
+        let sizes = [sizes.map(|sizes| sizes.0), sizes.map(|sizes| sizes.1)];
+        self.push(Kind::Request { op, map: map.min(255) as u8, key, value_at, src, sizes }, result);
     }
 
     /// Adds the edge with its copies before it.

@@ -27,7 +27,7 @@ pub use region::regions;
 use crate::ir::{Func, Op as IrOp, Term};
 
 /// Constants by value number.
-pub(crate) fn constants(func: &Func) -> Vec<Option<u64>> {
+pub fn constants(func: &Func) -> Vec<Option<u64>> {
     let mut constants = vec![None; func.values as usize];
     for inst in func.blocks.iter().flat_map(|block| &block.insts) {
         if let (Some(result), IrOp::Const(value)) = (inst.result, &inst.op)

@@ -69,13 +69,15 @@ pub enum Kind {
         size: u8,
         src: Opnd,
     },
-    /// Request with an answer. `value_at` tells what memory an update reads; its address is also in `src`.
+    /// Request with an answer. `value_at` tells what memory an update reads; its address is also in `src`. `sizes`: bytes of key
+    /// and value, where the map is known.
     Request {
         op: RequestOp,
         map: u8,
         key: Option<Address>,
         value_at: Option<Address>,
         src: Opnd,
+        sizes: [Option<u32>; 2],
     },
     /// A parameter of an edge's target gets its argument: `dst` is the parameter.
     Copy {

@@ -25,17 +25,17 @@ pub struct Wrong {
     pub what: String,
 }
 
-/// Checks the words of all traces of a prepared function.
+/// Checks the words of all traces of a prepared function. `sizes`: bytes of key and value by map.
 ///
 /// # Errors
 /// The first thing that could not be proved.
-pub fn check(func: &Func, regions: &[Vec<Block>], code: &Code) -> Result<(), Wrong> {
+pub fn check(func: &Func, regions: &[Vec<Block>], code: &Code, sizes: &[(u32, u32)]) -> Result<(), Wrong> {
     let constants = crate::select::constants(func);
     let live = Liveness::new(code);
     let reads_stack = stack_readers(func);
     for blocks in regions {
         let Some(&head) = blocks.first() else { continue };
-        let mut symbols = symbols::Symbols::default();
+        let mut symbols = symbols::Symbols::new(sizes);
         program::Walk::run(func, &constants, &mut symbols, blocks)
             .and_then(|program| words::Walk::run(code, head, &live, &reads_stack, &mut symbols, &program, func.values))
             .map_err(|what| Wrong { head, what })?;

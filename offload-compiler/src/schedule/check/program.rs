@@ -114,7 +114,7 @@ impl<'a> Walk<'a> {
             }
             Op::Load { mem, size, swap, .. } => {
                 let at = self.place(mem);
-                let seen = self.seen(|symbols, effect| symbols.changes(effect, &at, Some(*size)));
+                let seen = self.seen(|symbols, effect| symbols.changes(effect, &at, Some(u32::from(*size))));
                 let term = self.symbols.term(Node::Load { at, size: *size, swap: *swap, seen });
                 let branches = self.program.branches.len();
                 self.program.loads.entry(term).or_insert(branches);
@@ -175,7 +175,8 @@ impl<'a> Walk<'a> {
             };
             space = Some(mem.space);
         }
-        let seen = self.seen(|symbols, effect| reads(symbols, effect, key, space, src));
+        let reads = self.symbols.request_reads(map as u8, key, space, src);
+        let seen = self.seen(|symbols, effect| changes_any(symbols, effect, &reads));
         let id = self.add(Effect::Request { op, map: map as u8, key, value: space, src, seen });
         self.symbols.term(Node::Answer(id))
     }
@@ -255,11 +256,9 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// True if the effect may change what a request with this key and value reads.
-pub(super) fn reads(symbols: &Symbols, effect: EffectId, key: Option<Place>, value: Option<Space>, src: Term) -> bool {
-    let value = value.map(|space| symbols.split(&symbols.place(space, Some(src), 0)));
-    key.is_some_and(|key| symbols.changes(effect, &key, None))
-        || value.is_some_and(|value| symbols.changes(effect, &value, None))
+/// True if the effect may change one of the places.
+pub(super) fn changes_any(symbols: &Symbols, effect: EffectId, places: &[Option<(Place, Option<u32>)>]) -> bool {
+    places.iter().flatten().any(|(place, bytes)| symbols.changes(effect, place, *bytes))
 }
 
 /// The condition that holds exactly if this one does not.

@@ -81,6 +81,8 @@ pub(super) struct Symbols {
     effect_numbers: HashMap<(Effect, u32), EffectId>,
     /// Which map's values a handle leads to, as the IR says; `None` if it says several things.
     maps: HashMap<Term, Option<MapIdx>>,
+    /// Bytes of key and value by map.
+    sizes: Vec<(u32, u32)>,
 }
 
 fn masked(value: u64, bytes: u8) -> u64 {
@@ -93,6 +95,15 @@ fn is_unary(op: AluOp) -> bool {
 }
 
 impl Symbols {
+    pub(super) fn new(sizes: &[(u32, u32)]) -> Self {
+        Symbols { sizes: sizes.to_vec(), ..Symbols::default() }
+    }
+
+    /// Bytes of the key (0) or value (1) of a map, if it is known.
+    fn size(&self, map: u8, of: usize) -> Option<u32> {
+        self.sizes.get(usize::from(map)).map(|sizes| if of == 0 { sizes.0 } else { sizes.1 })
+    }
+
     pub(super) fn node(&self, term: Term) -> &Node {
         &self.nodes[term.0 as usize]
     }
@@ -194,7 +205,7 @@ impl Symbols {
         matches!(self.effect(effect), Effect::Request { op: RequestOp::Lookup, .. })
     }
 
-    fn overlap(&self, a: &Place, a_size: Option<u8>, b: &Place, b_size: Option<u8>) -> bool {
+    fn overlap(&self, a: &Place, a_size: Option<u32>, b: &Place, b_size: Option<u32>) -> bool {
         if a.space != b.space {
             return false;
         }
@@ -207,15 +218,16 @@ impl Symbols {
         if a.base != b.base {
             return true;
         }
-        let before = |a: &Place, size: Option<u8>, b: &Place| size.is_some_and(|n| a.offset + i64::from(n) <= b.offset);
+        let before =
+            |a: &Place, size: Option<u32>, b: &Place| size.is_some_and(|n| a.offset + i64::from(n) <= b.offset);
         !before(a, a_size, b) && !before(b, b_size, a)
     }
 
     /// True if the effect may change what is at the place.
-    pub(super) fn changes(&self, effect: EffectId, at: &Place, size: Option<u8>) -> bool {
+    pub(super) fn changes(&self, effect: EffectId, at: &Place, size: Option<u32>) -> bool {
         match self.effect(effect) {
             Effect::Store { at: to, size: n, .. } | Effect::Add { at: to, size: n, .. } => {
-                self.overlap(to, Some(*n), at, size)
+                self.overlap(to, Some(u32::from(*n)), at, size)
             }
             Effect::Request { op: RequestOp::AdjustHead, .. } => {
                 at.space == Space::Packet || (at.space == Space::Scratch && at.offset < 64)
@@ -232,33 +244,43 @@ impl Symbols {
         use Effect::{Add, Request, Store};
         match (self.effect(a), self.effect(b)) {
             (Request { .. }, Request { .. }) => true,
-            (Store { at, size, .. } | Add { at, size, .. }, _) => self.touches(b, at, *size),
-            (_, Store { at, size, .. } | Add { at, size, .. }) => self.touches(a, at, *size),
+            (Store { at, size, .. } | Add { at, size, .. }, _) => self.touches(b, at, u32::from(*size)),
+            (_, Store { at, size, .. } | Add { at, size, .. }) => self.touches(a, at, u32::from(*size)),
         }
     }
 
     /// True if the effect reads or writes, or may, the place that a store goes to.
-    fn touches(&self, effect: EffectId, at: &Place, size: u8) -> bool {
-        if self.changes(effect, at, Some(size)) {
-            return true;
-        }
+    fn touches(&self, effect: EffectId, at: &Place, size: u32) -> bool {
+        self.changes(effect, at, Some(size))
+            || self
+                .reads(effect)
+                .into_iter()
+                .flatten()
+                .any(|(place, bytes)| self.overlap(&place, bytes, at, Some(size)))
+    }
+
+    /// What a request reads: key and value, with their bytes.
+    fn reads(&self, effect: EffectId) -> [Option<(Place, Option<u32>)>; 2] {
         match self.effect(effect) {
-            Effect::Request { key, value, src, .. } => {
-                let key = key.is_some_and(|key| self.overlap(&key, None, at, Some(size)));
-                let value = value.map(|space| self.place(space, Some(*src), 0));
-                key || value.is_some_and(|value| self.may_hold(&value, at, size))
-            }
-            _ => false,
+            Effect::Request { map, key, value, src, .. } => self.request_reads(*map, *key, *value, *src),
+            _ => [None; 2],
         }
     }
 
-    /// True if the value of an update, which begins at `value`, may have bytes of the place.
-    pub(super) fn may_hold(&self, value: &Place, at: &Place, size: u8) -> bool {
-        self.overlap(&self.split(value), None, at, Some(size))
+    /// What a request with this map, key and value reads.
+    pub(super) fn request_reads(
+        &self,
+        map: u8,
+        key: Option<Place>,
+        value: Option<Space>,
+        src: Term,
+    ) -> [Option<(Place, Option<u32>)>; 2] {
+        let value = value.map(|space| self.split(&self.place(space, Some(src), 0)));
+        [key.map(|key| (key, self.size(map, 0))), value.map(|value| (value, self.size(map, 1)))]
     }
 
     /// A place whose base is a sum with a constant, with that in the offset.
-    pub(super) fn split(&self, at: &Place) -> Place {
+    fn split(&self, at: &Place) -> Place {
         if let Some(base) = at.base
             && let Node::Alu(AluOp::Add, true, base, offset) = self.node(base)
             && let Some(offset) = self.as_const(*offset)

@@ -1,6 +1,6 @@
 //! The words' side: symbolic execution, compared with the IR's at each way out.
 
-use super::program::{Program, Way, reads};
+use super::program::{Program, Way, changes_any};
 use super::symbols::{Condition, Effect, EffectId, Node, Symbols, Term};
 use crate::ir::{Block, Value};
 use crate::regalloc::Liveness;
@@ -185,8 +185,12 @@ impl<'a> Walk<'a> {
             let base = units.base(fields.ld_base)?;
             let at = self.symbols.place(fields.ld_space, base, i64::from(fields.ld_off) + i64::from(delta));
             let symbols = &*self.symbols;
-            let mut seen: Vec<EffectId> =
-                self.effects.iter().copied().filter(|effect| symbols.changes(*effect, &at, Some(size))).collect();
+            let mut seen: Vec<EffectId> = self
+                .effects
+                .iter()
+                .copied()
+                .filter(|effect| symbols.changes(*effect, &at, Some(u32::from(size))))
+                .collect();
             seen.sort_unstable();
             let term = self.symbols.term(Node::Load { at, size, swap, seen });
             let branches = *self.program.loads.get(&term).ok_or("it loads what the program does not load")?;
@@ -287,8 +291,9 @@ impl<'a> Walk<'a> {
         let value = update.then_some(fields.q_vspace);
         let src = if update { src } else { self.symbols.constant(0) };
         let symbols = &*self.symbols;
+        let reads = symbols.request_reads(fields.q_map, key, value, src);
         let mut seen: Vec<EffectId> =
-            self.effects.iter().copied().filter(|effect| reads(symbols, *effect, key, value, src)).collect();
+            self.effects.iter().copied().filter(|effect| changes_any(symbols, *effect, &reads)).collect();
         seen.sort_unstable();
         Ok(self.add(Effect::Request { op, map: fields.q_map, key, value, src, seen }))
     }
