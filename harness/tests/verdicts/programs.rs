@@ -21,7 +21,7 @@ const POINTER_SPILL: i16 = -80;
 
 /// Makes programs.
 pub(crate) struct Programs {
-    pub rng: Rng,
+    pub(crate) rng: Rng,
     insns: Vec<Insn>,
     /// Jumps to the end.
     exits: Vec<usize>,

@@ -4,6 +4,7 @@ use super::explore::{Path, Verifier};
 use super::memory::Mode;
 use super::protos::{self, Arg, Proto};
 use super::refusal::{Check, Refusal, describe};
+use super::stack::Access;
 use super::state::{Frame, Kind, Reg, State};
 use super::trace::{Event, NodeId};
 use crate::ebpf::{self, InsnIdx, MapIdx};
@@ -94,7 +95,9 @@ impl Verifier<'_> {
                     ),
                 };
                 match value.kind {
-                    Kind::Stack(depth) => self.stack_argument(state, reg, depth, &value, size),
+                    Kind::Stack(depth) => {
+                        self.stack_argument(state, &Access { base: reg, depth, ptr: value, off: 0, size })
+                    }
                     Kind::MapValue(map) => self.map_access(reg, map, &value, 0, size, Mode::Read),
                     Kind::Scalar | Kind::Ctx | Kind::Map(_) | Kind::PacketEnd | Kind::Uninit => Err(wrong(&what)),
                     Kind::Packet | Kind::Stale(_) | Kind::MapValueOrNull(_) => {

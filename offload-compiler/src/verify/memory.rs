@@ -3,7 +3,7 @@
 use super::alu::MAX_VAR_OFF;
 use super::explore::Verifier;
 use super::refusal::{Check, Refusal, describe};
-use super::stack::Value;
+use super::stack::{Access, Value};
 use super::state::{AT_END, BEYOND_END, Kind, Reg, State};
 use super::trace::NodeId;
 use crate::ebpf::{self, AtomicOp, MapIdx, Operand, Size};
@@ -38,7 +38,9 @@ impl Verifier<'_> {
         let bits = size.bytes().saturating_mul(8);
         let value = match ptr.kind {
             Kind::Ctx => self.load_context(base, &ptr, size, signed, off)?,
-            Kind::Stack(depth) => self.stack_read(state, base, depth, &ptr, off, size, signed)?,
+            Kind::Stack(depth) => {
+                self.stack_read(state, &Access { base, depth, ptr, off, size: size.bytes() }, signed)?
+            }
             Kind::MapValue(map) => {
                 self.map_access(base, map, &ptr, off.into(), size.bytes(), Mode::Read)?;
                 let at = ptr
@@ -68,7 +70,7 @@ impl Verifier<'_> {
         };
         let ptr = self.read(state, base)?;
         if let Kind::Stack(depth) = ptr.kind {
-            return self.stack_write(state, base, depth, &ptr, off, size, value);
+            return self.stack_write(state, &Access { base, depth, ptr, off, size: size.bytes() }, value);
         }
         match ptr.kind {
             Kind::Ctx => {
@@ -132,14 +134,15 @@ impl Verifier<'_> {
                 self.map_access(base, map, &ptr, off.into(), size.bytes(), Mode::Write)?;
             }
             Kind::Stack(depth) => {
-                self.stack_read(state, base, depth, &ptr, off, size, false)?;
-                if self.holds_pointer(state, depth, &ptr, off, size.bytes()) {
+                let access = Access { base, depth, ptr, off, size: size.bytes() };
+                self.stack_read(state, &access, false)?;
+                if self.holds_pointer(state, &access) {
                     return Err(Refusal::new(
                         codes::POINTER_AS_NUMBER,
                         "a pointer is used as a number: an atomic operation works on it",
                     ));
                 }
-                self.stack_write(state, base, depth, &ptr, off, size, Value::Unknown)?;
+                self.stack_write(state, &access, Value::Unknown)?;
             }
             _ => self.plain_access(base, &ptr, off.into(), size.bytes(), "change")?,
         }

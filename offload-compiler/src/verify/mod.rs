@@ -23,6 +23,8 @@ mod live;
 mod memory;
 pub(crate) mod protos;
 mod prune;
+#[cfg(test)]
+mod prune_tests;
 mod refusal;
 mod report;
 mod stack;

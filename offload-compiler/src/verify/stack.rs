@@ -7,7 +7,7 @@ use super::memory::constant_bits;
 use super::refusal::{Check, Refusal, describe};
 use super::state::{Byte, Frame, Kind, Reg, SLOTS, Slot, State};
 use super::trace::NodeId;
-use crate::ebpf::{self, Size};
+use crate::ebpf;
 use crate::range::Num;
 use offwire_diag::codes::verify as codes;
 use std::rc::Rc;
@@ -26,6 +26,34 @@ pub(super) enum Value {
     Unknown,
 }
 
+/// An access to the stack.
+#[derive(Clone, Copy)]
+pub(super) struct Access {
+    /// Register of the address, for messages.
+    pub(super) base: ebpf::Reg,
+    /// Whose frame.
+    pub(super) depth: u8,
+    /// What the register holds.
+    pub(super) ptr: Reg,
+    /// Offset in the instruction.
+    pub(super) off: i16,
+    /// Bytes.
+    pub(super) size: u32,
+}
+
+impl Access {
+    /// Bits of the number that it reads or writes.
+    fn bits(&self) -> u32 {
+        self.size.saturating_mul(8)
+    }
+
+    fn span(&self) -> Span {
+        let fixed = i64::from(self.ptr.off).saturating_add(self.off.into());
+        let wide = self.ptr.num.wide;
+        Span { from: fixed.saturating_add(wide.smin), to: fixed.saturating_add(wide.smax) }
+    }
+}
+
 /// Bytes that an access may touch: first bytes from `from` to `to`, as offsets from r10; `to == from` if it is known.
 #[derive(Clone, Copy)]
 struct Span {
@@ -42,29 +70,16 @@ fn locate(byte: i64) -> (usize, usize) {
 
 impl Verifier<'_> {
     /// Checks alignment and bounds of an access and remembers how deep the frame gets.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "an access has that many parts, and only this function takes them all"
-    )]
-    fn stack_span(
-        &mut self,
-        state: &State,
-        base: ebpf::Reg,
-        depth: u8,
-        ptr: &Reg,
-        off: i16,
-        size: u32,
-        aligned: bool,
-    ) -> Check<Span> {
+    fn stack_span(&mut self, state: &State, access: &Access, aligned: bool) -> Check<Span> {
+        let &Access { base, depth, ref ptr, off, size } = access;
         let is = |verifier: &Self| format!("R{} is {}", base.0, describe(verifier.object, ptr));
         if aligned && !ptr.num.bits.add(constant_bits(ptr.off, off)).is_aligned(size.into()) {
             return Err(Refusal::new(codes::MISALIGNED, "a misaligned stack access")
                 .because(format!("{}; {size} bytes at a further offset of {off} need a multiple of {size}", is(self)))
                 .help("do not pack structures on the stack, and index arrays by whole elements"));
         }
-        let fixed = i64::from(ptr.off).saturating_add(off.into());
         let wide = ptr.num.wide;
-        let span = Span { from: fixed.saturating_add(wide.smin), to: fixed.saturating_add(wide.smax) };
+        let span = access.span();
         let bounded = wide.smax < MAX_VAR_OFF && wide.smin > MAX_VAR_OFF.saturating_neg();
         if !bounded || span.from < FRAME_SIZE.saturating_neg() || span.to.saturating_add(size.into()) > 0 {
             let reach = match (bounded, span.from == span.to) {
@@ -82,42 +97,35 @@ impl Verifier<'_> {
         Ok(span)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of one instruction")]
-    pub(super) fn stack_read(
-        &mut self,
-        state: &State,
-        base: ebpf::Reg,
-        depth: u8,
-        ptr: &Reg,
-        off: i16,
-        size: Size,
-        signed: bool,
-    ) -> Check<Reg> {
-        let span = self.stack_span(state, base, depth, ptr, off, size.bytes(), true)?;
-        let Some(frame) = state.frame(depth) else { return Err(lost_frame()) };
-        let bits = size.bytes().saturating_mul(8);
+    pub(super) fn stack_read(&mut self, state: &State, access: &Access, signed: bool) -> Check<Reg> {
+        let span = self.stack_span(state, access, true)?;
+        let Some(frame) = state.frame(access.depth) else { return Err(lost_frame()) };
         if span.from == span.to {
-            return self.read_fixed(frame, span.from, size, signed);
+            return self.read_fixed(frame, span.from, access, signed);
         }
-        if pointer_within(frame, span, size.bytes()) {
+        if pointer_within(frame, span, access.size) {
             return Err(Refusal::new(
                 codes::SPILL,
                 "a load at a variable offset may read part of the stack that holds a pointer",
             )
-            .because(format!("R{} is {}", base.0, describe(self.object, ptr)))
+            .because(format!("R{} is {}", access.base.0, describe(self.object, &access.ptr)))
             .help("keep pointers out of arrays that are indexed by a variable"));
         }
-        let zero = all_bytes(frame, span, size.bytes(), |slot, at| slot.bytes.get(at) == Some(&Byte::Zero));
-        Ok(self.scalar(if zero { Num::constant(0) } else { Num::loaded(bits, signed) }, NodeId::NONE, NodeId::NONE))
+        let zero = all_bytes(frame, span, access.size, |slot, at| slot.bytes.get(at) == Some(&Byte::Zero));
+        Ok(self.scalar(
+            if zero { Num::constant(0) } else { Num::loaded(access.bits(), signed) },
+            NodeId::NONE,
+            NodeId::NONE,
+        ))
     }
 
-    fn read_fixed(&mut self, frame: &Frame, from: i64, size: Size, signed: bool) -> Check<Reg> {
+    fn read_fixed(&mut self, frame: &Frame, from: i64, access: &Access, signed: bool) -> Check<Reg> {
         let (slot, start) = locate(from);
         let slot = frame.slot(slot);
-        let bytes = usize::try_from(size.bytes()).unwrap_or(8);
-        let bits = size.bytes().saturating_mul(8);
+        let bytes = usize::try_from(access.size).unwrap_or(8);
+        let (bits, whole) = (access.bits(), access.size == 8);
         if let Some(pointer) = slot.pointer() {
-            if size == Size::B8 && start == 0 {
+            if whole && start == 0 {
                 return Ok(*pointer);
             }
             return Err(Refusal::new(codes::SPILL, "part of a pointer is read from the stack")
@@ -125,7 +133,7 @@ impl Verifier<'_> {
                 .help("copy pointers whole"));
         }
         if let Some(spilled) = slot.spilled.as_deref().filter(|_| start == 0 && bytes <= slot.spill_size()) {
-            let fits = size == Size::B8 || spilled.num.wide.umax <= crate::range::low_mask(bits);
+            let fits = whole || spilled.num.wide.umax <= crate::range::low_mask(bits);
             if fits && !signed {
                 return Ok(*spilled);
             }
@@ -139,23 +147,14 @@ impl Verifier<'_> {
         Ok(self.scalar(if zero { Num::constant(0) } else { Num::loaded(bits, signed) }, node, NodeId::NONE))
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the parts of one instruction")]
-    pub(super) fn stack_write(
-        &mut self,
-        state: &mut State,
-        base: ebpf::Reg,
-        depth: u8,
-        ptr: &Reg,
-        off: i16,
-        size: Size,
-        value: Value,
-    ) -> Check {
-        let span = self.stack_span(state, base, depth, ptr, off, size.bytes(), true)?;
+    pub(super) fn stack_write(&mut self, state: &mut State, access: &Access, value: Value) -> Check {
+        let span = self.stack_span(state, access, true)?;
+        let (depth, whole) = (access.depth, access.size == 8);
         let fixed = span.from == span.to;
         let aligned = fixed && span.from.rem_euclid(8) == 0;
         let value = match value {
             Value::Reg(reg, value) if value.kind != Kind::Scalar => {
-                if !aligned || size != Size::B8 {
+                if !aligned || !whole {
                     return Err(Refusal::new(
                         codes::SPILL,
                         "a pointer is stored on the stack in part, or at a variable offset",
@@ -177,13 +176,13 @@ impl Verifier<'_> {
             Value::Imm(imm) => Some(Reg::scalar(Num::signed_constant(imm.into()), self.nodes.fresh())),
             Value::Unknown => None,
         };
-        let pointers = state.frame(depth).is_some_and(|frame| pointer_within(frame, span, size.bytes()));
+        let pointers = state.frame(depth).is_some_and(|frame| pointer_within(frame, span, access.size));
         if pointers && !fixed {
             return Err(Refusal::new(
                 codes::SPILL,
                 "a store at a variable offset may overwrite part of the stack that holds a pointer",
             )
-            .because(format!("R{} is {}", base.0, describe(self.object, ptr)))
+            .because(format!("R{} is {}", access.base.0, describe(self.object, &access.ptr)))
             .help("keep pointers out of arrays that are indexed by a variable"));
         }
         let zero = value.is_some_and(|value| value.as_const() == Some(0));
@@ -191,18 +190,18 @@ impl Verifier<'_> {
             // Bytes that are zero whatever the register's range says later.
             self.nodes.mark(value.node);
         }
-        let spill = value.filter(|_| aligned).map(|value| self.cut(value, size));
+        let spill = value.filter(|_| aligned).map(|value| self.cut(value, access));
         let Some(frame) = state.frame_mut(depth) else { return Err(lost_frame()) };
         if let Some(spill) = spill {
             let (slot, _) = locate(span.from);
             let Some(slot) = frame.slot_mut(slot) else { return Err(lost_frame()) };
             slot.scrub();
             slot.spilled = Some(Rc::new(spill));
-            let bytes = usize::try_from(size.bytes()).unwrap_or(8);
+            let bytes = usize::try_from(access.size).unwrap_or(8);
             slot.bytes.iter_mut().take(bytes).for_each(|byte| *byte = Byte::Spill);
             return Ok(());
         }
-        for byte in span.from..span.to.saturating_add(size.bytes().into()) {
+        for byte in span.from..span.to.saturating_add(access.size.into()) {
             let (slot, at) = locate(byte);
             let Some(slot) = frame.slot_mut(slot) else { continue };
             slot.scrub();
@@ -215,25 +214,25 @@ impl Verifier<'_> {
         Ok(())
     }
 
-    /// What a spill of `size` bytes keeps of a register.
-    fn cut(&mut self, value: Reg, size: Size) -> Reg {
-        let bits = size.bytes().saturating_mul(8);
-        if size == Size::B8 || value.num.wide.umax <= crate::range::low_mask(bits) {
+    /// What a spill keeps of a register.
+    fn cut(&mut self, value: Reg, access: &Access) -> Reg {
+        let bits = access.bits();
+        if bits >= 64 || value.num.wide.umax <= crate::range::low_mask(bits) {
             return value;
         }
         self.scalar(value.num.zero_extend(bits), value.node, NodeId::NONE)
     }
 
-    /// Checks that a helper may read `size` bytes at the pointer: no pointers among them (uninitialised bytes may be read).
-    pub(super) fn stack_argument(&mut self, state: &State, base: ebpf::Reg, depth: u8, ptr: &Reg, size: u32) -> Check {
-        let span = self.stack_span(state, base, depth, ptr, 0, size, false)?;
-        let Some(frame) = state.frame(depth) else { return Err(lost_frame()) };
-        if pointer_within(frame, span, size) {
+    /// Checks that a helper may read the bytes: no pointers are among them (uninitialised bytes may be read).
+    pub(super) fn stack_argument(&mut self, state: &State, access: &Access) -> Check {
+        let span = self.stack_span(state, access, false)?;
+        let Some(frame) = state.frame(access.depth) else { return Err(lost_frame()) };
+        if pointer_within(frame, span, access.size) {
             return Err(Refusal::new(
                 codes::POINTER_AS_NUMBER,
                 "a pointer is used as a number: a helper is given memory that holds it",
             )
-            .because(format!("R{} is {}", base.0, describe(self.object, ptr)))
+            .because(format!("R{} is {}", access.base.0, describe(self.object, &access.ptr)))
             .help("keys and values of maps cannot hold pointers"));
         }
         Ok(())
@@ -262,11 +261,8 @@ impl Verifier<'_> {
     }
 
     /// True if an access may touch a slot that holds a pointer.
-    pub(super) fn holds_pointer(&self, state: &State, depth: u8, ptr: &Reg, off: i16, size: u32) -> bool {
-        let fixed = i64::from(ptr.off).saturating_add(off.into());
-        let wide = ptr.num.wide;
-        let span = Span { from: fixed.saturating_add(wide.smin), to: fixed.saturating_add(wide.smax) };
-        state.frame(depth).is_some_and(|frame| pointer_within(frame, span, size))
+    pub(super) fn holds_pointer(&self, state: &State, access: &Access) -> bool {
+        state.frame(access.depth).is_some_and(|frame| pointer_within(frame, access.span(), access.size))
     }
 }
 
