@@ -128,13 +128,21 @@ impl Maker {
     fn start(&mut self) {
         self.put(copy(CTX, Reg(1)));
         self.pointers();
+        // Numbers that nobody can know: bytes of the packet, which always has 14.
+        self.put(mov(Reg(0), 1));
+        self.put(copy(Reg(2), DATA));
+        self.put(add(Reg(2), 14));
+        let (jump, _) = self.bounds_jump(Reg(2));
+        self.exits.push(jump);
+        self.packet = 14;
         for reg in NUMBERS {
-            let imm = self.immediate();
-            self.put(mov(reg, imm));
+            let size = self.rng.pick(&SIZES);
+            let off = self.rng.below(15 - u64::from(size.bytes())) as i16;
+            self.put(load(size, reg, DATA, off));
         }
         for slot in 1..=8 {
-            let imm = self.immediate();
-            self.put(Insn::Store { size: Size::B8, base: FP, off: -8 * slot, src: Operand::Imm(imm) });
+            let src = self.operand();
+            self.put(Insn::Store { size: Size::B8, base: FP, off: -8 * slot, src });
         }
     }
 
@@ -373,8 +381,12 @@ impl Maker {
     /// Numbers again where pointers were.
     fn scramble(&mut self, regs: &[u8]) {
         for reg in regs {
-            let imm = self.immediate();
-            self.put(mov(Reg(*reg), imm));
+            let insn = match self.rng.below(3) {
+                0 => mov(Reg(*reg), self.immediate()),
+                1 => copy(Reg(*reg), Reg(9)),
+                _ => load(Size::B8, Reg(*reg), FP, -8 * (1 + self.rng.below(8) as i16)),
+            };
+            self.put(insn);
         }
     }
 
