@@ -3,171 +3,56 @@
 //!
 //! `cargo run --release -p device-model --example speed [packets] [flows] [runs]`
 
+use std::error::Error;
 use std::time::Instant;
 
-use device_model::{Admission, Arrival, Device, Empty, Scheduler, Stall};
-use offwire_image::{DispatchMode, MapKind, MapSpec};
-use offwire_isa::{AluOp, Base, CmpOp, CodeAddr, Read, RequestOp, Space, Src, StoreOp, Target, Word, X16};
-
-const PASS: Target = Target::Exit(2);
-const TX: Target = Target::Exit(3);
-
-fn goto(at: u16) -> Target {
-    Target::Goto(CodeAddr(at))
-}
+use device_model::{Admission, Arrival, Device, Empty, Scheduler, Stall, Update};
+use offwire_image::{Dispatch, DispatchMode, Image, MapKind, MapSpec};
+use offwire_isa::{AsmError, CodeAddr, ISA_VERSION, Word, X16};
 
 /// The firewall. The key is 16 B on the stack from 496: addresses, ports, protocol.
-fn firewall() -> Vec<Word> {
-    let zero = Read::Const(0).encode();
-    let plain = Word { ra: zero, rb: zero, rc: zero, ..Word::default() };
-    let load = |off, first: (u8, u8), second: (u8, u8)| Word {
-        ld_off: off,
-        x0_delta: first.0,
-        x0_size: first.1,
-        x1_delta: second.0,
-        x1_size: second.1,
-        ..plain
-    };
-    vec![
-        // In bounds, IPv4 without options.
-        Word {
-            g_en: true,
-            g_len: 42,
-            x0_swap: true,
-            c1_op: CmpOp::Ne,
-            c1_a: Src::X0,
-            c1_b: Src::I0,
-            i0: 0x0800,
-            c2_op: CmpOp::Ne,
-            c2_a: Src::X1,
-            c2_b: Src::I1,
-            i1: 0x45,
-            t1: PASS,
-            t2: PASS,
-            next: goto(1),
-            ..load(12, (0, 2), (2, 1))
-        },
-        // Protocol and source address into the key.
-        Word {
-            c1_op: CmpOp::Ne,
-            c1_a: Src::X0,
-            c1_b: Src::I0,
-            i0: 17,
-            t1: PASS,
-            st_op: StoreOp::Store,
-            st_space: Space::Stack,
-            st_off: 496,
-            s0_size: 4,
-            s0_src: Src::X1,
-            s1_delta: 12,
-            s1_size: 4,
-            s1_src: Src::X0,
-            next: goto(2),
-            ..load(23, (0, 1), (3, 4))
-        },
-        // Destination address and ports into the key.
-        Word {
-            st_op: StoreOp::Store,
-            st_space: Space::Stack,
-            st_off: 500,
-            s0_size: 4,
-            s0_src: Src::X0,
-            s1_delta: 4,
-            s1_size: 4,
-            s1_src: Src::X1,
-            next: goto(3),
-            ..load(30, (0, 4), (4, 4))
-        },
-        Word {
-            q_op: RequestOp::Lookup,
-            q_kspace: Space::Stack,
-            q_koff: 496,
-            q_dst: 2,
-            q_null: true,
-            t2: PASS,
-            next: goto(4),
-            ..plain
-        },
-        // Packets += 1.
-        Word {
-            ra: Read::Reg(2).encode(),
-            st_op: StoreOp::Add64,
-            st_space: Space::MapValue,
-            st_base: Base::Ra,
-            s0_size: 8,
-            s0_src: Src::I0,
-            i0: 1,
-            next: goto(5),
-            ..plain
-        },
-        // MAC addresses.
-        Word {
-            st_op: StoreOp::Store,
-            s0_delta: 6,
-            s0_size: 6,
-            s0_src: Src::X0,
-            s1_size: 6,
-            s1_src: Src::X1,
-            next: goto(6),
-            ..load(0, (0, 6), (6, 6))
-        },
-        // IPv4 addresses.
-        Word {
-            st_op: StoreOp::Store,
-            st_off: 26,
-            s0_delta: 4,
-            s0_size: 4,
-            s0_src: Src::X0,
-            s1_size: 4,
-            s1_src: Src::X1,
-            next: goto(7),
-            ..load(26, (0, 4), (4, 4))
-        },
-        // Ports.
-        Word {
-            st_op: StoreOp::Store,
-            st_off: 34,
-            s0_delta: 2,
-            s0_size: 2,
-            s0_src: Src::X0,
-            s1_size: 2,
-            s1_src: Src::X1,
-            next: goto(8),
-            ..load(34, (0, 2), (2, 2))
-        },
-        // TTL - 1; the checksum is patched.
-        Word {
-            a1_op: AluOp::Sub,
-            a1_a: Src::X0,
-            a1_b: Src::I0,
-            i0: 1,
-            c1_op: CmpOp::Ltu,
-            c1_a: Src::X0,
-            c1_b: Src::I1,
-            i1: 2,
-            t1: PASS,
-            st_op: StoreOp::Store,
-            st_off: 22,
-            st_kill1: true,
-            s0_size: 1,
-            s0_src: Src::A1,
-            next: goto(9),
-            ..load(22, (0, 1), (0, 0))
-        },
-        Word {
-            a1_op: AluOp::Add,
-            a1_w: true,
-            a1_a: Src::X0,
-            a1_b: Src::I0,
-            i0: 1,
-            st_op: StoreOp::Store,
-            st_off: 24,
-            s0_size: 2,
-            s0_src: Src::A1,
-            next: TX,
-            ..load(24, (0, 2), (0, 0))
-        },
-    ]
+const FIREWALL: [&str; 10] = [
+    // In bounds, IPv4 without options.
+    "guard 0+42; ld pkt[0+12] x0=2@0.swap x1=1@2; c1=ne.32 x0,i0; i0=0x800; c2=ne.32 x1,i1; i1=0x45; t1=pass t2=pass next=@1",
+    // Protocol and source address into the key.
+    "ld pkt[0+23] x0=1@0 x1=4@3; c1=ne.32 x0,i0; i0=17; st stack[0+496] s0=x1:4@0 s1=x0:4@12; t1=pass next=@2",
+    // Destination address and ports into the key.
+    "ld pkt[0+30] x0=4@0 x1=4@4; st stack[0+500] s0=x0:4@0 s1=x1:4@4; next=@3",
+    "q.lookup map=0 key=stack[0+496] dst=r2 null; t2=pass next=@4",
+    // Packets += 1.
+    "ra=r2; i0=1; st.add64 map[ra+0] s0=i0:8@0; next=@5",
+    // MAC addresses, IPv4 addresses, ports change sides.
+    "ld pkt[0+0] x0=6@0 x1=6@6; st pkt[0+0] s0=x0:6@6 s1=x1:6@0; next=@6",
+    "ld pkt[0+26] x0=4@0 x1=4@4; st pkt[0+26] s0=x0:4@4 s1=x1:4@0; next=@7",
+    "ld pkt[0+34] x0=2@0 x1=2@2; st pkt[0+34] s0=x0:2@2 s1=x1:2@0; next=@8",
+    // TTL - 1; the checksum is patched.
+    "ld pkt[0+22] x0=1@0; a1=sub.32 x0,i0; i0=1; c1=ltu.32 x0,i1; i1=2; st pkt[0+22] s0=a1:1@0 kill1; t1=pass next=@9",
+    "ld pkt[0+24] x0=2@0; a1=add.64 x0,i0; i0=1; st pkt[0+24] s0=a1:2@0; next=tx",
+];
+
+fn image(flows: u32, mode: DispatchMode) -> Result<Image, AsmError> {
+    let words = FIREWALL.iter().map(|line| line.parse::<Word>().map(|word| word.encode())).collect::<Result<_, _>>()?;
+    Ok(Image {
+        isa_version: ISA_VERSION,
+        profile: X16.name.into(),
+        profile_hash: X16.hash,
+        name: "firewall".into(),
+        words,
+        entry: CodeAddr(0),
+        maps: vec![MapSpec {
+            name: "flows".into(),
+            kind: MapKind::Hash,
+            key_size: 16,
+            value_size: 16,
+            max_entries: flows,
+            flags: 0,
+            init: Vec::new(),
+            frozen: false,
+        }],
+        dispatch: Dispatch { mode, reason: "asked for".into() },
+        budget_cycles: 1 << 20,
+        word_insns: Vec::new(),
+    })
 }
 
 /// Makes `frame` a packet of the flow, without touching memory that grows with the number of flows.
@@ -196,91 +81,74 @@ fn key(frame: &[u8]) -> Vec<u8> {
     [&frame[26..38], &[17, 0, 0, 0]].concat()
 }
 
-fn main() {
-    let mut arguments = std::env::args().skip(1).map(|argument| argument.parse::<u32>().unwrap_or(0));
-    let packets = u64::from(arguments.next().unwrap_or(2_000_000).max(1));
-    let flows = arguments.next().unwrap_or(10_000).max(1);
-    let runs = arguments.next().unwrap_or(u32::MAX);
-    let map = MapSpec {
-        name: "flows".into(),
-        kind: MapKind::Hash,
-        key_size: 16,
-        value_size: 16,
-        max_entries: flows,
-        flags: 0,
-        init: Vec::new(),
-        frozen: false,
-    };
-    for (mode, scheduler) in [
+/// Runs so many packets and prints what came of it.
+fn measure(packets: u64, flows: u32, mode: DispatchMode, scheduler: Scheduler) -> Result<(), Box<dyn Error>> {
+    let mut device = Device::new(&X16);
+    device.set_scheduler(scheduler);
+    device.set_admission(Admission::Hold);
+    device.load(&image(flows, mode)?, None)?;
+    let mut frame = Vec::new();
+    for flow in 0..flows {
+        make(&mut frame, flow);
+        device.map_update(0, &key(&frame), &[vec![0; 16]], Update::Any)?;
+    }
+    let mut pool: Vec<Vec<u8>> = Vec::new();
+    let mut latencies: Vec<u64> = Vec::with_capacity(packets as usize);
+    let (mut offered, mut state) = (0u64, 1u64);
+    let start = Instant::now();
+    while (latencies.len() as u64) < packets {
+        // Enough packets stay offered, so the device never runs dry.
+        while offered < packets && offered - (latencies.len() as u64) < 1200 {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            let mut bytes = pool.pop().unwrap_or_default();
+            make(&mut bytes, ((state >> 33) % u64::from(flows)) as u32);
+            device.offer(Arrival { cycle: device.now(), ingress_ifindex: 1, bytes, ..Arrival::default() })?;
+            offered += 1;
+        }
+        device.run_until(device.now() + 400);
+        for departure in device.departures() {
+            latencies.push(departure.exited - departure.dispatched);
+            pool.push(departure.bytes);
+        }
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    let counters = device.counters();
+    let slots = &counters.slots;
+    let share = |part: u64, whole: u64| part as f64 * 100.0 / whole as f64;
+    let rate = packets as f64 / counters.cycles as f64;
+    latencies.sort_unstable();
+    println!(
+        "{scheduler:?} {mode:?}: {:.2} M packets/s host, {:.1} words a packet, {rate:.2} packets a cycle ({:.1} Mpps modelled)",
+        packets as f64 / seconds / 1e6,
+        slots.words as f64 / packets as f64,
+        rate * f64::from(X16.clock_mhz),
+    );
+    println!(
+        "    dispatch to exit {} / {} cycles (p50 / p99), slots used {:.0} %, map conflicts {}, replays {:?}",
+        latencies[latencies.len() / 2],
+        latencies[latencies.len() * 99 / 100],
+        share(slots.used(), slots.total()),
+        counters.map.index_conflicts + counters.map.value_conflicts,
+        slots.replays,
+    );
+    let named = |name: &str, part, whole| format!("{name} {:.0} %", share(part, whole));
+    let empty = Empty::ALL.map(|cause| named(cause.name(), slots.empty[cause as usize], slots.total()));
+    let stalls = Stall::ALL.map(|stall| named(stall.name(), counters.stalls[stall as usize], counters.cycles));
+    println!("    empty: {}; dispatcher: {}", empty.join(", "), stalls.join(", "));
+    Ok(())
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = std::env::args().skip(1).map(|argument| argument.parse::<u32>());
+    let mut argument = |default| arguments.next().unwrap_or(Ok(default));
+    let packets = u64::from(argument(2_000_000)?.max(1));
+    let flows = argument(10_000)?.max(1);
+    let runs = argument(u32::MAX)? as usize;
+    let modes = [
         (DispatchMode::Any, Scheduler::Fast),
         (DispatchMode::Flow, Scheduler::Fast),
         (DispatchMode::Cpu, Scheduler::Fast),
         (DispatchMode::Any, Scheduler::Plain),
-    ]
-    .into_iter()
-    .take(runs as usize)
-    {
-        let mut device = Device::new(&X16);
-        device.set_scheduler(scheduler);
-        device.set_admission(Admission::Hold);
-        let loaded = device.load_words(&firewall(), CodeAddr(0), std::slice::from_ref(&map), mode, 1 << 20);
-        if let Err(error) = loaded {
-            eprintln!("{error}");
-            std::process::exit(1);
-        }
-        let mut frame = Vec::new();
-        for flow in 0..flows {
-            make(&mut frame, flow);
-            let updated = device.map_update(0, &key(&frame), &[vec![0; 16]], Default::default());
-            assert_eq!(updated, Ok(()));
-        }
-        let mut pool: Vec<Vec<u8>> = Vec::new();
-        let mut latencies: Vec<u64> = Vec::with_capacity(packets as usize);
-        let (mut offered, mut state) = (0u64, 1u64);
-        let start = Instant::now();
-        while (latencies.len() as u64) < packets {
-            // Enough packets stay offered, so the device never runs dry.
-            while offered < packets && offered - (latencies.len() as u64) < 1200 {
-                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                let mut bytes = pool.pop().unwrap_or_default();
-                make(&mut bytes, ((state >> 33) % u64::from(flows)) as u32);
-                let arrival = Arrival { cycle: device.now(), ingress_ifindex: 1, bytes, ..Arrival::default() };
-                if let Err(error) = device.offer(arrival) {
-                    eprintln!("{error}");
-                    std::process::exit(1);
-                }
-                offered += 1;
-            }
-            device.run_until(device.now() + 400);
-            for departure in device.departures() {
-                latencies.push(departure.exited - departure.dispatched);
-                pool.push(departure.bytes);
-            }
-        }
-        let seconds = start.elapsed().as_secs_f64();
-        let counters = device.counters();
-        let share = |part: u64, whole: u64| part as f64 * 100.0 / whole as f64;
-        latencies.sort_unstable();
-        println!(
-            "{scheduler:?} {mode:?}: {:.2} M packets/s host, {:.1} words a packet, {:.2} packets a cycle ({:.1} Mpps modelled)",
-            packets as f64 / seconds / 1e6,
-            counters.slots.words as f64 / packets as f64,
-            packets as f64 / counters.cycles as f64,
-            packets as f64 / counters.cycles as f64 * f64::from(X16.clock_mhz),
-        );
-        println!(
-            "    dispatch to exit {} / {} cycles (p50 / p99), slots used {:.0} %, map conflicts {}, replays {:?}",
-            latencies[latencies.len() / 2],
-            latencies[latencies.len() * 99 / 100],
-            share(counters.slots.used(), counters.slots.total()),
-            counters.map.index_conflicts + counters.map.value_conflicts,
-            counters.slots.replays,
-        );
-        let empty = Empty::ALL.map(|cause| {
-            format!("{} {:.0} %", cause.name(), share(counters.slots.empty[cause as usize], counters.slots.total()))
-        });
-        let stalls = Stall::ALL
-            .map(|stall| format!("{} {:.0} %", stall.name(), share(counters.stalls[stall as usize], counters.cycles)));
-        println!("    empty: {}; dispatcher: {}", empty.join(", "), stalls.join(", "));
-    }
+    ];
+    modes.into_iter().take(runs).try_for_each(|(mode, scheduler)| measure(packets, flows, mode, scheduler))
 }

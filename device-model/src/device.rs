@@ -11,7 +11,7 @@ use crate::departure::{Arrival, Departure};
 use crate::dispatcher::Dispatcher;
 use crate::engine::{Around, Ended, Engine, Outbox, Program};
 use crate::error::{LoadError, MapError, OfferError};
-use crate::geometry::{MAX_PACKET, MIN_PACKET};
+use crate::geometry::{LINE, MAX_PACKET, MIN_PACKET};
 use crate::map::control::{Entry, Update};
 use crate::map::port::WINDOW_MAX;
 use crate::map::table::Table;
@@ -120,6 +120,7 @@ impl<T: Trace> Device<T> {
         assert!((32..=WINDOW_MAX as u32).contains(&profile.value_window_bytes), "a value window of 32 to 64 B");
         assert!((4..=FAR_LINES_MAX as u32).contains(&profile.far_lines), "4 to 16 far lines");
         assert!((64..=4096).contains(&profile.packet_window_bytes), "a packet window of 64 to 4096 B");
+        assert!(profile.packet_window_bytes.is_multiple_of(LINE), "a packet window of whole lines");
         assert!(profile.pipeline_depth >= 1 && profile.restorer_entries >= 1 && profile.ingress_fifo_packets >= 1);
         assert!((1..=65536).contains(&profile.vcpus) && profile.order_buckets >= 1);
         let (contexts, width) = (profile.contexts_per_engine, width(profile));

@@ -159,3 +159,18 @@ fn random_images_load_or_are_refused() {
     }
     assert!(loaded > 150, "only {loaded} loaded");
 }
+
+/// Every profile makes a device, and the same image runs on it.
+#[test]
+fn every_profile_is_a_device() {
+    for profile in offwire_isa::PROFILES {
+        let mut device = Device::new(profile);
+        device.load(&Image { profile: profile.name.into(), profile_hash: profile.hash, ..image() }, None).unwrap();
+        for n in 0..200 {
+            let bytes = vec![n as u8; 60];
+            device.offer(Arrival { cycle: n / 3, port: n as u16 % 64, bytes, ..Arrival::default() }).unwrap();
+        }
+        device.run_until_idle();
+        assert_eq!(device.departures().map(|out| out.retval).collect::<Vec<_>>(), [2; 200], "{}", profile.name);
+    }
+}
