@@ -62,6 +62,9 @@ pub struct ProgramArgs {
     /// Set a global variable before the program is verified
     #[arg(long, value_name = "VAR=VALUE")]
     pub set: Vec<String>,
+    /// Give a map another number of entries before it is made
+    #[arg(long, value_name = "NAME=N")]
+    pub map_entries: Vec<String>,
 }
 
 /// `prog check`.

@@ -5,6 +5,7 @@ use crate::output::Failure;
 use offload_compiler::object::{self, Object, Program};
 use offwire_diag::{Diagnostic, codes};
 use offwire_harness::mapfile::{self, Contents};
+use offwire_image::{Class, Image, ImageError, MAGIC};
 use offwire_isa::Profile;
 use std::path::Path;
 
@@ -58,7 +59,34 @@ pub fn load(args: &ProgramArgs) -> Result<Object, Failure> {
             .ok_or_else(|| Failure::usage(codes::cli::USAGE, format!("--set wants VAR=VALUE, not {assignment:?}")))?;
         options.set.push((name.to_owned(), value.to_owned()));
     }
+    for assignment in &args.map_entries {
+        let wanted = || Failure::usage(codes::cli::USAGE, format!("--map-entries wants NAME=N, not {assignment:?}"));
+        let (name, entries) = assignment.split_once('=').ok_or_else(wanted)?;
+        options.map_entries.push((name.to_owned(), entries.parse().map_err(|_| wanted())?));
+    }
     object::load(&bytes, &options).map_err(in_file(&args.object))
+}
+
+/// The image, if the file is one and not an object.
+///
+/// # Errors
+/// `OW0501` to `OW0503`: broken, for another device, or refused by the checker.
+pub fn image(args: &ProgramArgs) -> Result<Option<Image>, Failure> {
+    let bytes = read_file(&args.object)?;
+    if !bytes.starts_with(&MAGIC) {
+        return Ok(None);
+    }
+    let refuse = |error: &ImageError| {
+        let code = match error.class() {
+            Class::Container => codes::image::BAD_IMAGE,
+            Class::Binding => codes::image::IMAGE_BINDING,
+            Class::Program => codes::image::IMAGE_CHECK,
+        };
+        in_file(&args.object)(Diagnostic::error(code, "the image is refused").with_reason(error.to_string()))
+    };
+    let image = Image::from_bytes(&bytes).map_err(|error| refuse(&error))?;
+    image.validate().map_err(|error| refuse(&error))?;
+    Ok(Some(image))
 }
 
 /// The program that is meant, with its number in the object: the named one, or the only one.

@@ -62,6 +62,14 @@ impl<T> Calendar<T> {
         None
     }
 
+    /// True if there is an event at `cycle`, which is the next one or lies before it.
+    #[inline(always)]
+    pub(crate) fn is_due(&self, cycle: u64) -> bool {
+        let slot = cycle % SLOTS;
+        let near = self.used[(slot / 64) as usize] & 1 << (slot % 64) != 0 && cycle - self.start < SLOTS;
+        near || (!self.beyond.is_empty() && self.beyond.contains_key(&cycle))
+    }
+
     /// Moves the events of `cycle` to `into`, which is empty, in the order in which they were added. Nothing earlier may be left.
     #[inline]
     pub(crate) fn take(&mut self, cycle: u64, into: &mut Vec<T>) {
@@ -76,7 +84,12 @@ impl<T> Calendar<T> {
         }
         if near {
             self.used[word] &= !bit;
-            into.append(&mut self.slots[slot as usize]);
+            let slot = &mut self.slots[slot as usize];
+            if into.is_empty() {
+                std::mem::swap(into, slot);
+            } else {
+                into.append(slot);
+            }
         }
         self.start = cycle + 1;
     }

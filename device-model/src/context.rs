@@ -7,7 +7,7 @@ use offwire_isa::{
 
 use crate::fault::{Fault, FaultCause};
 use crate::geometry::{METADATA, SCRATCH, STACK, VALID_LINE};
-use crate::op::{Goto, Part};
+use crate::op::{Goto, Part, Values};
 use crate::packet::{Lines, Packet};
 use crate::packets::{NONE, PacketId, Record};
 
@@ -26,9 +26,10 @@ fn put<const BYTES: usize>(metadata: &mut [u8], offset: u16, value: [u8; BYTES])
 
 /// Stack or scratch: bytes with a valid bit per 16 B line. All bits are cleared at dispatch; what is not valid reads as zero.
 #[derive(Clone, Debug)]
+#[repr(C)]
 pub(crate) struct Memory<const BYTES: usize> {
-    bytes: [u8; BYTES],
     valid: u64,
+    bytes: [u8; BYTES],
 }
 
 impl<const BYTES: usize> Memory<BYTES> {
@@ -46,15 +47,16 @@ impl<const BYTES: usize> Memory<BYTES> {
     /// Gives lines that are not valid the zeros that they read as.
     #[inline(always)]
     fn settle(&mut self, address: u32, size: u32) {
-        let missing = Self::lines(address, size) & !self.valid;
-        if missing != 0 {
-            self.zero(missing);
+        let (first, last) = (address / VALID_LINE, (address + size - 1) / VALID_LINE);
+        // All lines of a short access; of a long one all must be looked at.
+        if size > VALID_LINE || (self.valid >> (first & 63)) & (self.valid >> (last & 63)) & 1 == 0 {
+            self.zero(Self::lines(address, size));
         }
     }
 
-    #[cold]
     #[inline(never)]
-    fn zero(&mut self, mut missing: u64) {
+    fn zero(&mut self, lines: u64) {
+        let mut missing = lines & !self.valid;
         self.valid |= missing;
         while missing != 0 {
             let start = (missing.trailing_zeros() * VALID_LINE) as usize;
@@ -127,24 +129,28 @@ pub(crate) fn store(bytes: &mut [u8], size: u8, value: u64) {
     }
 }
 
-/// One context.
+/// One context. What most words touch comes first.
 #[derive(Clone, Debug)]
+#[repr(C, align(64))]
 pub(crate) struct Context {
-    pub registers: [u64; 16],
     /// The word to run; while a request is out, the word that made it.
     pub pc: Goto,
+    /// Changed lines that left the window when the front was moved.
+    pub written: u32,
     pub packet: Packet,
+    pub words: u32,
+    pub slots: u32,
+    /// First cycle at which no word of the packet is issued any more.
+    pub deadline: u64,
+    /// Registers, and what the units of a word hand on.
+    pub values: Values,
     /// Lines that the refused word misses.
     pub miss: Lines,
     /// The packet's record, and its number since `load`.
     pub id: PacketId,
     pub seq: u64,
-    /// First cycle at which no word of the packet is issued any more.
-    pub deadline: u64,
     /// Return value, once the packet has ended.
     pub retval: u32,
-    pub words: u32,
-    pub slots: u32,
     pub fault: Option<Fault>,
     /// Cycle at which the packet ended.
     pub exited: u64,
@@ -155,8 +161,9 @@ pub(crate) struct Context {
 impl Context {
     pub(crate) fn new() -> Self {
         Context {
-            registers: [0; 16],
+            values: [0; 32],
             pc: 0,
+            written: 0,
             packet: Packet::default(),
             miss: 0,
             id: NONE,
@@ -174,7 +181,7 @@ impl Context {
 
     /// Takes a packet: registers zero, no line of stack and scratch valid but the metadata.
     pub(crate) fn take(&mut self, id: PacketId, record: &mut Record, entry: Goto, budget: u64, window: u32, far: u32) {
-        self.registers = [0; 16];
+        self.values[..16].fill(0);
         self.pc = entry;
         self.packet.take(std::mem::take(&mut record.out.bytes), window, far);
         self.id = id;
@@ -192,6 +199,11 @@ impl Context {
         put(block, METADATA_EGRESS_IFINDEX, 0u32.to_le_bytes());
         put(block, METADATA_VCPU, u32::from(record.vcpu).to_le_bytes());
         self.note_length();
+    }
+
+    /// The registers.
+    pub(crate) fn registers(&self) -> &[u64; 16] {
+        self.values.first_chunk().unwrap_or(&[0; 16])
     }
 
     /// Gives the packet back with what became of it.
@@ -234,7 +246,7 @@ mod tests {
             for delta in 0..=16 - size {
                 for swap in [false, true] {
                     let unused = 64 - 8 * size;
-                    let part = Part { delta, size, unused, swap, src: 0, mask: u64::MAX >> unused };
+                    let part = Part { delta, size, unused, swap, mask: u64::MAX >> unused, ..Part::default() };
                     assert_eq!(extract(&bytes, &part), offwire_isa::extract(wide, delta, size, swap));
                     let want = offwire_isa::insert(wide, value, delta, size, swap).to_le_bytes();
                     // With and without room behind the window.

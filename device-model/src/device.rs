@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use offwire_image::{DispatchMode, Image, MapSpec};
 use offwire_isa::{CodeAddr, ISA_VERSION, Profile, Word};
 
+use crate::agenda::CYCLES;
 use crate::counters::Counters;
 use crate::departure::{Arrival, Departure};
 use crate::dispatcher::Dispatcher;
@@ -14,7 +15,7 @@ use crate::geometry::{MAX_PACKET, MIN_PACKET};
 use crate::map::control::{Entry, Update};
 use crate::map::port::WINDOW_MAX;
 use crate::map::table::Table;
-use crate::map::unit::{Arrived, MapUnit};
+use crate::map::unit::{Arrived, ID_SHIFT, MapUnit};
 use crate::op::Op;
 use crate::packet::FAR_LINES_MAX;
 use crate::packets::{NONE, PacketId, Packets, Record};
@@ -114,6 +115,8 @@ impl<T: Trace> Device<T> {
         assert!((1..=64).contains(&profile.contexts_per_engine), "1 to 64 contexts per engine");
         assert!((1..=128).contains(&profile.engines), "1 to 128 engines");
         assert!((1..=64).contains(&profile.map_banks), "1 to 64 map banks");
+        let powers = [profile.map_banks, profile.map_bank_bytes, profile.packet_bus_bytes];
+        assert!(powers.iter().all(|width| width.is_power_of_two()), "widths and banks are powers of two");
         assert!((32..=WINDOW_MAX as u32).contains(&profile.value_window_bytes), "a value window of 32 to 64 B");
         assert!((4..=FAR_LINES_MAX as u32).contains(&profile.far_lines), "4 to 16 far lines");
         assert!((64..=4096).contains(&profile.packet_window_bytes), "a packet window of 64 to 4096 B");
@@ -125,7 +128,7 @@ impl<T: Trace> Device<T> {
             program: Program::default(),
             engines: (0..profile.engines).map(|number| Engine::new(number as u16, profile)).collect(),
             due: vec![u64::MAX; profile.engines as usize],
-            map: MapUnit::new(profile, (profile.engines * contexts) as usize),
+            map: MapUnit::new(profile),
             dispatcher: Dispatcher::new(profile.ingress_fifo_packets, profile.engines, contexts, width),
             restorer: Restorer::new(profile.restorer_entries, profile.order_buckets, width),
             packets: Packets::default(),
@@ -249,7 +252,7 @@ impl<T: Trace> Device<T> {
         let (contexts, width) = (profile.contexts_per_engine, width(profile));
         self.engines = (0..profile.engines).map(|number| Engine::new(number as u16, profile)).collect();
         self.due.fill(u64::MAX);
-        self.map = MapUnit::new(profile, (profile.engines * contexts) as usize);
+        self.map = MapUnit::new(profile);
         self.dispatcher = Dispatcher::new(profile.ingress_fifo_packets, profile.engines, contexts, width);
         self.restorer = Restorer::new(profile.restorer_entries, profile.order_buckets, width);
         self.packets = Packets::default();
@@ -279,6 +282,10 @@ impl<T: Trace> Device<T> {
         let earliest = self.now.max(self.last_arrival);
         if cycle < earliest {
             return Err(OfferError::Past { cycle, now: earliest });
+        }
+        // A packet stays for less than its budget and what it waits for others; half of the range is left for that.
+        if cycle >= CYCLES / 2 {
+            return Err(OfferError::Future(cycle));
         }
         self.last_arrival = cycle;
         let bucket = flow::hash(&bytes) % self.profile.order_buckets;
@@ -410,16 +417,15 @@ impl<T: Trace> Device<T> {
         self.map.advance(from);
         let mut cycle = from;
         while cycle < to {
-            if FAST {
+            if FAST && !self.map.may_be_due(cycle) {
                 cycle = self.map.due().max(cycle);
                 if cycle >= to {
                     break;
                 }
             }
             self.map.step(cycle, &mut self.arrived, &mut self.trace);
-            let contexts = self.profile.contexts_per_engine as u16;
             for Arrived { id, beats } in self.arrived.drain(..) {
-                let engine = usize::from(id / contexts);
+                let engine = usize::from(id >> ID_SHIFT);
                 let ready = self.engines[engine].answer(cycle, id, beats);
                 self.due[engine] = self.due[engine].min(ready);
             }

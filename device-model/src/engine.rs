@@ -2,15 +2,15 @@
 
 use offwire_isa::{CodeAddr, Profile};
 
+use crate::agenda::{Agenda, Queue};
 use crate::context::Context;
 use crate::counters::{Empty, Replay, SlotCounters};
 use crate::execute::{self, Then};
 use crate::fault::FaultCause;
 use crate::geometry::LINE;
-use crate::map::unit::{ContextId, MapUnit};
-use crate::op::{Goto, Op, unit};
+use crate::map::unit::{ContextId, ID_SHIFT, MapUnit};
+use crate::op::{Goto, Op};
 use crate::packets::{PacketId, Packets};
-use crate::ring::Ring;
 use crate::trace::{At, Event, Trace};
 use crate::verdict;
 
@@ -60,26 +60,40 @@ pub(crate) struct Around<'a, T> {
     pub trace: &'a mut T,
 }
 
-/// What happens to a context when its word leaves the pipe.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Leave {
+/// What happens to a context when its word leaves the pipe. In the pipe's queue the context's number stands above it.
+mod leave {
     /// It is ready again.
-    #[default]
-    Ready,
+    pub(super) const READY: u16 = 0;
     /// It sleeps until the map unit has answered.
-    Map,
+    pub(super) const MAP: u16 = 1;
     /// It sleeps until the lines it missed are here.
-    Lines,
-    /// It sleeps until the packet unit is done; so many changed lines left the window.
-    Adjust(u8),
+    pub(super) const LINES: u16 = 2;
+    /// It sleeps until the packet unit is done.
+    pub(super) const ADJUST: u16 = 3;
     /// Its packet has ended.
-    Exit,
+    pub(super) const EXIT: u16 = 4;
+}
+
+/// What comes up for an engine at a known cycle, in the order in which it does within one.
+mod event {
+    /// An answer of the map unit is all in. Item: the context.
+    pub(super) const ANSWERED: u8 = 0;
+    /// A dispatched packet is at the in-port. Item: the packet.
+    pub(super) const ARRIVED: u8 = 1;
+    /// Missed lines are at the in-port. Item: the context.
+    pub(super) const FETCHED: u8 = 2;
+    /// The in-port has brought a packet, or lines, into the context. Item: the context.
+    pub(super) const PACKET_IN: u8 = 3;
+    pub(super) const LINES_IN: u8 = 4;
+    /// The packet unit is done. Item: the context.
+    pub(super) const ADJUSTED: u8 = 5;
+    /// The out-port has taken the last line of an ended packet. Item: the context.
+    pub(super) const OUT: u8 = 6;
 }
 
 /// What a context waits for, as far as empty slots ask.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 enum Wait {
-    #[default]
     Transfer,
     Lines,
     Adjust,
@@ -94,6 +108,7 @@ struct Timing {
     turn: u64,
     packet_store: u64,
     adjust: u64,
+    /// Logarithm of the bytes of the packet bus.
     bus: u32,
     window: u32,
     far_lines: u32,
@@ -105,33 +120,23 @@ pub(crate) struct Engine {
     number: u16,
     first_id: ContextId,
     timing: Timing,
-    ready: Ring<u8>,
-    pipe: Ring<(u8, Leave)>,
-    /// The next cycle at which one of the FIFOs below has something.
-    event: u64,
-    /// Packets on their way from the packet store to the in-port, in order.
-    arriving: Ring<PacketId>,
-    /// Contexts whose missed lines are on that way, in order.
-    fetching: Ring<u8>,
-    /// Contexts that wait for the in-port, the packet unit, the answer port, the out-port; each in order.
-    incoming: Ring<(u8, Wait)>,
-    adjusting: Ring<u8>,
-    answered: Ring<u8>,
-    outgoing: Ring<u8>,
+    /// Slots before this cycle are counted.
+    accounted: u64,
+    /// One bit a context without a packet.
+    free: u64,
+    /// One bit a context whose last word run ahead ended its packet.
+    ends: u64,
+    counters: SlotCounters,
+    /// Words that each context has run ahead of their slots.
+    ahead: [u8; 64],
+    ready: Queue,
+    pipe: Queue,
+    events: Agenda,
     in_free: u64,
     answer_free: u64,
     out_free: u64,
     /// Contexts by [`Wait`].
     waits: [u8; 4],
-    /// One bit a context without a packet.
-    free: u64,
-    /// One bit a context whose last word run ahead ended its packet.
-    ends: u64,
-    /// Words that each context has run ahead of their slots.
-    ahead: [u8; 64],
-    /// Slots before this cycle are counted.
-    accounted: u64,
-    counters: SlotCounters,
     contexts: Vec<Context>,
 }
 
@@ -140,40 +145,34 @@ impl Engine {
         let contexts = profile.contexts_per_engine;
         Engine {
             number,
-            first_id: number * contexts as u16,
+            first_id: number << ID_SHIFT,
             timing: Timing {
                 depth: u64::from(profile.pipeline_depth),
                 turn: u64::from(profile.pipeline_depth) + u64::from(contexts),
                 packet_store: u64::from(profile.packet_store_cycles.max(1)),
                 adjust: u64::from(profile.adjust_cycles.max(1)),
-                bus: profile.packet_bus_bytes.max(1),
+                bus: profile.packet_bus_bytes.ilog2(),
                 window: profile.packet_window_bytes,
                 far_lines: profile.far_lines,
             },
-            ready: Ring::new(contexts),
-            pipe: Ring::new(contexts),
-            event: u64::MAX,
-            arriving: Ring::new(contexts),
-            fetching: Ring::new(contexts),
-            incoming: Ring::new(contexts),
-            adjusting: Ring::new(contexts),
-            answered: Ring::new(contexts),
-            outgoing: Ring::new(contexts),
+            accounted: 0,
+            free: u64::MAX >> (64 - contexts),
+            ends: 0,
+            counters: SlotCounters::default(),
+            ahead: [0; 64],
+            ready: Queue::new(),
+            pipe: Queue::new(),
+            events: Agenda::new(),
             in_free: 0,
             answer_free: 0,
             out_free: 0,
             waits: [0; 4],
-            free: u64::MAX >> (64 - contexts),
-            ends: 0,
-            ahead: [0; 64],
-            accounted: 0,
-            counters: SlotCounters::default(),
             contexts: (0..contexts).map(|_| Context::new()).collect(),
         }
     }
 
     fn id(&self, context: u8) -> ContextId {
-        self.first_id + ContextId::from(context)
+        self.first_id | ContextId::from(context)
     }
 
     /// Counts the empty slots up to `cycle` (not with it). Nothing has changed since the last event of the engine.
@@ -212,7 +211,7 @@ impl Engine {
 
     /// Cycles that so many bytes take on the packet bus.
     fn beats(&self, bytes: u32) -> u64 {
-        u64::from(bytes.div_ceil(self.timing.bus))
+        u64::from((bytes + (1 << self.timing.bus) - 1) >> self.timing.bus)
     }
 
     /// The in-port takes `bytes` that are there from `cycle` on. Returns when they are in their context.
@@ -237,8 +236,7 @@ impl Engine {
     /// A packet is dispatched to this engine at `cycle`. Returns the cycle at which it comes to the in-port.
     pub(crate) fn dispatch(&mut self, cycle: u64, id: PacketId) -> u64 {
         let at = cycle + self.timing.packet_store;
-        self.arriving.push(at, id);
-        self.event = self.event.min(at);
+        self.events.push(at, event::ARRIVED, id);
         at
     }
 
@@ -247,8 +245,7 @@ impl Engine {
         let start = self.answer_free.max(cycle);
         self.counters.answer_wait_cycles += start - cycle;
         self.answer_free = start + u64::from(beats);
-        self.answered.push(self.answer_free, (id - self.first_id) as u8);
-        self.event = self.event.min(self.answer_free);
+        self.events.push(self.answer_free, event::ANSWERED, u32::from(id & ((1 << ID_SHIFT) - 1)));
         self.answer_free
     }
 
@@ -259,9 +256,38 @@ impl Engine {
     pub(crate) fn run<T: Trace, const FAST: bool>(&mut self, due: u64, to: u64, around: &mut Around<'_, T>) -> u64 {
         let mut cycle = due;
         while cycle < to {
+            if FAST && self.ready.is_empty() {
+                cycle = self.rotate(cycle, to);
+                if cycle >= to {
+                    break;
+                }
+            }
             cycle = self.cycle::<T, FAST>(cycle, around);
         }
         cycle
+    }
+
+    /// The short way while nothing happens but that contexts which have run ahead leave the pipe, find nobody ready before them
+    /// and enter it again. Returns the next cycle at which something happens.
+    #[inline(always)]
+    fn rotate(&mut self, cycle: u64, to: u64) -> u64 {
+        let event = self.events.due();
+        let end = event.min(to);
+        loop {
+            let (at, word) = (self.pipe.due(), self.pipe.first());
+            let context = word >> 8;
+            let ahead = &mut self.ahead[usize::from(context & 63)];
+            if at >= end || word & 0xff != leave::READY || *ahead == 0 {
+                return cycle.max(at).min(event);
+            }
+            *ahead -= 1;
+            let ends = *ahead == 0 && self.ends & 1 << context != 0;
+            self.counters.empty[Empty::Pipeline as usize] += at - self.accounted;
+            self.accounted = at + 1;
+            self.counters.words += 1;
+            self.pipe.pop();
+            self.pipe.push(at + self.timing.depth, context << 8 | if ends { leave::EXIT } else { leave::READY });
+        }
     }
 
     /// One cycle. Returns the next at which something happens.
@@ -269,57 +295,56 @@ impl Engine {
     fn cycle<T: Trace, const FAST: bool>(&mut self, cycle: u64, around: &mut Around<'_, T>) -> u64 {
         self.account(cycle);
         // One word enters the pipe in a cycle, so at most one leaves it.
-        if let Some((context, what)) = self.pipe.pop(cycle) {
-            if what == Leave::Ready {
-                self.ready.push(cycle, context);
+        if self.pipe.due() <= cycle {
+            let word = self.pipe.pop();
+            if word & 0xff == leave::READY {
+                self.ready.push(cycle, word >> 8);
             } else {
-                self.leave(cycle, context, what, around);
+                self.leave(cycle, (word >> 8) as u8, word & 0xff, around);
             }
         }
-        if self.event <= cycle {
-            self.events(cycle, around);
+        if self.events.due() <= cycle {
+            self.happen(cycle, around);
         }
-        if let Some(context) = self.ready.pop(cycle) {
-            let leave = self.issue::<T, FAST>(cycle, context, around);
-            self.pipe.push(cycle + self.timing.depth, (context, leave));
+        if !self.ready.is_empty() {
+            let context = self.ready.pop();
+            let leave = self.issue::<T, FAST>(cycle, context as u8, around);
+            self.pipe.push(cycle + self.timing.depth, context << 8 | leave);
             self.accounted = cycle + 1;
         }
         if !self.ready.is_empty() {
             return cycle + 1;
         }
-        self.event.min(self.pipe.due())
+        self.events.due().min(self.pipe.due())
     }
 
-    /// What the FIFOs give at `cycle`.
+    /// What comes up at `cycle`.
     #[inline(never)]
-    fn events<T: Trace>(&mut self, cycle: u64, around: &mut Around<'_, T>) {
-        while let Some(context) = self.answered.pop(cycle) {
-            self.waits[Wait::Map as usize] -= 1;
-            self.wake(cycle, context, around);
+    fn happen<T: Trace>(&mut self, cycle: u64, around: &mut Around<'_, T>) {
+        while let Some((kind, item)) = self.events.pop(cycle) {
+            let context = item as u8;
+            match kind {
+                event::ANSWERED => {
+                    self.waits[Wait::Map as usize] -= 1;
+                    self.wake(cycle, context, around);
+                }
+                event::ARRIVED => self.start(cycle, item, around),
+                event::FETCHED => self.fetched(cycle, context),
+                event::PACKET_IN => {
+                    self.waits[Wait::Transfer as usize] -= 1;
+                    self.ready.push(cycle, context.into());
+                }
+                event::LINES_IN => {
+                    self.waits[Wait::Lines as usize] -= 1;
+                    self.ready.push(cycle, context.into());
+                }
+                event::ADJUSTED => {
+                    self.waits[Wait::Adjust as usize] -= 1;
+                    self.wake(cycle, context, around);
+                }
+                _ => self.done(cycle, context, around),
+            }
         }
-        while let Some(packet) = self.arriving.pop(cycle) {
-            self.start(cycle, packet, around);
-        }
-        while let Some(context) = self.fetching.pop(cycle) {
-            self.fetched(cycle, context);
-        }
-        while let Some((context, wait)) = self.incoming.pop(cycle) {
-            self.waits[wait as usize] -= 1;
-            self.ready.push(cycle, context);
-        }
-        while let Some(context) = self.adjusting.pop(cycle) {
-            self.waits[Wait::Adjust as usize] -= 1;
-            self.wake(cycle, context, around);
-        }
-        while let Some(context) = self.outgoing.pop(cycle) {
-            self.done(cycle, context, around);
-        }
-        self.event = (self.answered.due())
-            .min(self.arriving.due())
-            .min(self.fetching.due())
-            .min(self.incoming.due())
-            .min(self.adjusting.due())
-            .min(self.outgoing.due());
     }
 
     /// Missed lines are at the in-port; changed ones make room for them.
@@ -329,7 +354,7 @@ impl Engine {
         let written = context.packet.fetch(context.miss);
         let at = self.take_in(cycle, lines * LINE);
         self.send_out(cycle, written);
-        self.incoming.push(at, (number, Wait::Lines));
+        self.events.push(at, event::LINES_IN, number.into());
     }
 
     /// A packet is at the in-port and gets the lowest free context.
@@ -339,14 +364,14 @@ impl Engine {
         self.free &= !(1 << number);
         let record = around.packets.get_mut(id);
         let at = self.take_in(cycle, (record.out.bytes.len() as u32).min(self.timing.window));
-        let port = &mut around.map.ports[usize::from(self.first_id + ContextId::from(number))];
+        let port = &mut around.map.ports[usize::from(self.first_id | ContextId::from(number))];
         port.window.valid = false;
         port.seq = record.out.seq;
         port.vcpu = record.vcpu;
         let (program, timing) = (around.program, self.timing);
         let context = &mut self.contexts[usize::from(number)];
         context.take(id, record, program.entry, program.budget, timing.window, timing.far_lines);
-        self.incoming.push(at, (number, Wait::Transfer));
+        self.events.push(at, event::PACKET_IN, number.into());
         self.waits[Wait::Transfer as usize] += 1;
         if T::ON {
             let vcpu = around.packets.get(id).vcpu;
@@ -356,24 +381,20 @@ impl Engine {
 
     /// A word leaves the pipe, and its context is not ready.
     #[inline(never)]
-    fn leave<T: Trace>(&mut self, cycle: u64, number: u8, leave: Leave, around: &mut Around<'_, T>) {
+    fn leave<T: Trace>(&mut self, cycle: u64, number: u8, leave: u16, around: &mut Around<'_, T>) {
         match leave {
-            Leave::Ready => self.ready.push(cycle, number),
-            Leave::Map => self.waits[Wait::Map as usize] += 1,
-            Leave::Lines => {
-                let at = cycle + self.timing.packet_store;
-                self.fetching.push(at, number);
-                self.event = self.event.min(at);
+            leave::MAP => self.waits[Wait::Map as usize] += 1,
+            leave::LINES => {
+                self.events.push(cycle + self.timing.packet_store, event::FETCHED, number.into());
                 self.waits[Wait::Lines as usize] += 1;
             }
-            Leave::Adjust(written) => {
-                self.send_out(cycle, u32::from(written));
-                let at = cycle + self.timing.adjust;
-                self.adjusting.push(at, number);
-                self.event = self.event.min(at);
+            leave::ADJUST => {
+                let written = std::mem::take(&mut self.contexts[usize::from(number)].written);
+                self.send_out(cycle, written);
+                self.events.push(cycle + self.timing.adjust, event::ADJUSTED, number.into());
                 self.waits[Wait::Adjust as usize] += 1;
             }
-            Leave::Exit => self.end(cycle, number, around),
+            _ => self.end(cycle, number, around),
         }
     }
 
@@ -384,12 +405,12 @@ impl Engine {
         let port = &mut around.map.ports[usize::from(id)];
         if std::mem::take(&mut port.reads) {
             // The value window is filled; the refused word is issued again.
-            self.ready.push(cycle, number);
+            self.ready.push(cycle, number.into());
             return;
         }
         let word = around.program.ops.get(usize::from(context.pc));
         match word.and_then(|op| execute::resume(op, port.answer, context)) {
-            None => self.ready.push(cycle, number),
+            None => self.ready.push(cycle, number.into()),
             Some(value) => {
                 context.retval = value;
                 self.end(cycle, number, around);
@@ -411,8 +432,7 @@ impl Engine {
             self.done(cycle, number, around);
         } else {
             let at = self.send_out(cycle, lines);
-            self.outgoing.push(at, number);
-            self.event = self.event.min(at);
+            self.events.push(at, event::OUT, number.into());
         }
     }
 
@@ -432,19 +452,19 @@ impl Engine {
 
     /// A context has the slot.
     #[inline(always)]
-    fn issue<T: Trace, const FAST: bool>(&mut self, cycle: u64, number: u8, around: &mut Around<'_, T>) -> Leave {
+    fn issue<T: Trace, const FAST: bool>(&mut self, cycle: u64, number: u8, around: &mut Around<'_, T>) -> u16 {
         let ahead = &mut self.ahead[usize::from(number & 63)];
         if *ahead == 0 {
             return self.issue_word::<T, FAST>(cycle, number, around);
         }
         self.counters.words += 1;
         *ahead -= 1;
-        if *ahead == 0 && self.ends & 1 << number != 0 { Leave::Exit } else { Leave::Ready }
+        if *ahead == 0 && self.ends & 1 << number != 0 { leave::EXIT } else { leave::READY }
     }
 
     /// A context has the slot and has not run ahead.
     #[inline(never)]
-    fn issue_word<T: Trace, const FAST: bool>(&mut self, cycle: u64, number: u8, around: &mut Around<'_, T>) -> Leave {
+    fn issue_word<T: Trace, const FAST: bool>(&mut self, cycle: u64, number: u8, around: &mut Around<'_, T>) -> u16 {
         let id = self.id(number);
         let where_at = if T::ON { Some(self.at(cycle, number)) } else { None };
         let context = &mut self.contexts[usize::from(number)];
@@ -456,47 +476,46 @@ impl Engine {
             return self.fault(number, FaultCause::BadCodeAddress);
         };
         let map = &mut *around.map;
-        let outcome = execute::execute(op, context, &mut map.ports[usize::from(id)], &map.table.infos, cycle);
+        let outcome = execute::execute::<false>(op, context, &mut map.ports[usize::from(id)], &map.table.infos, cycle);
         let leaves = cycle + self.timing.depth;
-        let engine = self.number as u8;
         if let Some(credit) = outcome.posted {
-            map.post(leaves, credit, engine, id);
+            map.post(leaves, credit, id);
         }
         let leave = match outcome.then {
-            Then::Next => Leave::Ready,
+            Then::Next => leave::READY,
             Then::Exit(value) => {
                 context.retval = value;
-                Leave::Exit
+                leave::EXIT
             }
             Then::Request { late } => {
-                map.request(leaves, late, engine, id);
-                Leave::Map
+                map.request(leaves, late, id);
+                leave::MAP
             }
-            Then::Adjust { written } => Leave::Adjust(written as u8),
-            Then::Far => return self.refused(Replay::PacketLines, Leave::Lines, where_at, around.trace),
+            Then::Adjust => leave::ADJUST,
+            Then::Far => return self.refused(Replay::PacketLines, leave::LINES, where_at, around.trace),
             Then::Value => {
-                map.read(leaves, engine, id);
-                return self.refused(Replay::Value, Leave::Map, where_at, around.trace);
+                map.read(leaves, id);
+                return self.refused(Replay::Value, leave::MAP, where_at, around.trace);
             }
-            Then::Credit => return self.refused(Replay::Credit, Leave::Ready, where_at, around.trace),
+            Then::Credit => return self.refused(Replay::Credit, leave::READY, where_at, around.trace),
             Then::Fault(cause) => return self.fault(number, cause),
         };
         context.words += 1;
         self.counters.words += 1;
         if let Some(at) = where_at {
-            around.trace.event(Event::Retired { at, registers: &context.registers });
+            around.trace.event(Event::Retired { at, registers: context.registers() });
         }
-        if FAST && !T::ON && leave == Leave::Ready {
+        if FAST && !T::ON && leave == leave::READY {
             let left = context.deadline - cycle;
             let limit = if left > AHEAD * self.timing.turn { AHEAD } else { (left - 1) / self.timing.turn };
-            let (ahead, ends) = run_ahead(context, map, id, &around.program.ops, cycle, limit);
+            let (ahead, ends) = run_ahead(context, map, id, &around.program.ops, limit);
             self.ahead[usize::from(number & 63)] = ahead;
             self.ends = self.ends & !(1 << number) | u64::from(ends) << number;
         }
         leave
     }
 
-    fn refused<T: Trace>(&mut self, why: Replay, leave: Leave, at: Option<At>, trace: &mut T) -> Leave {
+    fn refused<T: Trace>(&mut self, why: Replay, leave: u16, at: Option<At>, trace: &mut T) -> u16 {
         self.counters.replays[why as usize] += 1;
         if let Some(at) = at {
             trace.event(Event::Refused { at, why });
@@ -504,33 +523,26 @@ impl Engine {
         leave
     }
 
-    fn fault(&mut self, number: u8, cause: FaultCause) -> Leave {
+    fn fault(&mut self, number: u8, cause: FaultCause) -> u16 {
         self.counters.faulted += 1;
         self.contexts[usize::from(number)].fail(cause);
-        Leave::Exit
+        leave::EXIT
     }
 }
 
 /// Runs words that nobody else can see or delay ahead of their slots, at most `limit`: that many are issued before the deadline
 /// whatever the other contexts do. Returns how many, and whether the last one ended the packet.
 #[inline(always)]
-fn run_ahead(
-    context: &mut Context,
-    map: &mut MapUnit,
-    id: ContextId,
-    program: &[Op],
-    cycle: u64,
-    limit: u64,
-) -> (u8, bool) {
+fn run_ahead(context: &mut Context, map: &mut MapUnit, id: ContextId, program: &[Op], limit: u64) -> (u8, bool) {
     let port = &mut map.ports[usize::from(id)];
     let mut ahead = 0;
     let mut ends = false;
     while u64::from(ahead) < limit {
         let Some(op) = program.get(usize::from(context.pc)) else { break };
-        if op.units & unit::SHARED != 0 {
+        if op.shared {
             break;
         }
-        match execute::execute(op, context, port, &map.table.infos, cycle).then {
+        match execute::private(op, context, port, &map.table.infos) {
             Then::Next => ahead += 1,
             Then::Exit(value) => {
                 context.retval = value;

@@ -127,6 +127,9 @@ pub enum OfferError {
         /// First cycle that is still possible.
         now: u64,
     },
+    /// The cycle lies 2^47 or more cycles after `load`.
+    #[error("a device runs for 2^47 cycles, the packet arrives at cycle {0}")]
+    Future(u64),
     /// Length outside 14 B to 3,520 B, what the kernel's test_run takes in one linear buffer.
     #[error("a packet has 14 to 3520 B, this one {0}")]
     Length(usize),

@@ -1,15 +1,16 @@
 //! One word of one context, from registers to write back, as `hw/spec/isa.toml` tells it.
 //!
-//! A word is all or nothing: all that can refuse it or end the packet is found out before anything is written.
+//! A word is all or nothing: all that can refuse it or end the packet is found out before anything is written. What nearly every
+//! word does stands in [`execute`]; what is rare stands apart, in functions that are not inlined.
 
-use offwire_isa::{Handle, RequestOp, Space, Src, StoreOp};
+use offwire_isa::{Handle, RequestOp, Space, StoreOp};
 
 use crate::context::{self, Context, formatted, insert, load};
 use crate::fault::FaultCause;
 use crate::geometry::{METADATA, POSTED_CREDITS, SCRATCH, STACK};
 use crate::map::port::{Port, Posted, PostedKind, ValueAddress};
 use crate::map::table::MapInfo;
-use crate::op::{Access, EXIT, Goto, Op, Part, read, unit};
+use crate::op::{A1, A2, Access, EXIT, Goto, Op, Part, Place, Request, X0, X1};
 
 /// What a word came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,8 +21,8 @@ pub(crate) enum Then {
     Exit(u32),
     /// It was run and sent a request to the map unit. `late`: the operands come from the packet store.
     Request { late: bool },
-    /// It was run and moved the packet's front; so many changed lines left the window.
-    Adjust { written: u32 },
+    /// It was run and moved the packet's front (`Context::written`).
+    Adjust,
     /// Refused: lines of the packet are missing (`Context::miss`).
     Far,
     /// Refused: bytes of a map value are missing (`Port::wanted`).
@@ -40,15 +41,9 @@ pub(crate) struct Outcome {
     pub then: Then,
 }
 
-impl Outcome {
-    const fn plain(then: Then) -> Self {
-        Outcome { posted: None, then }
-    }
-}
-
 /// Checks an access of `size` bytes to a map value.
 #[inline(always)]
-pub(crate) fn value_at(maps: &[MapInfo], address: u64, size: u32) -> Result<ValueAddress, FaultCause> {
+fn value_at(maps: &[MapInfo], address: u64, size: u32) -> Result<ValueAddress, FaultCause> {
     let handle = Handle::unpack(address).ok_or(FaultCause::BadHandle)?;
     let map = maps.get(usize::from(handle.slot)).ok_or(FaultCause::BadHandle)?;
     if handle.element >= map.elements {
@@ -68,51 +63,50 @@ fn inside(address: u64, size: u32, limit: u32) -> Option<u32> {
 
 /// The bounds that an access can break.
 #[inline(always)]
-fn bounds(space: Space, context: &Context) -> (u32, FaultCause) {
-    match space {
-        Space::Packet => (context.packet.len(), FaultCause::PacketBounds),
-        Space::Stack => (STACK, FaultCause::StackBounds),
-        Space::Scratch | Space::MapValue => (SCRATCH, FaultCause::ScratchBounds),
+fn bounds(place: Place, context: &Context) -> (u32, FaultCause) {
+    match place {
+        Place::Packet => (context.packet.len(), FaultCause::PacketBounds),
+        Place::Stack => (STACK, FaultCause::StackBounds),
+        _ => (SCRATCH, FaultCause::ScratchBounds),
     }
 }
 
-/// The load unit: both extracts, or why not. An access is in bounds if all of its parts are.
-#[inline(always)]
+/// The load unit where the short way does not do.
+#[inline(never)]
 fn extracts(op: &Op, address: u64, context: &mut Context, port: &mut Port, maps: &[MapInfo]) -> Result<[u64; 2], Then> {
     let access = &op.load;
-    let span = u32::from(access.span);
-    if access.space == Space::MapValue {
+    if access.place == Place::Value {
         return value_extracts(op, address, port, maps);
     }
-    let (limit, cause) = bounds(access.space, context);
-    let Some(at) = inside(address, span, limit) else {
-        return if op.load_dismiss { dismissed(access, address, context) } else { Err(Then::Fault(cause)) };
+    let span = u32::from(access.span);
+    let (limit, cause) = bounds(access.place, context);
+    let at = match inside(address, span, limit) {
+        Some(at) => at,
+        None if op.load_dismiss => return dismissed(access, address, context),
+        None => return Err(Then::Fault(cause)),
     };
-    let bytes = match access.space {
-        Space::Packet => {
-            if !context.packet.holds(at + span) {
-                context.miss = context.packet.missing(context.packet.lines_of(at, span));
-                if context.miss != 0 {
-                    return Err(Then::Far);
-                }
+    let bytes = match access.place {
+        Place::Packet => {
+            context.miss = context.packet.missing(context.packet.lines_of(at, span));
+            if context.miss != 0 {
+                return Err(Then::Far);
             }
-            &context.packet.data()[at as usize..]
+            context.packet.at(at)
         }
-        Space::Stack => context.stack.at(at, span),
-        Space::Scratch | Space::MapValue => context.scratch.at(at, span),
+        Place::Stack => context.stack.at(at, span),
+        _ => context.scratch.at(at, span),
     };
     Ok(context::extracts(bytes, &access.parts))
 }
 
 /// A dismissible load of which a part is out of bounds: that part reads 0.
-#[inline(never)]
 fn dismissed(access: &Access, address: u64, context: &mut Context) -> Result<[u64; 2], Then> {
-    let (limit, _) = bounds(access.space, context);
+    let (limit, _) = bounds(access.place, context);
     let at = access.parts.map(|part| match part.size {
         0 => None,
         size => inside(address.wrapping_add(u64::from(part.delta)), u32::from(size), limit),
     });
-    if access.space == Space::Packet {
+    if access.place == Place::Packet {
         let wanted = |(at, part): (&Option<u32>, &Part)| at.map(|at| context.packet.lines_of(at, u32::from(part.size)));
         let wanted = at.iter().zip(&access.parts).filter_map(wanted).fold(0, |all, lines| all | lines);
         context.miss = context.packet.missing(wanted);
@@ -123,10 +117,10 @@ fn dismissed(access: &Access, address: u64, context: &mut Context) -> Result<[u6
     let mut x = [0; 2];
     for ((x, at), part) in x.iter_mut().zip(at).zip(&access.parts) {
         if let Some(at) = at {
-            let bytes = match access.space {
-                Space::Packet => &context.packet.data()[at as usize..],
-                Space::Stack => context.stack.at(at, u32::from(part.size)),
-                Space::Scratch | Space::MapValue => context.scratch.at(at, u32::from(part.size)),
+            let bytes = match access.place {
+                Place::Packet => context.packet.at(at),
+                Place::Stack => context.stack.at(at, u32::from(part.size)),
+                _ => context.scratch.at(at, u32::from(part.size)),
             };
             [*x, _] = context::extracts(bytes, &[Part { delta: 0, ..*part }, Part::default()]);
         }
@@ -135,7 +129,6 @@ fn dismissed(access: &Access, address: u64, context: &mut Context) -> Result<[u6
 }
 
 /// The load unit on a map value. The handle is that of the access's lowest byte.
-#[inline(never)]
 fn value_extracts(op: &Op, address: u64, port: &mut Port, maps: &[MapInfo]) -> Result<[u64; 2], Then> {
     let access = &op.load;
     let mut span = u32::from(access.span);
@@ -174,7 +167,7 @@ fn value_extracts(op: &Op, address: u64, port: &mut Port, maps: &[MapInfo]) -> R
 
 /// Where a store goes, once it is known to be allowed.
 #[derive(Clone, Copy)]
-enum Place {
+enum Target {
     Nowhere,
     Packet(u32),
     Stack(u32),
@@ -183,40 +176,33 @@ enum Place {
 }
 
 /// The store unit's checks.
-#[inline(always)]
-fn place(access: &Access, address: u64, context: &mut Context, maps: &[MapInfo]) -> Result<Place, Then> {
+fn target(access: &Access, address: u64, context: &mut Context, maps: &[MapInfo]) -> Result<Target, Then> {
     let span = u32::from(access.span);
-    if access.space == Space::MapValue {
+    if access.place == Place::Value {
         let at = value_at(maps, address, span).map_err(Then::Fault)?;
         let read_only = maps.get(usize::from(at.slot)).is_none_or(|map| map.read_only);
-        return if read_only { Err(Then::Fault(FaultCause::ReadOnly)) } else { Ok(Place::Value(at)) };
+        return if read_only { Err(Then::Fault(FaultCause::ReadOnly)) } else { Ok(Target::Value(at)) };
     }
-    let (limit, cause) = bounds(access.space, context);
+    let (limit, cause) = bounds(access.place, context);
     let at = inside(address, span, limit).ok_or(Then::Fault(cause))?;
-    match access.space {
-        Space::Packet => {
-            if !context.packet.holds(at + span) {
-                context.miss = context.packet.missing(context.packet.lines_of(at, span));
-                if context.miss != 0 {
-                    return Err(Then::Far);
-                }
-            }
-            Ok(Place::Packet(at))
+    match access.place {
+        Place::Packet => {
+            context.miss = context.packet.missing(context.packet.lines_of(at, span));
+            if context.miss != 0 { Err(Then::Far) } else { Ok(Target::Packet(at)) }
         }
-        Space::Stack => Ok(Place::Stack(at)),
+        Place::Stack => Ok(Target::Stack(at)),
         // The lowest byte decides: the metadata is at the front.
         _ if at < METADATA => Err(Then::Fault(FaultCause::ReadOnly)),
-        _ => Ok(Place::Scratch(at)),
+        _ => Ok(Target::Scratch(at)),
     }
 }
 
 /// Both inserts of a store, or the addition of an add that stays in the context.
 #[inline(always)]
-fn inserts(op: &Op, bytes: &mut [u8], row: &[u64; 16]) {
-    for part in &op.store.parts {
+fn inserts(op: &Op, bytes: &mut [u8], values: [u64; 2]) {
+    for (part, value) in op.store.parts.iter().zip(values) {
         if part.size > 0 {
             let bytes = &mut bytes[usize::from(part.delta)..];
-            let value = formatted(row[usize::from(part.src & 15)], part);
             let value = match op.store_op {
                 StoreOp::Store | StoreOp::None => value,
                 StoreOp::Add32 | StoreOp::Add64 => load(bytes, part.size).wrapping_add(value) & part.mask,
@@ -226,39 +212,44 @@ fn inserts(op: &Op, bytes: &mut [u8], row: &[u64; 16]) {
     }
 }
 
+/// What the inserts write.
+#[inline(always)]
+fn inserted(op: &Op, context: &Context) -> [u64; 2] {
+    let [first, second] = &op.store.parts;
+    [formatted(first.value.of(&context.values), first), formatted(second.value.of(&context.values), second)]
+}
+
 /// The store unit's write.
 #[inline(always)]
-fn write(op: &Op, place: Place, row: &[u64; 16], credit: u8, context: &mut Context, port: &mut Port) {
+fn write(op: &Op, target: Target, credit: u8, context: &mut Context, port: &mut Port) {
     let span = u32::from(op.store.span);
-    match place {
-        Place::Nowhere => {}
-        Place::Packet(at) => {
-            context.packet.touch(context.packet.lines_of(at, span));
-            inserts(op, &mut context.packet.data_mut()[at as usize..], row);
-        }
-        Place::Stack(at) => inserts(op, context.stack.at(at, span), row),
-        Place::Scratch(at) => inserts(op, context.scratch.at(at, span), row),
-        Place::Value(at) => post(op, at, row, credit, port),
+    let values = inserted(op, context);
+    match target {
+        Target::Nowhere => {}
+        Target::Packet(at) => inserts(op, context.packet.at_mut(at, span), values),
+        Target::Stack(at) => inserts(op, context.stack.at(at, span), values),
+        Target::Scratch(at) => inserts(op, context.scratch.at(at, span), values),
+        Target::Value(at) => post(op, at, values, credit, port),
     }
 }
 
 /// A store or add to a map value is posted.
-#[inline(never)]
-fn post(op: &Op, at: ValueAddress, row: &[u64; 16], credit: u8, port: &mut Port) {
+fn post(op: &Op, at: ValueAddress, values: [u64; 2], credit: u8, port: &mut Port) {
     let kind = match op.store_op {
         StoreOp::Add32 => PostedKind::Add32,
         StoreOp::Add64 => PostedKind::Add64,
         StoreOp::None | StoreOp::Store => PostedKind::Store,
     };
-    let parts = op.store.parts.map(|part| match part.size {
-        0 => (0, 0, 0),
-        size => (at.offset + u32::from(part.delta), size, formatted(row[usize::from(part.src & 15)], &part)),
-    });
-    if kind == PostedKind::Store {
-        for (offset, size, value) in parts {
-            port.window.write_through(ValueAddress { offset, ..at }, size, value);
+    let mut parts = [(0, 0, 0); 2];
+    for ((to, part), value) in parts.iter_mut().zip(&op.store.parts).zip(values) {
+        if part.size > 0 {
+            *to = (at.offset + u32::from(part.delta), part.size, value);
+            if kind == PostedKind::Store {
+                port.window.write_through(ValueAddress { offset: to.0, ..at }, to.1, value);
+            }
         }
-    } else {
+    }
+    if kind != PostedKind::Store {
         port.window.valid = false;
     }
     let (seq, vcpu) = (port.seq, port.vcpu);
@@ -295,23 +286,19 @@ fn operand(
     }
 }
 
-/// Copies an operand into the request, or notes where the map unit has to read it.
-fn gather(operand: Operand, size: u32, context: &mut Context, into: &mut Vec<u8>, from: &mut Option<ValueAddress>) {
-    let size_bytes = size as usize;
-    into.clear();
-    *from = None;
-    match operand {
-        Operand::Packet(at) => into.extend_from_slice(&context.packet.data()[at as usize..][..size_bytes]),
-        Operand::Stack(at) => into.extend_from_slice(&context.stack.at(at, size)[..size_bytes]),
-        Operand::Scratch(at) => into.extend_from_slice(&context.scratch.at(at, size)[..size_bytes]),
-        Operand::Value(at) => {
-            into.resize(size_bytes, 0);
-            *from = Some(at);
-        }
-    }
+/// Copies an operand into the request, or tells where the map unit has to read it.
+fn gather(operand: Operand, context: &mut Context, into: &mut [u8]) -> Option<ValueAddress> {
+    let bytes = match operand {
+        Operand::Packet(at) => context.packet.at(at),
+        Operand::Stack(at) => context.stack.at(at, into.len() as u32),
+        Operand::Scratch(at) => context.scratch.at(at, into.len() as u32),
+        Operand::Value(at) => return Some(at),
+    };
+    into.copy_from_slice(&bytes[..into.len()]);
+    None
 }
 
-/// The request unit's checks of a request to the map unit.
+/// A request to the map unit that is known to be allowed.
 struct Checked {
     key: Operand,
     key_size: u32,
@@ -319,148 +306,198 @@ struct Checked {
     late: bool,
 }
 
-#[inline(never)]
-fn check_request(op: &Op, row: &[u64; 16], context: &Context, maps: &[MapInfo]) -> Result<Checked, FaultCause> {
-    let map = maps.get(usize::from(op.map)).ok_or(FaultCause::BadMap)?;
-    if map.read_only && op.request != RequestOp::Lookup {
+fn check(request: &Request, context: &Context, maps: &[MapInfo]) -> Result<Checked, FaultCause> {
+    let map = maps.get(usize::from(request.map)).ok_or(FaultCause::BadMap)?;
+    if map.read_only && request.op != RequestOp::Lookup {
         return Err(FaultCause::ReadOnly);
     }
     let mut late = false;
-    let address = row[usize::from(op.key_base & 3)].wrapping_add(op.key_off);
-    let key = operand(op.key_space, address, map.key_size, context, maps, &mut late)?;
-    let value = if matches!(op.request, RequestOp::UpdateAny | RequestOp::UpdateNoExist | RequestOp::UpdateExist) {
-        let address = row[usize::from(op.value_src & 15)];
-        Some((operand(op.value_space, address, map.value_size, context, maps, &mut late)?, map.value_size))
+    let key = request.key.of(&context.values);
+    let key = operand(request.key_space, key, map.key_size, context, maps, &mut late)?;
+    let value = if matches!(request.op, RequestOp::UpdateAny | RequestOp::UpdateNoExist | RequestOp::UpdateExist) {
+        let value = request.value.of(&context.values);
+        Some((operand(request.value_space, value, map.value_size, context, maps, &mut late)?, map.value_size))
     } else {
         None
     };
     Ok(Checked { key, key_size: map.key_size, value, late })
 }
 
-/// Runs the word `op` of `context` at cycle `now`.
+/// Runs the word `op` of `context` at cycle `now`. `PRIVATE`: it is known not to be `shared`.
 #[inline(always)]
-pub(crate) fn execute(op: &Op, context: &mut Context, port: &mut Port, maps: &[MapInfo], now: u64) -> Outcome {
-    let units = op.units;
-    // The row of values that operands select from, by the codes of `Src`.
-    let mut row = [0u64; 16];
-    row[Src::Ra as usize] = read(op.reads[0], &context.registers);
-    row[Src::Rb as usize] = read(op.reads[1], &context.registers);
-    row[Src::Rc as usize] = read(op.reads[2], &context.registers);
-    row[Src::I0 as usize] = op.i0;
-    row[Src::I1 as usize] = op.i1;
-    row[Src::Iw as usize] = op.iw;
-
-    if units & unit::GUARD != 0 {
-        let end = (row[usize::from(op.guard_base & 3)] as i64).wrapping_add(i64::from(op.guard_len));
-        if end > i64::from(context.packet.len()) {
-            return go(op.t2, context, None);
-        }
+pub(crate) fn execute<const PRIVATE: bool>(
+    op: &Op,
+    context: &mut Context,
+    port: &mut Port,
+    maps: &[MapInfo],
+    now: u64,
+) -> Outcome {
+    let refuse = |then| Outcome { posted: None, then };
+    if op.guards && op.guard_end.of(&context.values) as i64 > i64::from(context.packet.len()) {
+        return refuse(go(op.t2, context));
     }
-    if units & unit::LOAD != 0 {
-        let address = row[usize::from(op.load.base & 3)].wrapping_add(op.load.off);
-        match extracts(op, address, context, port, maps) {
-            Ok([x0, x1]) => {
-                row[Src::X0 as usize] = x0;
-                row[Src::X1 as usize] = x1;
+    if op.load.place != Place::Off {
+        let address = op.load.address.of(&context.values);
+        let span = u32::from(op.load.span);
+        let bytes = match op.load.place {
+            Place::Packet if context.packet.holds(address, span) => Some(context.packet.at(address as u32)),
+            Place::Stack => match inside(address, span, STACK) {
+                Some(at) => Some(&*context.stack.at(at, span)),
+                None => None,
+            },
+            Place::Scratch => match inside(address, span, SCRATCH) {
+                Some(at) => Some(&*context.scratch.at(at, span)),
+                None => None,
+            },
+            _ => None,
+        };
+        let [x0, x1] = match bytes {
+            Some(bytes) => context::extracts(bytes, &op.load.parts),
+            None => match extracts(op, address, context, port, maps) {
+                Ok(x) => x,
+                Err(then) => return refuse(then),
+            },
+        };
+        context.values[X0] = x0;
+        context.values[X1] = x1;
+    }
+    let values = &mut context.values;
+    if op.alu1.on {
+        values[A1] = op.alu1.op.eval(op.alu1.wide, op.alu1.a.of(values), op.alu1.b.of(values));
+    }
+    if op.alu2.on {
+        values[A2] = op.alu2.op.eval(op.alu2.wide, op.alu2.a.of(values), op.alu2.b.of(values));
+    }
+    let (mut taken1, mut taken2) = (false, false);
+    let mut next = op.next;
+    if op.cmp1.on {
+        taken1 = op.cmp1.op.eval(op.cmp1.wide, op.cmp1.a.of(values), op.cmp1.b.of(values));
+    }
+    if op.cmp2.on {
+        taken2 = !taken1 && op.cmp2.op.eval(op.cmp2.wide, op.cmp2.a.of(values), op.cmp2.b.of(values));
+        next = if taken2 { op.t2 } else { next };
+    }
+    next = if taken1 { op.t1 } else { next };
+    let taken = taken1 || taken2;
+    let stores = op.store.place != Place::Off && !(taken1 && op.store_kill1) && !(taken2 && op.store_kill2);
+
+    if !PRIVATE && op.shared {
+        return finish(op, stores, taken, next, context, port, maps, now);
+    }
+    if stores {
+        let address = op.store.address.of(&context.values);
+        let span = u32::from(op.store.span);
+        if op.store.place == Place::Packet && context.packet.holds(address, span) {
+            let values = inserted(op, context);
+            inserts(op, context.packet.at_mut(address as u32, span), values);
+        } else {
+            match target(&op.store, address, context, maps) {
+                Ok(target) => write(op, target, 0, context, port),
+                Err(then) => return refuse(then),
             }
-            Err(then) => return Outcome::plain(then),
         }
     }
-    if units & unit::ALU1 != 0 {
-        let alu = op.alu1;
-        row[Src::A1 as usize] = alu.op.eval(alu.wide, row[usize::from(alu.a & 15)], row[usize::from(alu.b & 15)]);
+    let exit = op.exit_value.of(&context.values);
+    write_back(op, context);
+    if op.exits && !taken {
+        return refuse(Then::Exit(exit as u32));
     }
-    if units & unit::ALU2 != 0 {
-        let alu = op.alu2;
-        row[Src::A2 as usize] = alu.op.eval(alu.wide, row[usize::from(alu.a & 15)], row[usize::from(alu.b & 15)]);
-    }
-    let mut taken1 = false;
-    let mut taken2 = false;
-    if units & unit::CMP1 != 0 {
-        let cmp = op.cmp1;
-        taken1 = cmp.op.eval(cmp.wide, row[usize::from(cmp.a & 15)], row[usize::from(cmp.b & 15)]);
-    }
-    if units & unit::CMP2 != 0 && !taken1 {
-        let cmp = op.cmp2;
-        taken2 = cmp.op.eval(cmp.wide, row[usize::from(cmp.a & 15)], row[usize::from(cmp.b & 15)]);
-    }
+    refuse(go(next, context))
+}
 
+/// Runs a word that is not `shared`, ahead of its slot.
+#[inline(never)]
+pub(crate) fn private(op: &Op, context: &mut Context, port: &mut Port, maps: &[MapInfo]) -> Then {
+    execute::<true>(op, context, port, maps, 0).then
+}
+
+/// Store, write back and request of a word that is `shared`.
+#[inline(never)]
+#[expect(clippy::too_many_arguments, reason = "the second half of a function, cut off because it is rare")]
+fn finish(
+    op: &Op,
+    stores: bool,
+    taken: bool,
+    next: Goto,
+    context: &mut Context,
+    port: &mut Port,
+    maps: &[MapInfo],
+    now: u64,
+) -> Outcome {
     // What may refuse the word or end the packet comes before the first write.
-    let mut target = Place::Nowhere;
+    let refuse = |then| Outcome { posted: None, then };
+    let mut place = Target::Nowhere;
     let mut posted = None;
-    if units & unit::STORE != 0 && !(taken1 && op.store_kill1) && !(taken2 && op.store_kill2) {
-        let address = row[usize::from(op.store.base & 3)].wrapping_add(op.store.off);
-        match place(&op.store, address, context, maps) {
-            Ok(place) => target = place,
-            Err(then) => return Outcome::plain(then),
+    if stores {
+        match target(&op.store, op.store.address.of(&context.values), context, maps) {
+            Ok(target) => place = target,
+            Err(then) => return refuse(then),
         }
-        if let Place::Value(_) = target {
+        if let Target::Value(_) = place {
             posted = port.credit(now);
             if posted.is_none() {
-                return Outcome::plain(Then::Credit);
+                return refuse(Then::Credit);
             }
         }
     }
-    let requests = units & unit::REQUEST != 0 && !taken1 && !taken2;
+    let requests = op.requests && !taken;
     let mut checked = None;
-    if requests && !matches!(op.request, RequestOp::Exit | RequestOp::AdjustHead) {
-        match check_request(op, &row, context, maps) {
+    if requests && op.request.op != RequestOp::AdjustHead {
+        match check(&op.request, context, maps) {
             Ok(request) => checked = Some(request),
-            Err(cause) => return Outcome::plain(Then::Fault(cause)),
+            Err(cause) => return refuse(Then::Fault(cause)),
         }
     }
-
-    write(op, target, &row, posted.unwrap_or(0), context, port);
-    if units & unit::WRITE0 != 0 {
-        let (src, register) = op.write[0];
-        context.registers[usize::from(register & 15)] = row[usize::from(src & 15)];
-    }
-    if units & unit::WRITE1 != 0 {
-        let (src, register) = op.write[1];
-        context.registers[usize::from(register & 15)] = row[usize::from(src & 15)];
-    }
-    if requests {
-        return Outcome { posted, then: request(op, &row, checked, context, port) };
-    }
-    let next = if taken1 {
-        op.t1
-    } else if taken2 {
-        op.t2
-    } else {
-        op.next
+    let operand = op.request.value.of(&context.values);
+    write(op, place, posted.unwrap_or(0), context, port);
+    write_back(op, context);
+    let then = match checked {
+        Some(checked) => ask(&op.request, &checked, context, port),
+        None if requests => {
+            let written = context.packet.adjust_head(operand as u32 as i32);
+            port.answer = if written.is_some() { 0 } else { ADJUST_REFUSED };
+            context.note_length();
+            context.written = written.unwrap_or(0);
+            Then::Adjust
+        }
+        None if op.exits && !taken => Then::Exit(operand as u32),
+        None => go(next, context),
     };
-    go(next, context, posted)
+    Outcome { posted, then }
+}
+
+/// Both registers; the operands are read before either is written.
+#[inline(always)]
+fn write_back(op: &Op, context: &mut Context) {
+    let [first, second] = &op.write;
+    let (even, odd) = (first.value.of(&context.values), second.value.of(&context.values));
+    if first.on {
+        context.values[usize::from(first.register & 15)] = even;
+    }
+    if second.on {
+        context.values[usize::from(second.register & 15)] = odd;
+    }
 }
 
 #[inline(always)]
-fn go(target: Goto, context: &mut Context, posted: Option<u8>) -> Outcome {
+fn go(target: Goto, context: &mut Context) -> Then {
     if target & EXIT != 0 {
-        return Outcome { posted, then: Then::Exit(u32::from(target & 7)) };
+        return Then::Exit(u32::from(target & 7));
     }
     context.pc = target;
-    Outcome { posted, then: Then::Next }
+    Then::Next
 }
 
 /// Sends a request that passed its checks. It sees the word's own store.
-#[inline(never)]
-fn request(op: &Op, row: &[u64; 16], checked: Option<Checked>, context: &mut Context, port: &mut Port) -> Then {
-    let operand = row[usize::from(op.value_src & 15)];
-    let Some(checked) = checked else {
-        if op.request == RequestOp::Exit {
-            return Then::Exit(operand as u32);
-        }
-        let written = context.packet.adjust_head(operand as u32 as i32);
-        port.answer = if written.is_some() { 0 } else { ADJUST_REFUSED };
-        context.note_length();
-        return Then::Adjust { written: written.unwrap_or(0) };
-    };
-    port.op = op.request;
-    port.slot = op.map;
+fn ask(request: &Request, checked: &Checked, context: &mut Context, port: &mut Port) -> Then {
+    port.op = request.op;
+    port.slot = request.map;
     port.window.valid = false;
-    gather(checked.key, checked.key_size, context, &mut port.key, &mut port.key_from);
+    port.key_from = gather(checked.key, context, port.key.resize(checked.key_size));
     port.value_from = None;
     if let Some((value, size)) = checked.value {
-        gather(value, size, context, &mut port.value, &mut port.value_from);
+        port.value.resize(size as usize, 0);
+        port.value_from = gather(value, context, &mut port.value);
     }
     Then::Request { late: checked.late }
 }
@@ -471,9 +508,9 @@ const ADJUST_REFUSED: u64 = -22i64 as u64;
 /// The context goes on after an answer: the answer is written, `q_null` looks at it. Returns the return value if the packet
 /// ends.
 pub(crate) fn resume(op: &Op, answer: u64, context: &mut Context) -> Option<u32> {
-    context.registers[usize::from(op.answer_reg & 15)] = answer;
-    let target = if op.answer_null && answer == 0 { op.t2 } else { op.next };
-    match go(target, context, None).then {
+    context.values[usize::from(op.request.answer_register & 15)] = answer;
+    let target = if op.request.answer_null && answer == 0 { op.t2 } else { op.next };
+    match go(target, context) {
         Then::Exit(value) => Some(value),
         _ => None,
     }

@@ -21,3 +21,5 @@ pub const METADATA: u32 = offwire_isa::METADATA_BYTES as u32;
 pub const VALID_LINE: u32 = 16;
 /// Posted stores and adds of one context that the map unit has not yet taken; a word that would post one more is refused.
 pub const POSTED_CREDITS: usize = 4;
+/// Longest key of a hash map.
+pub const KEY_BYTES_MAX: u32 = 512;

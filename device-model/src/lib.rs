@@ -15,6 +15,7 @@
 //! and bytes, the same maps and the same counters; a test asserts it on random programs.
 #![forbid(unsafe_code)]
 
+mod agenda;
 mod calendar;
 mod context;
 mod counters;
@@ -32,7 +33,6 @@ mod op;
 mod packet;
 mod packets;
 mod restorer;
-mod ring;
 mod trace;
 pub mod verdict;
 

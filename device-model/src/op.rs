@@ -1,27 +1,49 @@
 //! Predecoded words: what a [`Word`] says, resolved once at load so that the hot loop only looks at units that do something.
 
-use offwire_isa::{AluOp, Base, CmpOp, RequestOp, Space, Src, StoreOp, Target, Word};
-
-/// Which units of a word do something.
-pub(crate) mod unit {
-    pub(crate) const GUARD: u16 = 1 << 0;
-    pub(crate) const LOAD: u16 = 1 << 1;
-    pub(crate) const ALU1: u16 = 1 << 2;
-    pub(crate) const ALU2: u16 = 1 << 3;
-    pub(crate) const CMP1: u16 = 1 << 4;
-    pub(crate) const CMP2: u16 = 1 << 5;
-    pub(crate) const STORE: u16 = 1 << 6;
-    pub(crate) const WRITE0: u16 = 1 << 7;
-    pub(crate) const WRITE1: u16 = 1 << 8;
-    pub(crate) const REQUEST: u16 = 1 << 9;
-    /// The word may touch what other contexts see, or its issue depends on them: it is never executed ahead of its slot.
-    pub(crate) const SHARED: u16 = 1 << 10;
-}
+use offwire_isa::{AluOp, Base, CmpOp, Read, RequestOp, Space, Src, StoreOp, Target, Word};
 
 /// A resolved [`Target`]: a code address, or `EXIT` + return value.
 pub(crate) type Goto = u16;
 /// Flag of a [`Goto`] that ends the packet.
 pub(crate) const EXIT: Goto = 1 << 12;
+
+/// Values that operands select from: the registers, then zero, then what the units before have made of the word.
+pub(crate) type Values = [u64; VALUES];
+const VALUES: usize = 32;
+const ZERO: u8 = 16;
+pub(crate) const X0: usize = 17;
+pub(crate) const X1: usize = 18;
+pub(crate) const A1: usize = 19;
+pub(crate) const A2: usize = 20;
+
+/// An operand: one of the values, plus a constant.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Operand {
+    at: u8,
+    add: i32,
+}
+
+impl Default for Operand {
+    fn default() -> Self {
+        Operand::constant(0)
+    }
+}
+
+impl Operand {
+    const fn constant(value: i32) -> Self {
+        Operand { at: ZERO, add: value }
+    }
+
+    /// The operand plus a constant: the sum of an address. No sum of the fields of a word leaves 32 bits.
+    const fn plus(self, add: i32) -> Self {
+        Operand { at: self.at, add: self.add + add }
+    }
+
+    #[inline(always)]
+    pub(crate) fn of(self, values: &Values) -> u64 {
+        values[usize::from(self.at & 31)].wrapping_add(i64::from(self.add) as u64)
+    }
+}
 
 /// One extract or insert.
 #[derive(Clone, Copy, Debug, Default)]
@@ -34,38 +56,58 @@ pub(crate) struct Part {
     pub unused: u8,
     /// Byte-reversed.
     pub swap: bool,
-    /// Operand of an insert.
-    pub src: u8,
     /// The bits of the size.
     pub mask: u64,
+    /// What an insert writes.
+    pub value: Operand,
+}
+
+/// Where an access goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// The unit does nothing.
+    #[default]
+    Off,
+    Packet,
+    Stack,
+    Scratch,
+    Value,
 }
 
 /// The access of a load or store, with its two parts.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Access {
-    pub space: Space,
-    pub base: u8,
-    /// From the base to the lowest byte that a part touches.
-    pub off: u64,
-    /// Bytes from the lowest to the highest that a part touches; 0 if both are off.
+    pub place: Place,
+    /// Bytes from the lowest to the highest that a part touches.
     pub span: u8,
+    /// Address of the lowest byte that a part touches.
+    pub address: Operand,
     pub parts: [Part; 2],
 }
 
+/// Delta, size and swap of a part as the word has them, and the operand of an insert.
+type RawPart = (u8, u8, bool, Operand);
+
 impl Access {
-    /// `parts`: delta, size, swap, operand.
-    fn new(space: Space, base: Base, off: i16, parts: [(u8, u8, bool, Src); 2]) -> Self {
+    fn new(space: Space, base: Operand, off: i16, parts: [RawPart; 2]) -> Self {
         let on = || parts.iter().filter(|part| part.1 > 0);
-        let low = on().map(|part| part.0).min().unwrap_or(0);
-        let high = on().map(|part| part.0 + part.1).max().unwrap_or(low);
-        let parts = parts.map(|(delta, size, swap, src)| match size {
+        let (Some(low), Some(high)) = (on().map(|part| part.0).min(), on().map(|part| part.0 + part.1).max()) else {
+            return Access::default();
+        };
+        let parts = parts.map(|(delta, size, swap, value)| match size {
             0 => Part::default(),
             _ => {
                 let unused = 64 - 8 * size;
-                Part { delta: delta - low, size, unused, swap, src: src as u8, mask: u64::MAX >> unused }
+                Part { delta: delta - low, size, unused, swap, mask: u64::MAX >> unused, value }
             }
         });
-        Access { space, base: base as u8, off: (i64::from(off) + i64::from(low)) as u64, span: high - low, parts }
+        let place = match space {
+            Space::Packet => Place::Packet,
+            Space::Stack => Place::Stack,
+            Space::Scratch => Place::Scratch,
+            Space::MapValue => Place::Value,
+        };
+        Access { place, span: high - low, address: base.plus(i32::from(off) + i32::from(low)), parts }
     }
 }
 
@@ -73,45 +115,62 @@ impl Access {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Pure<T> {
     pub op: T,
+    pub on: bool,
     pub wide: bool,
-    pub a: u8,
-    pub b: u8,
+    pub a: Operand,
+    pub b: Operand,
 }
 
-/// A predecoded word. Operands are indices into the row of values that `execute` builds: the codes of [`Src`], of which the
-/// codes of [`Base`] are the first four.
+/// A register that is written back.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Write {
+    pub on: bool,
+    pub register: u8,
+    pub value: Operand,
+}
+
+/// A request other than exit.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Request {
+    pub op: RequestOp,
+    pub map: u8,
+    pub key_space: Space,
+    pub key: Operand,
+    pub value_space: Space,
+    pub value: Operand,
+    pub answer_register: u8,
+    pub answer_null: bool,
+}
+
+/// A predecoded word.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Op {
-    pub units: u16,
-    pub reads: [u8; 3],
-    pub guard_base: u8,
-    pub guard_len: u16,
-    pub load: Access,
+    /// The word may touch what other contexts see, or its issue depends on them: it is never executed ahead of its slot.
+    pub shared: bool,
+    /// There is a request other than exit.
+    pub requests: bool,
+    /// The request is exit.
+    pub exits: bool,
+    pub guards: bool,
     pub load_dismiss: bool,
+    pub store_kill1: bool,
+    pub store_kill2: bool,
+    pub store_op: StoreOp,
+    pub t1: Goto,
+    pub t2: Goto,
+    pub next: Goto,
+    /// Where the guard wants the packet to reach.
+    pub guard_end: Operand,
+    pub load: Access,
     pub alu1: Pure<AluOp>,
     pub alu2: Pure<AluOp>,
     pub cmp1: Pure<CmpOp>,
     pub cmp2: Pure<CmpOp>,
-    pub store_op: StoreOp,
     pub store: Access,
-    pub store_kill1: bool,
-    pub store_kill2: bool,
-    pub write: [(u8, u8); 2],
-    pub request: RequestOp,
-    pub map: u8,
-    pub key_space: Space,
-    pub key_base: u8,
-    pub key_off: u64,
-    pub value_space: Space,
-    pub value_src: u8,
-    pub answer_reg: u8,
-    pub answer_null: bool,
-    pub t1: Goto,
-    pub t2: Goto,
-    pub next: Goto,
-    pub i0: u64,
-    pub i1: u64,
-    pub iw: u64,
+    pub write: [Write; 2],
+    /// Return value of an exit.
+    pub exit_value: Operand,
+    pub request: Request,
 }
 
 fn goto(target: Target) -> Goto {
@@ -121,85 +180,102 @@ fn goto(target: Target) -> Goto {
     }
 }
 
+fn read(field: u8) -> Operand {
+    match Read::decode(field) {
+        Read::Reg(register) => Operand { at: register, add: 0 },
+        Read::Const(value) => Operand::constant(value.into()),
+    }
+}
+
 impl Op {
     /// Predecodes a word that passes [`Word::check`].
     pub(crate) fn new(word: &Word) -> Op {
+        let reads = [Operand::default(), read(word.ra), read(word.rb), read(word.rc)];
+        let base = |base: Base| reads[base as usize];
+        let iw = (word.i1 as u16 as u32) << 16 | word.i0 as u16 as u32;
+        let loads = word.x0_size > 0 || word.x1_size > 0;
+        let works = |op: AluOp, a: Src| op != AluOp::Mov || a != Src::Zero;
+        let (alu1, alu2) = (works(word.a1_op, word.a1_a), works(word.a2_op, word.a2_a));
+        let made = |on: bool, at: usize| if on { Operand { at: at as u8, add: 0 } } else { Operand::default() };
+        let operand = |src: Src| match src {
+            Src::Zero => Operand::default(),
+            Src::Ra => reads[1],
+            Src::Rb => reads[2],
+            Src::Rc => reads[3],
+            Src::X0 => made(loads, X0),
+            Src::X1 => made(loads, X1),
+            Src::A1 => made(alu1, A1),
+            Src::A2 => made(alu2, A2),
+            Src::I0 => Operand::constant(word.i0.into()),
+            Src::I1 => Operand::constant(word.i1.into()),
+            Src::Iw => Operand::constant(iw as i32),
+        };
+        let none = Operand::default();
         let load = Access::new(
             word.ld_space,
-            word.ld_base,
+            base(word.ld_base),
             word.ld_off,
-            [
-                (word.x0_delta, word.x0_size, word.x0_swap, Src::Zero),
-                (word.x1_delta, word.x1_size, word.x1_swap, Src::Zero),
-            ],
+            [(word.x0_delta, word.x0_size, word.x0_swap, none), (word.x1_delta, word.x1_size, word.x1_swap, none)],
         );
         let store = match word.st_op {
             StoreOp::None => Access::default(),
             _ => Access::new(
                 word.st_space,
-                word.st_base,
+                base(word.st_base),
                 word.st_off,
                 [
-                    (word.s0_delta, word.s0_size, word.s0_swap, word.s0_src),
-                    (word.s1_delta, word.s1_size, word.s1_swap, word.s1_src),
+                    (word.s0_delta, word.s0_size, word.s0_swap, operand(word.s0_src)),
+                    (word.s1_delta, word.s1_size, word.s1_swap, operand(word.s1_src)),
                 ],
             ),
         };
-        let mut units = 0;
-        let mut set = |flag: u16, on: bool| units |= if on { flag } else { 0 };
-        let stores = store.span > 0;
-        set(unit::GUARD, word.g_en);
-        set(unit::LOAD, load.span > 0);
-        set(unit::ALU1, word.a1_op != AluOp::Mov || word.a1_a != Src::Zero);
-        set(unit::ALU2, word.a2_op != AluOp::Mov || word.a2_a != Src::Zero);
-        set(unit::CMP1, word.c1_op != CmpOp::Never);
-        set(unit::CMP2, word.c2_op != CmpOp::Never);
-        set(unit::STORE, stores);
-        set(unit::WRITE0, word.w0_src != Src::Zero);
-        set(unit::WRITE1, word.w1_src != Src::Zero);
-        set(unit::REQUEST, word.q_op != RequestOp::None);
-        set(
-            unit::SHARED,
-            (stores && word.st_space == Space::MapValue) || !matches!(word.q_op, RequestOp::None | RequestOp::Exit),
-        );
+        let requests = !matches!(word.q_op, RequestOp::None | RequestOp::Exit);
         Op {
-            units,
-            reads: [word.ra & 63, word.rb & 63, word.rc & 63],
-            guard_base: word.g_base as u8,
-            guard_len: word.g_len,
-            load,
+            shared: requests || store.place == Place::Value,
+            requests,
+            exits: word.q_op == RequestOp::Exit,
+            guards: word.g_en,
             load_dismiss: word.ld_dismiss,
-            alu1: Pure { op: word.a1_op, wide: word.a1_w, a: word.a1_a as u8, b: word.a1_b as u8 },
-            alu2: Pure { op: word.a2_op, wide: word.a2_w, a: word.a2_a as u8, b: word.a2_b as u8 },
-            cmp1: Pure { op: word.c1_op, wide: word.c1_w, a: word.c1_a as u8, b: word.c1_b as u8 },
-            cmp2: Pure { op: word.c2_op, wide: word.c2_w, a: word.c2_a as u8, b: word.c2_b as u8 },
-            store_op: word.st_op,
-            store,
             store_kill1: word.st_kill1,
             store_kill2: word.st_kill2,
-            write: [(word.w0_src as u8, word.w0_reg * 2), (word.w1_src as u8, word.w1_reg * 2 + 1)],
-            request: word.q_op,
-            map: word.q_map,
-            key_space: word.q_kspace,
-            key_base: word.q_kbase as u8,
-            key_off: word.q_koff as u64,
-            value_space: word.q_vspace,
-            value_src: word.q_vsrc as u8,
-            answer_reg: word.q_dst,
-            answer_null: word.q_null,
+            store_op: word.st_op,
             t1: goto(word.t1),
             t2: goto(word.t2),
             next: goto(word.next),
-            i0: word.i0 as u64,
-            i1: word.i1 as u64,
-            iw: ((word.i1 as u16 as u32) << 16 | (word.i0 as u16 as u32)) as i32 as u64,
+            guard_end: base(word.g_base).plus(word.g_len.into()),
+            load,
+            alu1: Pure { op: word.a1_op, on: alu1, wide: word.a1_w, a: operand(word.a1_a), b: operand(word.a1_b) },
+            alu2: Pure { op: word.a2_op, on: alu2, wide: word.a2_w, a: operand(word.a2_a), b: operand(word.a2_b) },
+            cmp1: Pure {
+                op: word.c1_op,
+                on: word.c1_op != CmpOp::Never,
+                wide: word.c1_w,
+                a: operand(word.c1_a),
+                b: operand(word.c1_b),
+            },
+            cmp2: Pure {
+                op: word.c2_op,
+                on: word.c2_op != CmpOp::Never,
+                wide: word.c2_w,
+                a: operand(word.c2_a),
+                b: operand(word.c2_b),
+            },
+            store,
+            write: [
+                Write { on: word.w0_src != Src::Zero, register: word.w0_reg * 2, value: operand(word.w0_src) },
+                Write { on: word.w1_src != Src::Zero, register: word.w1_reg * 2 + 1, value: operand(word.w1_src) },
+            ],
+            exit_value: operand(word.q_vsrc),
+            request: Request {
+                op: word.q_op,
+                map: word.q_map,
+                key_space: word.q_kspace,
+                key: base(word.q_kbase).plus(word.q_koff.into()),
+                value_space: word.q_vspace,
+                value: operand(word.q_vsrc),
+                answer_register: word.q_dst,
+                answer_null: word.q_null,
+            },
         }
     }
-}
-
-/// What a read port delivers.
-#[inline(always)]
-pub(crate) fn read(field: u8, registers: &[u64; 16]) -> u64 {
-    let register = registers[usize::from(field & 15)];
-    if field < 16 { register } else { i64::from(field).wrapping_sub(32) as u64 }
 }

@@ -71,16 +71,19 @@ impl Packet {
         self.bytes.len() as u32 - self.front
     }
 
-    /// The packet's bytes from the front on.
+    /// The packet's bytes from `address` on.
     #[inline(always)]
-    pub(crate) fn data(&self) -> &[u8] {
-        &self.bytes[self.front as usize..]
+    pub(crate) fn at(&self, address: u32) -> &[u8] {
+        &self.bytes[(self.front + address) as usize..]
     }
 
-    /// The same, to be written. The caller marks what it writes with [`Packet::touch`].
+    /// The same, of which `size` > 0 will be written.
     #[inline(always)]
-    pub(crate) fn data_mut(&mut self) -> &mut [u8] {
-        &mut self.bytes[self.front as usize..]
+    pub(crate) fn at_mut(&mut self, address: u32, size: u32) -> &mut [u8] {
+        let from = self.front + address;
+        let position = self.origin + from;
+        self.dirty |= 1 << ((position / LINE) & 63) | 1 << (((position + size - 1) / LINE) & 63);
+        &mut self.bytes[from as usize..]
     }
 
     /// The lines of an access of `size` > 0 bytes at packet address `address`, which is in bounds.
@@ -89,22 +92,16 @@ impl Packet {
         lines(self.origin + self.front + address, size)
     }
 
-    /// True if all of the packet before address `end` is held, as far as can be told without looking at lines.
+    /// True if `size` bytes at `address` are in bounds and held, as far as can be told without looking at lines.
     #[inline(always)]
-    pub(crate) fn holds(&self, end: u32) -> bool {
-        end <= self.held
+    pub(crate) fn holds(&self, address: u64, size: u32) -> bool {
+        self.held >= size && address <= u64::from(self.held - size)
     }
 
     /// Those of `wanted` that the context does not hold.
     #[inline(always)]
     pub(crate) fn missing(&self, wanted: Lines) -> Lines {
         wanted & !self.present
-    }
-
-    /// Marks lines as changed.
-    #[inline(always)]
-    pub(crate) fn touch(&mut self, changed: Lines) {
-        self.dirty |= changed;
     }
 
     /// First line of the window.
@@ -165,6 +162,7 @@ impl Packet {
             // Exposed headroom reads as zero: its valid bits are off.
             self.bytes.splice(0..0, std::iter::repeat_n(0, HEADROOM as usize));
             self.origin = 0;
+            self.front += HEADROOM;
         }
         let old = self.window();
         self.front = position - self.origin;

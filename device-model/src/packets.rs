@@ -10,6 +10,7 @@ pub(crate) const NONE: PacketId = u32::MAX;
 
 /// What the device knows of a packet outside its context.
 #[derive(Clone, Debug)]
+#[repr(align(64))]
 pub(crate) struct Record {
     /// What will be told of it; `bytes` are here unless a context has them.
     pub out: Departure,

@@ -6,10 +6,11 @@
 //! docs/testing.md has the rules and their reasons.
 
 use crate::mapfile::{self, Contents};
-use crate::{Backend, Entry, EntryValue, PacketIn, PacketOut, Verdict};
+use crate::{Backend, Entry, EntryValue, Event, PacketIn, PacketOut, Verdict};
 use offload_compiler::ebpf::MapIdx;
 use offload_compiler::object::Object;
 use offwire_diag::{Diagnostic, Span, codes};
+use offwire_image::MapKind;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -51,6 +52,10 @@ pub struct Report {
     pub packets: u64,
     /// Packets that some back end cannot run.
     pub not_comparable: u64,
+    /// Packet at which an LRU map was seen full. From there on packets run, but count as not comparable: which entry goes is each
+    /// back end's own choice. That no LRU map holds more than it may is still checked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lru_full: Option<u64>,
     /// The first difference.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub first: Option<First>,
@@ -67,6 +72,10 @@ pub enum What {
     Retval,
     /// The packet after the program ran.
     Bytes,
+    /// The metadata before the packet.
+    Meta,
+    /// The events that the program made.
+    Event,
     /// One back end ended the packet with a fault.
     Fault,
     /// One back end found a mistake in the program or its facts.
@@ -110,6 +119,8 @@ impl Report {
         let what = match first.what {
             What::Retval => "return value",
             What::Bytes => "packet bytes",
+            What::Meta => "packet metadata",
+            What::Event => "events",
             What::Fault => "fault",
             What::Diagnostic => "outcome",
             What::Map => "map contents",
@@ -142,14 +153,16 @@ pub fn run(
         initial: Vec::new(),
         packets: 0,
         not_comparable: 0,
+        lru_full: None,
         maps_seen: None,
         maps_changed: false,
         maps_small: true,
         options,
     };
     let stop = run.all(contents, packets).err();
-    let (packets, not_comparable) = (run.packets, run.not_comparable);
-    let report = |result, first, diagnostic| Report { result, on, packets, not_comparable, first, diagnostic };
+    let (packets, not_comparable, lru_full) = (run.packets, run.not_comparable, run.lru_full);
+    let report =
+        |result, first, diagnostic| Report { result, on, packets, not_comparable, lru_full, first, diagnostic };
     match stop.map(|stop| *stop) {
         None if packets > 0 && packets == not_comparable => {
             let nothing = Diagnostic::error(codes::host::NOT_COMPARABLE, "no packet can be compared")
@@ -182,6 +195,8 @@ struct Run<'a, 'b> {
     initial: Vec<Vec<Entry>>,
     packets: u64,
     not_comparable: u64,
+    /// Packet at which an LRU map was seen full.
+    lru_full: Option<u64>,
     /// Packet after which maps were last compared.
     maps_seen: Option<u64>,
     /// True if packets ran since.
@@ -236,6 +251,7 @@ impl Run<'_, '_> {
     /// Runs one packet everywhere and compares what comes out.
     fn one(&mut self, number: u64, packet: &PacketIn) -> Result<(), Box<Stop>> {
         let mut expected: Option<(&'static str, PacketOut)> = None;
+        self.not_comparable += u64::from(self.lru_full.is_some());
         for at in 0..self.backends.len() {
             let Some(backend) = self.backends.get_mut(at) else { continue };
             let name = backend.name();
@@ -257,7 +273,13 @@ impl Run<'_, '_> {
             match &expected {
                 None => expected = Some((name, out)),
                 Some((other, theirs)) => {
-                    if let Some((what, at, values)) = difference(theirs, &out) {
+                    if self.lru_full.is_none()
+                        && let Some((what, at, values)) = difference(theirs, &out)
+                    {
+                        if self.find_full_lru(number)? {
+                            self.not_comparable += 1;
+                            continue;
+                        }
                         let mut first = self.first(number, packet, [other, name], what, values);
                         first.at = at;
                         return Err(Box::new(Stop::Differ(first, None)));
@@ -271,6 +293,10 @@ impl Run<'_, '_> {
     /// Compares all maps.
     fn maps(&mut self, number: u64, packet: &PacketIn) -> Result<(), Box<Stop>> {
         let mut bytes = 0;
+        if self.lru_full.is_some() || (self.has_lru() && self.find_full_lru(number)?) {
+            self.maps_changed = false;
+            return self.lru_capacity(number, packet);
+        }
         for map in map_indices(self.object) {
             let mut expected: Option<(&'static str, Vec<Entry>)> = None;
             for at in 0..self.backends.len() {
@@ -297,6 +323,46 @@ impl Run<'_, '_> {
         self.maps_small = bytes <= self.options.small;
         self.maps_seen = Some(number);
         self.maps_changed = false;
+        Ok(())
+    }
+
+    fn lru_maps(&self) -> impl Iterator<Item = (MapIdx, usize)> + use<> {
+        let lru = self.object.maps.iter().zip(map_indices(self.object));
+        let lru = lru.filter(|(map, _)| map.spec.kind == MapKind::LruHash);
+        lru.map(|(map, index)| (index, map.spec.max_entries as usize)).collect::<Vec<_>>().into_iter()
+    }
+
+    fn has_lru(&self) -> bool {
+        self.lru_maps().next().is_some()
+    }
+
+    /// Looks for an LRU map at its capacity; a back end that evicts may hold less by now, another one still shows it.
+    fn find_full_lru(&mut self, number: u64) -> Result<bool, Box<Stop>> {
+        for (map, max) in self.lru_maps() {
+            for backend in self.backends.iter_mut() {
+                if backend.map_entries(map)?.len() >= max {
+                    self.lru_full = Some(number);
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// What holds for LRU maps at their capacity too.
+    fn lru_capacity(&mut self, number: u64, packet: &PacketIn) -> Result<(), Box<Stop>> {
+        for (map, max) in self.lru_maps() {
+            for at in 0..self.backends.len() {
+                let Some(backend) = self.backends.get_mut(at) else { continue };
+                let (name, count) = (backend.name(), backend.map_entries(map)?.len());
+                if count > max {
+                    let values = [format!("at most {max} entries"), format!("{count} entries")];
+                    let mut first = self.first(number, packet, ["capacity", name], What::Map, values);
+                    first.at = self.map_name(map);
+                    return Err(Box::new(Stop::Differ(first, None)));
+                }
+            }
+        }
         Ok(())
     }
 
@@ -361,7 +427,7 @@ impl Run<'_, '_> {
 
     fn show(&self, map: MapIdx, entry: Option<&Entry>) -> String {
         match (self.object.maps.get(usize::from(map.0)), entry) {
-            (Some(map), Some(entry)) => mapfile::show_entry(map, entry),
+            (Some(map), Some(entry)) => mapfile::show_entry(self.object, map, entry),
             _ => "no entry".into(),
         }
     }
@@ -389,9 +455,42 @@ fn difference(ours: &PacketOut, theirs: &PacketOut) -> Option<(What, String, [St
         let show = |out: &PacketOut| format!("{} bytes", out.bytes.len());
         return Some((What::Bytes, "length".into(), [show(ours), show(theirs)]));
     }
+    if ours.meta != theirs.meta {
+        return Some((What::Meta, String::new(), [hex(&ours.meta), hex(&theirs.meta)]));
+    }
+    let (sorted, others) = (by_source(ours), by_source(theirs));
+    if sorted != others {
+        let count = sorted.len().max(others.len());
+        let at = (0..count).find(|&at| sorted.get(at) != others.get(at)).unwrap_or(0);
+        return Some((
+            What::Event,
+            format!("event {at}"),
+            [show_event(sorted.get(at).copied()), show_event(others.get(at).copied())],
+        ));
+    }
     let at = ours.bytes.iter().zip(&theirs.bytes).position(|(a, b)| a != b)?;
     let show = |out: &PacketOut| hex(out.bytes.get(at..(at + 8).min(out.bytes.len())).unwrap_or(&[]));
     Some((What::Bytes, format!("byte {at}"), [show(ours), show(theirs)]))
+}
+
+/// Events by map, in order within each: user space reads map by map, and sees no order between two of them.
+fn by_source(out: &PacketOut) -> Vec<&Event> {
+    let mut events: Vec<&Event> = out.events.iter().collect();
+    events.sort_by_key(|event| match event {
+        Event::Ringbuf { map, .. } => (0, *map),
+        Event::Perf { map, .. } => (1, *map),
+        Event::Trace { .. } => (2, 0),
+    });
+    events
+}
+
+fn show_event(event: Option<&Event>) -> String {
+    match event {
+        None => "no event".into(),
+        Some(Event::Ringbuf { map, bytes }) => format!("a ring buffer record in map {map}: {}", hex(bytes)),
+        Some(Event::Perf { map, bytes }) => format!("a perf event in map {map}: {}", hex(bytes)),
+        Some(Event::Trace { text }) => format!("a trace line {text:?}"),
+    }
 }
 
 /// Copies that are zero are left out, so that it does not matter who names them.

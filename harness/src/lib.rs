@@ -10,6 +10,7 @@ pub mod host;
 pub mod mapfile;
 pub mod random;
 pub mod reference;
+mod references;
 pub mod require;
 
 use offload_compiler::ebpf::MapIdx;
@@ -58,6 +59,10 @@ pub struct PacketOut {
     pub retval: u32,
     /// The frame after the program ran.
     pub bytes: Vec<u8>,
+    /// Metadata before the frame (bpf_xdp_adjust_meta); empty if the program made none.
+    pub meta: Vec<u8>,
+    /// Events in the order in which the program made them.
+    pub events: Vec<Event>,
     /// eBPF instructions executed, where the back end can count them.
     pub insns: Option<u64>,
     /// Microcode words retired, on devices.
@@ -66,6 +71,31 @@ pub struct PacketOut {
     pub slots: Option<u64>,
     /// Why the device ended the packet, if it faulted.
     pub fault: Option<String>,
+}
+
+/// What a program told user space while it ran.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "event")]
+pub enum Event {
+    /// A record of a ring buffer, submitted.
+    Ringbuf {
+        /// Number of the map in the object.
+        map: u16,
+        /// The record.
+        bytes: Vec<u8>,
+    },
+    /// bpf_perf_event_output on CPU 0: the data, then bytes of the packet if the flags ask for them.
+    Perf {
+        /// Number of the map in the object.
+        map: u16,
+        /// The data, without the padding of the perf ring.
+        bytes: Vec<u8>,
+    },
+    /// bpf_trace_printk: the line, without the prefix that the tracer adds.
+    Trace {
+        /// As the program formatted it.
+        text: String,
+    },
 }
 
 /// One entry of a map.

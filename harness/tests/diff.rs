@@ -10,7 +10,7 @@ use offwire_diag::{Diagnostic, codes};
 use offwire_harness::diff::{self, Options, Outcome, Report, What};
 use offwire_harness::random::RandomPackets;
 use offwire_harness::reference::Ref;
-use offwire_harness::{Backend, Entry, EntryValue, PacketIn, PacketOut};
+use offwire_harness::{Backend, Entry, EntryValue, Event, PacketIn, PacketOut};
 use offwire_image::MapKind;
 
 /// Counts packets in a per-CPU array and in a hash, and returns 2.
@@ -33,6 +33,8 @@ enum Lie {
     Retval,
     Byte,
     Length,
+    Meta,
+    Event,
     Fault,
     /// In one of the maps.
     Map(u16),
@@ -93,6 +95,8 @@ impl Backend for Liar {
                 Lie::Retval => out.retval = 1,
                 Lie::Byte => out.bytes[7] ^= 1,
                 Lie::Length => out.bytes.push(0),
+                Lie::Meta => out.meta.push(1),
+                Lie::Event => out.events.push(Event::Ringbuf { map: 0, bytes: vec![1] }),
                 Lie::Fault => out.fault = Some("bounds".into()),
                 Lie::Error(code) => return Err(Diagnostic::error(code, "an error")),
                 _ => {}
@@ -129,6 +133,8 @@ fn each_difference_is_found_at_its_packet() {
         (Lie::Retval, What::Retval, ""),
         (Lie::Byte, What::Bytes, "byte 7"),
         (Lie::Length, What::Bytes, "length"),
+        (Lie::Meta, What::Meta, ""),
+        (Lie::Event, What::Event, "event 0"),
         (Lie::Fault, What::Fault, ""),
         (Lie::Map(0), What::Map, "map counts"),
         (Lie::Map(1), What::Map, "map table"),
@@ -218,4 +224,24 @@ fn random_packets_repeat_and_fit() {
     // Packets that no kernel takes are no base, and without a base there are still packets.
     let odd = [packet(&[0; 5]), packet(&vec![0; 9000])];
     assert!(RandomPackets::new(1, &odd).take(100).all(|packet| packet.bytes.len() >= 14));
+}
+
+/// Below its capacity an LRU map is compared like any other; from there on packets run, but are not called equal.
+#[test]
+fn lru_maps_are_compared_below_their_capacity() {
+    if !host_works() {
+        return;
+    }
+    let object = object(&map_operations(), &[map_spec("recent", MapKind::LruHash, 4, 8, 16)]);
+    let run = |keys: u32| {
+        let mut backends: Vec<Box<dyn Backend>> =
+            vec![Box::new(Ref::new(&object, 0).expect("loads")), Box::new(host(&object))];
+        let packets = (0..300u32).map(|at| operation((at % 2) as u8, at * 7 % keys, u64::from(at), 0));
+        diff::run(&mut backends, &object, &Vec::new(), packets, Options::default())
+    };
+    let below = run(12);
+    assert_eq!((below.result, below.not_comparable, below.lru_full), (Outcome::Equal, 0, None), "{below:?}");
+    let above = run(100);
+    assert_eq!(above.result, Outcome::Equal, "{above:?}");
+    assert!(above.lru_full.is_some_and(|packet| packet > 16) && above.not_comparable > 200, "{above:?}");
 }

@@ -3,7 +3,7 @@
 mod common;
 
 use common::*;
-use offload_compiler::ebpf::{AluOp, AtomicOp, Cond, Insn, Operand, Reg, Size, Width};
+use offload_compiler::ebpf::{AluOp, Cond, Insn, Operand, Reg, Size, Width};
 use offwire_harness::host::Host;
 use offwire_harness::reference::Ref;
 use offwire_harness::{Backend, Entry, EntryValue, PacketIn};
@@ -15,52 +15,6 @@ const DELETE: u32 = 3;
 const SMP_ID: u32 = 8;
 const ADJUST_HEAD: u32 = 44;
 const NO_PREALLOC: u32 = 1;
-
-/// Byte 0 of the packet says what to do (1 update, 2 delete, else look up and add 1), 4 holds the key, 8 the value, 16 the flags;
-/// the result goes to 24.
-fn map_operations() -> Vec<Insn> {
-    let mut asm = Asm::default();
-    asm.put(prologue(64))
-        .put([
-            copy(R6, R5),
-            load(Size::B4, R7, R6, 4),
-            store(Size::B4, R10, -4, R7),
-            load(Size::B8, R7, R6, 8),
-            store(Size::B8, R10, -16, R7),
-            load(Size::B1, R7, R6, 0),
-        ])
-        .put(map(R1, 0))
-        .put([copy(R2, R10), add(R2, -4)])
-        .jump_if(Cond::Eq, R7, 1, "update")
-        .jump_if(Cond::Eq, R7, 2, "delete")
-        .helper(LOOKUP)
-        .jump_if(Cond::Eq, R0, 0, "out")
-        .put([
-            load(Size::B8, R7, R0, 0),
-            mov(R1, 1),
-            Insn::Atomic { size: Size::B8, op: AtomicOp::Add, fetch: false, base: R0, off: 0, src: R1 },
-            copy(R0, R7),
-        ])
-        .jump("out")
-        .label("update")
-        .put([copy(R3, R10), add(R3, -16), load(Size::B8, R4, R6, 16)])
-        .helper(UPDATE)
-        .jump("out")
-        .label("delete")
-        .helper(DELETE)
-        .label("out")
-        .put([store(Size::B8, R6, 24, R0), mov(R0, 2), Insn::Exit]);
-    asm.done()
-}
-
-fn operation(op: u8, key: u32, value: u64, flags: u64) -> PacketIn {
-    let mut bytes = vec![0; 64];
-    bytes[0] = op;
-    bytes[4..8].copy_from_slice(&key.to_le_bytes());
-    bytes[8..16].copy_from_slice(&value.to_le_bytes());
-    bytes[16..24].copy_from_slice(&flags.to_le_bytes());
-    packet(&bytes)
-}
 
 #[test]
 fn map_helpers_return_what_the_kernel_returns() {

@@ -59,7 +59,7 @@ fn all_kinds() -> TypeRef {
 }
 
 fn typed(spec: MapSpec, key: TypeRef, value: TypeRef) -> Map {
-    Map { spec, key_type: Some(key), value_type: Some(value) }
+    Map { key_type: Some(key), value_type: Some(value), ..Map::from(spec) }
 }
 
 fn object() -> Object {
@@ -67,14 +67,10 @@ fn object() -> Object {
     let maps = vec![
         typed(map_spec("all", MapKind::Hash, 4, 64, 8), u32_type(), all_kinds()),
         typed(map_spec("cpus", MapKind::PercpuArray, 4, 8, 4), u32_type(), int("__u64", 8, false)),
-        Map { spec: map_spec("raw", MapKind::Hash, 2, 3, 8), key_type: None, value_type: None },
+        map_spec("raw", MapKind::Hash, 2, 3, 8).into(),
         typed(map_spec("words", MapKind::Array, 4, 8, 2), u32_type(), array(u32_type(), 2)),
-        Map {
-            spec: MapSpec { frozen: true, ..map_spec(".rodata", MapKind::Array, 4, 4, 1) },
-            key_type: None,
-            value_type: None,
-        },
-        Map { spec: map_spec("progs", MapKind::ProgArray, 4, 4, 1), key_type: None, value_type: None },
+        MapSpec { frozen: true, ..map_spec(".rodata", MapKind::Array, 4, 4, 1) }.into(),
+        map_spec("events", MapKind::Ringbuf, 0, 0, 4096).into(),
         typed(map_spec("big", MapKind::Array, 4, 16, 1), u32_type(), int("__int128", 16, false)),
     ];
     Object { maps, ..common::object(&[common::mov(common::R0, 2), offload_compiler::ebpf::Insn::Exit], &[]) }
@@ -203,7 +199,7 @@ fn what_does_not_fit_is_named() {
         (r#"{"words": [{"key": 1, "val": [1,2]}]}"#.into(), code::BAD_MAP_FILE, "a member \"val\""),
         (r#"{"nowhere": []}"#.into(), code::UNKNOWN_MAP, ""),
         (r#"{".rodata": []}"#.into(), code::MAP_NOT_WRITABLE, "read-only"),
-        (r#"{"progs": []}"#.into(), code::MAP_NOT_WRITABLE, "prog_array"),
+        (r#"{"events": []}"#.into(), code::MAP_NOT_WRITABLE, "ringbuf"),
         (r#"{"words": [{"key": 2, "value": [1,2]}]}"#.into(), code::BAD_MAP_ENTRY, "key: index 2 is not below 2"),
         (r#"{"words": [{"key": 1, "value": [1,2,3]}]}"#.into(), code::BAD_MAP_ENTRY, "value: an array of 3 items"),
         (r#"{"words": [{"key": 1, "value": [1,-2]}]}"#.into(), code::BAD_MAP_ENTRY, "value[1]: -2 does not fit"),
@@ -314,4 +310,45 @@ fn mutated_map_files_never_panic() {
     assert!(readable > 200, "mutation is so hard that only the first checks are reached: {readable}");
     let deep = "[".repeat(100_000);
     assert!(mapfile::parse(deep.as_bytes(), &object).is_err(), "depth must not overflow the stack");
+}
+
+/// Programs, maps and devices go by their names, and come back by them.
+#[test]
+fn values_that_name_something() {
+    let insns = [common::mov(common::R0, 2), offload_compiler::ebpf::Insn::Exit];
+    let maps = [
+        map_spec("next", MapKind::ProgArray, 4, 4, 2),
+        map_spec("rings", MapKind::HashOfMaps, 4, 4, 2),
+        map_spec("ports", MapKind::Devmap, 4, 8, 4),
+        map_spec("few", MapKind::DevmapHash, 4, 4, 4),
+    ];
+    let object = common::object(&insns, &maps);
+    let text = r#"{"next": [{"key": [1,0,0,0], "value": "test"}], "rings": [{"key": [9,0,0,0], "value": "few"}],
+        "ports": [{"key": [0,0,0,0], "value": 3}, {"key": [1,0,0,0], "value": {"ifindex": 4, "prog": "test"}}],
+        "few": [{"key": [7,0,0,0], "value": {"ifindex": 2}}]}"#;
+    let contents = mapfile::parse(text.as_bytes(), &object).unwrap_or_else(|d| panic!("{d}"));
+    let one = |key: u8, value: &[u8]| Entry { key: vec![key, 0, 0, 0], value: EntryValue::One(value.to_vec()) };
+    let wanted = vec![
+        (MapIdx(0), vec![one(1, &[0, 0, 0, 0])]),
+        (MapIdx(1), vec![one(9, &[3, 0, 0, 0])]),
+        (MapIdx(2), vec![one(0, &[3, 0, 0, 0, 0, 0, 0, 0]), one(1, &[4, 0, 0, 0, 1, 0, 0, 0])]),
+        (MapIdx(3), vec![one(7, &[2, 0, 0, 0])]),
+    ];
+    assert_eq!(contents, wanted);
+    let dumped = mapfile::dump(&object, &contents).to_string();
+    assert_eq!(mapfile::parse(dumped.as_bytes(), &object), Ok(contents), "{dumped}");
+    for (map, key, value, reason) in [
+        ("next", 1, r#""other""#, "no program other"),
+        ("next", 2, r#""test""#, "not below 2"),
+        ("next", 1, "0", "the name of a program"),
+        ("rings", 1, r#""next2""#, "no map next2"),
+        ("ports", 1, "0", "an ifindex is a number from 1"),
+        ("ports", 1, r#"{"ifindex": 1, "port": 2}"#, "a device is"),
+        ("few", 1, r#"{"ifindex": 1, "prog": "test"}"#, "no room"),
+    ] {
+        let text = format!(r#"{{"{map}": [{{"key": [{key},0,0,0], "value": {value}}}]}}"#);
+        let refusal = mapfile::parse(text.as_bytes(), &object).expect_err(&text);
+        assert_eq!(refusal.code, code::BAD_MAP_ENTRY, "{text}");
+        assert!(refusal.reason.as_ref().is_some_and(|text| text.contains(reason)), "{text}: {refusal}");
+    }
 }

@@ -64,21 +64,14 @@ pub(crate) fn load_map_value(dst: u8, map: u16, offset: u32) -> [Insn; 2] {
 pub(crate) fn map(kind: MapKind, key_size: u32, value_size: u32, max_entries: u32) -> Map {
     let name = "m".to_string();
     let spec = MapSpec { name, kind, key_size, value_size, max_entries, flags: 0, init: Vec::new(), frozen: false };
-    Map { spec, key_type: None, value_type: None }
+    spec.into()
 }
 
 pub(crate) fn object(maps: Vec<Map>) -> Object {
-    Object { programs: Vec::new(), maps, license: "GPL".to_string(), warnings: Vec::new(), refused: Vec::new() }
+    Object { maps, license: "GPL".to_string(), ..Object::default() }
 }
 
 pub(crate) fn program(insns: Vec<Insn>) -> Program {
     let functions = vec![(InsnIdx(0), "prog".to_string())];
-    Program {
-        name: "prog".to_string(),
-        section: "xdp".to_string(),
-        insns,
-        raw: Vec::new(),
-        lines: Vec::new(),
-        functions,
-    }
+    Program { name: "prog".to_string(), section: "xdp".to_string(), insns, functions, ..Program::default() }
 }

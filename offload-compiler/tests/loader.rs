@@ -1,7 +1,7 @@
 //! File tests of the loader: each object under `tests/objects` has beside it, as text, all that the loader makes of it.
 //! `BLESS=1` rewrites the texts. What would be wrong if they failed: a map, a type, a relocation, a line or a refusal changed.
 
-use offload_compiler::object::{LoadOptions, Map, Object, TypeRef, load};
+use offload_compiler::object::{Initial, LoadOptions, Map, Object, TypeRef, load};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -19,7 +19,7 @@ fn open(name: &str) -> Object {
 
 fn set(name: &str, pairs: &[(&str, &str)]) -> Result<Object, offwire_diag::Diagnostic> {
     let set = pairs.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect();
-    load(&read(name), &LoadOptions { set })
+    load(&read(name), &LoadOptions { set, ..LoadOptions::default() })
 }
 
 /// A type on one line.
@@ -56,13 +56,23 @@ fn brief(ty: &TypeRef) -> String {
     }
 }
 
-fn map_text(out: &mut String, map: &Map) {
+fn map_text(out: &mut String, map: &Map, maps: &[Map]) {
     let spec = &map.spec;
     let _ = write!(out, "map {}: {} key {} value {}", spec.name, spec.kind.name(), spec.key_size, spec.value_size);
     let _ = writeln!(out, " entries {} flags {:#x} frozen {}", spec.max_entries, spec.flags, spec.frozen);
     if !spec.init.is_empty() {
         let bytes: Vec<String> = spec.init.iter().map(|byte| format!("{byte:02x}")).collect();
         let _ = writeln!(out, "  init {}", bytes.join(" "));
+    }
+    if let Some(inner) = &map.inner {
+        let _ = write!(out, "  inner {}: {} key {}", inner.name, inner.kind.name(), inner.key_size);
+        let _ = writeln!(out, " value {} entries {} flags {:#x}", inner.value_size, inner.max_entries, inner.flags);
+    }
+    for (key, initial) in &map.initial {
+        let _ = match initial {
+            Initial::Program(name) => writeln!(out, "  [{key}] = program {name}"),
+            Initial::Map(index) => writeln!(out, "  [{key}] = map {}", maps[usize::from(index.0)].spec.name),
+        };
     }
     for (what, ty) in [("key", &map.key_type), ("value", &map.value_type)] {
         if let Some(ty) = ty {
@@ -78,7 +88,7 @@ fn text(bytes: &[u8]) -> String {
         Err(diagnostic) => return format!("{diagnostic}\n"),
     };
     let _ = writeln!(out, "license {}", object.license);
-    object.maps.iter().for_each(|map| map_text(&mut out, map));
+    object.maps.iter().for_each(|map| map_text(&mut out, map, &object.maps));
     for warning in &object.warnings {
         let _ = writeln!(out, "{warning}");
     }
@@ -109,6 +119,124 @@ fn objects_load_as_their_texts_say() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:?} load differently; see `git diff` after BLESS=1");
+}
+
+/// Where a function stands in the file makes no difference; libbpf takes one of these objects and is asked about it elsewhere.
+#[test]
+fn subprograms_of_any_section_are_linked() {
+    let (scattered, text) = (open("sections.o"), open("sections-text.o"));
+    for name in ["xdp_entry", "xdp_tail"] {
+        let (one, other) = (scattered.program(Some(name)).unwrap(), text.program(Some(name)).unwrap());
+        assert_eq!(one.raw, other.raw, "{name}");
+        assert_eq!(one.functions, other.functions, "{name}");
+    }
+    let third = scattered.program(Some("xdp_third")).unwrap();
+    let names: Vec<&str> = third.functions.iter().map(|(_, name)| name.as_str()).collect();
+    assert_eq!(names, ["xdp_third", "xdp_tail", "in_library", "shared_with_tc", "local_text"]);
+}
+
+/// A legacy definition says the same as one in BTF: both layouts of `legacy.c` and `.maps` of the same file.
+#[test]
+fn legacy_maps_are_those_of_btf() {
+    let object = open("legacy.o");
+    let map = |name: &str| {
+        let found = object.maps.iter().find(|map| map.spec.name == name);
+        found.unwrap_or_else(|| panic!("no map {name}"))
+    };
+    let spec = |name: &str| offwire_image::MapSpec { name: String::new(), ..map(name).spec.clone() };
+    for name in ["plain", "long", "extended", "annotated"] {
+        assert_eq!(spec(name), spec("modern"), "{name}");
+    }
+    assert_eq!(map("annotated").key_type, map("modern").key_type);
+    assert_eq!(map("annotated").value_type, map("modern").value_type);
+    assert!(map("modern").value_type.is_some());
+    assert_eq!(map("plain").value_type, None);
+    let outer = map("outer");
+    assert_eq!(outer.inner.as_ref().unwrap().name, "shown");
+    let placed: Vec<(u32, &str)> = outer
+        .initial
+        .iter()
+        .map(|(key, initial)| match initial {
+            Initial::Map(index) => (*key, object.maps[usize::from(index.0)].spec.name.as_str()),
+            Initial::Program(name) => panic!("program {name}"),
+        })
+        .collect();
+    assert_eq!(placed, [(1, "second"), (3, "fourth")]);
+}
+
+/// Each damage of a legacy definition has its code.
+#[test]
+fn damaged_legacy_maps_are_refused() {
+    let good = read("legacy.o");
+    let start = place(&good, "maps").start;
+    let refusal = |map: &str, word: usize, value: u32| {
+        let object = open("legacy.o");
+        let at = object.maps.iter().position(|candidate| candidate.spec.name == map).unwrap();
+        // The maps before it have 20, 32, 36, 36, ... bytes; all but the first two are extended.
+        let offset = match at {
+            0 => 0,
+            1 => 20,
+            n => 52 + (n - 2) * 36,
+        };
+        let mut bytes = good.clone();
+        bytes[start + offset + 4 * word..][..4].copy_from_slice(&value.to_le_bytes());
+        let loaded = load(&bytes, &LoadOptions::default()).unwrap();
+        let fault = loaded.refused.iter().find(|refused| refused.name == "xdp_old").map(|refused| &refused.diagnostic);
+        fault.unwrap_or_else(|| panic!("{map} word {word}: the program loads")).code.to_string()
+    };
+    assert_eq!(refusal("long", 7, 1), "OW0108", "a word behind struct bpf_map_def");
+    assert_eq!(refusal("plain", 0, 7), "OW0114", "a type that the device lacks");
+    assert_eq!(refusal("plain", 3, 0), "OW0113", "no entries");
+    assert_eq!(refusal("outer", 7, 99), "OW0113", "an inner_id that nothing has");
+    assert_eq!(refusal("fourth", 8, 4), "OW0113", "an inner_idx beyond the outer map");
+    assert_eq!(refusal("second", 2, 16), "OW0113", "a map that does not look like the inner one");
+}
+
+fn sized(name: &str, pairs: &[(&str, u32)]) -> Result<Object, offwire_diag::Diagnostic> {
+    let map_entries = pairs.iter().map(|(name, entries)| (name.to_string(), *entries)).collect();
+    load(&read(name), &LoadOptions { map_entries, ..LoadOptions::default() })
+}
+
+#[test]
+fn maps_can_be_sized() {
+    let entries = |object: &Object, name: &str| {
+        object.maps.iter().find(|map| map.spec.name == name).map(|map| map.spec.max_entries)
+    };
+    assert_eq!(entries(&open("unsized.o"), "flows"), None, "a map without entries is not made");
+    let object = sized("unsized.o", &[("flows", 77), ("old", 5), ("events", 8192)]).unwrap();
+    assert_eq!(entries(&object, "flows"), Some(77));
+    assert_eq!(entries(&object, "old"), Some(5));
+    assert_eq!(entries(&object, "events"), Some(8192));
+    assert!(object.refused.is_empty() && object.programs.len() == 2, "{:?}", object.refused);
+    // Without sizes the program is refused and the help says what to do.
+    let refusal = open("unsized.o").program(Some("xdp_flows")).unwrap_err();
+    assert_eq!(refusal.code.to_string(), "OW0113");
+    assert!(refusal.help.unwrap().contains("--map-entries events=N"));
+    // What the kernel would refuse stays refused.
+    let refusal = sized("unsized.o", &[("flows", 1), ("old", 1), ("events", 5000)]).unwrap();
+    assert_eq!(refusal.program(Some("xdp_flows")).unwrap_err().code.to_string(), "OW0113");
+    let refusal = sized("unsized.o", &[("nobody", 1)]).unwrap_err();
+    assert_eq!(refusal.code.to_string(), "OW0120");
+    assert!(refusal.help.unwrap().contains("flows"));
+    assert_eq!(sized("globals.o", &[(".bss", 2)]).unwrap_err().code.to_string(), "OW0120");
+}
+
+/// An extern variable without a value is refused by name, says how to give it one, and then reads it.
+#[test]
+fn extern_variables_need_a_value() {
+    let refusal = open("kconfig.o").program(Some("xdp_limit")).unwrap_err();
+    assert_eq!(refusal.code.to_string(), "OW0110");
+    assert!(refusal.message.contains("CONFIG_OFFWIRE_FAST"), "{refusal}");
+    assert!(refusal.help.unwrap().contains("--set CONFIG_OFFWIRE_FAST=VALUE"));
+    let half = set("kconfig.o", &[("CONFIG_OFFWIRE_FAST", "true")]).unwrap();
+    assert!(half.program(Some("xdp_limit")).unwrap_err().message.contains("CONFIG_OFFWIRE_LIMIT"));
+    let pairs = [("CONFIG_OFFWIRE_FAST", "true"), ("CONFIG_OFFWIRE_LIMIT", "513"), ("CONFIG_OFFWIRE_MORE", "1")];
+    let object = set("kconfig.o", &pairs).unwrap();
+    assert!(object.refused.is_empty(), "{:?}", object.refused);
+    assert_eq!(contents(&object, ".kconfig"), [1, 0, 0, 0, 0, 0, 0, 0, 1, 2, 0, 0, 1]);
+    assert!(object.maps.iter().find(|map| map.spec.name == ".kconfig").unwrap().spec.frozen);
+    let refusal = set("kconfig.o", &[("CONFIG_OFFWIRE_FAST", "9")]).unwrap_err();
+    assert_eq!(refusal.code.to_string(), "OW0117");
 }
 
 /// A byte-for-byte view: what the kernel gets must be what was decoded.
@@ -156,6 +284,16 @@ fn a_span_says_function_line_and_text() {
     assert_eq!(span.file.as_deref(), Some("./calls.c"));
     assert_eq!(span.insn_text.as_deref(), Some("r1 = map[name:.bss][0]+0"));
     assert_eq!(span.source.as_deref().map(str::trim), Some("seen += x;"));
+}
+
+/// A refusal while linking shows the instruction, with the symbol that it refers to.
+#[test]
+fn refusals_show_the_instruction() {
+    let object = open("foreign.o");
+    let text = |name: &str| object.program(Some(name)).unwrap_err().span.insn_text.unwrap();
+    assert_eq!(text("xdp_kfunc"), "call bpf_xdp_metadata_rx_hash");
+    assert_eq!(text("xdp_kconfig"), "r1 = CONFIG_HZ");
+    assert_eq!(text("xdp_core"), "r0 = *(u32 *)(r1 +0)");
 }
 
 fn contents(object: &Object, name: &str) -> Vec<u8> {

@@ -213,6 +213,23 @@ fn hostile() {
         elf(&[("xdp", 1, 6, 0, 0, &code), (".symtab", 2, 0, 3, 1, &symbols), (".strtab", 3, 0, 0, 0, b"\0f\0")]);
     check("a long chain of calls", &chain, None, 0);
 
+    // 4,000 arrays of maps, in each of which 4,000 maps stand: 16 million elements from 500 KB.
+    let mut maps = Vec::new();
+    let mut symbols = [symbol(0, 0, 0, 0, 0), symbol(1, 0x12, 1, 0, 8)].concat();
+    for n in 0..8_000_u32 {
+        symbols.extend(symbol(1, 0x11, 2, u64::from(n) * 36, 36));
+        let inner = [2, 4, 4, 1, 0, 7, 0, 0, n / 2];
+        let outer = [12, 4, 4, 4_000, 0, 8, 0, 7, 0];
+        maps.extend(if n % 2 == 0 { inner } else { outer }.map(u32::to_le_bytes).concat());
+    }
+    let nested = elf(&[
+        ("xdp", 1, 6, 0, 0, &exit),
+        ("maps", 1, 3, 0, 0, &maps),
+        (".symtab", 2, 0, 4, 1, &symbols),
+        (".strtab", 3, 0, 0, 0, b"\0f\0"),
+    ]);
+    check("maps in all maps", &nested, Some("OW0118"), 32 << 20);
+
     // A .bss of 4 GiB, and one of 2^63.
     for size in [u64::from(u32::MAX), 1 << 63] {
         let program = [0xb7, 0, 0, 0, 2, 0, 0, 0, 0x95, 0, 0, 0, 0, 0, 0, 0];

@@ -69,7 +69,8 @@ fn write_entry(device: &mut Device, spec: &MapSpec, map: MapIdx, entry: &Entry) 
         EntryValue::One(value) => vec![value.clone()],
         EntryValue::PerCpu(values) => {
             let named: BTreeMap<u32, &Vec<u8>> = values.iter().map(|(cpu, value)| (*cpu, value)).collect();
-            let copies = named.keys().next_back().map_or(0, |&last| last + 1);
+            // A dump leaves out values that are zero; an entry of zeros only still has one.
+            let copies = named.keys().next_back().map_or(1, |&last| last.saturating_add(1));
             if copies > device.profile().vcpus {
                 return Err(Diagnostic::error(
                     codes::device::MAP,
@@ -138,10 +139,10 @@ impl Backend for Model {
         Ok(PacketOut {
             retval: departure.retval,
             bytes: departure.bytes,
-            insns: None,
             words: Some(u64::from(departure.words)),
             slots: Some(u64::from(departure.slots)),
             fault: departure.fault.map(|fault| format!("{} at word {}", fault.cause.name(), fault.word.0)),
+            ..PacketOut::default()
         })
     }
 }

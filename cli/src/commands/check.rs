@@ -78,7 +78,7 @@ pub(super) fn run(args: &CheckArgs, output: &mut Output<'_>) -> Outcome {
         };
         match compile(&object, program, profile, &options) {
             Ok(compiled) => {
-                entry.processed_insns = None;
+                entry.processed_insns = Some(compiled.verified.stats.processed);
                 entry.words = Some(compiled.image.words.len());
                 entry.image_bytes = Some(compiled.image.to_bytes().len());
                 entry.dispatch = Some(super::DispatchReport::of(&compiled.image.dispatch));

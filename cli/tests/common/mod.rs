@@ -19,6 +19,18 @@ impl Ran {
             panic!("stdout is not one JSON document: {error}\n{}\n{}", self.stdout, self.stderr)
         })
     }
+
+    /// Stderr as the JSON lines that it must be with -j: each an object with code, severity and message.
+    pub(crate) fn diagnostics(&self) -> Vec<serde_json::Value> {
+        let one = |line: &str| {
+            let value: serde_json::Value = serde_json::from_str(line)
+                .unwrap_or_else(|error| panic!("not a JSON line: {error}\n{line}\nof\n{}", self.stderr));
+            let has = |key: &str| value[key].as_str().is_some_and(|text| !text.is_empty());
+            assert!(has("code") && has("severity") && has("message"), "not a diagnostic: {line}");
+            value
+        };
+        self.stderr.lines().map(one).collect()
+    }
 }
 
 /// Runs the command in this process.
@@ -31,6 +43,23 @@ pub(crate) fn offwire<S: AsRef<std::ffi::OsStr>>(arguments: &[S]) -> Ran {
         code,
         stdout: String::from_utf8_lossy(&stdout).into_owned(),
         stderr: String::from_utf8_lossy(&stderr).into_owned(),
+    }
+}
+
+/// A folder of this test process, removed at the end.
+pub(crate) struct Folder(pub(crate) PathBuf);
+
+impl Folder {
+    pub(crate) fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("offwire-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).expect("a folder for the test's files");
+        Folder(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 

@@ -3,7 +3,7 @@
 use offwire_isa::RequestOp;
 
 use crate::context::WINDOW;
-use crate::geometry::POSTED_CREDITS;
+use crate::geometry::{KEY_BYTES_MAX, POSTED_CREDITS};
 
 /// Bytes that a value window can be built with.
 pub(crate) const WINDOW_MAX: usize = 64;
@@ -89,33 +89,58 @@ pub(crate) struct Posted {
     pub vcpu: u16,
 }
 
-/// A context's port.
+/// A key on its way; its bytes lie in the port.
 #[derive(Clone, Debug)]
+pub(crate) struct Key {
+    len: u16,
+    bytes: [u8; KEY_BYTES_MAX as usize],
+}
+
+impl Key {
+    /// Makes room for `len` bytes, whatever they are.
+    pub(crate) fn resize(&mut self, len: u32) -> &mut [u8] {
+        self.len = len.min(KEY_BYTES_MAX) as u16;
+        &mut self.bytes[..usize::from(self.len)]
+    }
+}
+
+impl std::ops::Deref for Key {
+    type Target = [u8];
+
+    #[inline(always)]
+    fn deref(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
+    }
+}
+
+/// A context's port. What most requests touch comes first.
+#[derive(Clone, Debug)]
+#[repr(C, align(64))]
 pub(crate) struct Port {
     pub op: RequestOp,
     pub slot: u8,
-    /// Packet and vCPU of the context.
-    pub seq: u64,
+    /// A load missed the window: the answer fills it and nothing else.
+    pub reads: bool,
+    /// vCPU and number of the context's packet.
     pub vcpu: u16,
-    pub key: Vec<u8>,
-    pub value: Vec<u8>,
-    /// The key, or the value, is read from a map by the map unit itself.
-    pub key_from: Option<ValueAddress>,
-    pub value_from: Option<ValueAddress>,
-    /// Element that an update writes.
+    /// Element that the request is about.
     pub element: u32,
     /// Hash of the key.
     pub hash: u32,
+    pub seq: u64,
     pub answer: u64,
-    /// A load missed the window: the answer fills it and nothing else.
-    pub reads: bool,
-    pub window: ValueWindow,
+    /// The key, or the value, is read from a map by the map unit itself.
+    pub key_from: Option<ValueAddress>,
+    pub value_from: Option<ValueAddress>,
     /// Where the window is to be filled from.
     pub wanted: ValueAddress,
+    pub window: ValueWindow,
     /// Cycle from which each credit is free again; `u64::MAX` while the map unit has not taken the write.
     pub credits: [u64; POSTED_CREDITS],
     /// The writes that hold the credits.
     pub posted: [Posted; POSTED_CREDITS],
+    pub value: Vec<u8>,
+    pub key: Key,
 }
 
 impl Port {
@@ -123,20 +148,20 @@ impl Port {
         Port {
             op: RequestOp::None,
             slot: 0,
-            seq: 0,
+            reads: false,
             vcpu: 0,
-            key: Vec::new(),
-            value: Vec::new(),
-            key_from: None,
-            value_from: None,
             element: 0,
             hash: 0,
+            seq: 0,
             answer: 0,
-            reads: false,
-            window: ValueWindow::new(),
+            key_from: None,
+            value_from: None,
             wanted: ValueAddress::default(),
+            window: ValueWindow::new(),
             credits: [0; POSTED_CREDITS],
             posted: [Posted::default(); POSTED_CREDITS],
+            value: Vec::new(),
+            key: Key { len: 0, bytes: [0; KEY_BYTES_MAX as usize] },
         }
     }
 

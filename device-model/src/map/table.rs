@@ -5,6 +5,7 @@ use offwire_isa::Profile;
 
 use super::index::{Elements, Index, KeyHash};
 use crate::error::{LoadError, MapRefusal};
+use crate::geometry::KEY_BYTES_MAX;
 
 /// `BPF_F_*` of include/uapi/linux/bpf.h.
 mod flag {
@@ -20,9 +21,6 @@ mod flag {
     pub(super) const KNOWN: u32 =
         NO_PREALLOC | NUMA_NODE | RDONLY | WRONLY | ZERO_SEED | RDONLY_PROG | WRONLY_PROG | MMAPABLE;
 }
-
-/// Longest key of a hash map.
-const KEY_BYTES_MAX: u32 = 512;
 
 /// What the engines need to know of a map.
 #[derive(Clone, Copy, Debug)]

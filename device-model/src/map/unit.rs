@@ -1,7 +1,7 @@
 //! The map unit: index banks by key hash, value banks by element, a FIFO before each.
 //!
-//! An operation takes effect when it comes to the head of its bank. Within a cycle: first what was on its way (see
-//! [`Event::order`]), then the index banks start in ascending order, then the value banks. docs/device.md has the same in prose.
+//! An operation takes effect when it comes to the head of its bank. Within a cycle: first what was on its way, in the order of
+//! [`Kind`], then the index banks start in ascending order, then the value banks. docs/device.md has the same in prose.
 
 use std::collections::VecDeque;
 
@@ -23,39 +23,52 @@ pub(crate) mod errno {
     pub(crate) const INVAL: i32 = -22;
 }
 
-/// A context of the device: engine times contexts per engine plus context.
+/// A context of the device: the engine's number, then [`ID_SHIFT`] bits for the context.
 pub(crate) type ContextId = u16;
+/// Bits of a [`ContextId`] that name the context of the engine.
+pub(crate) const ID_SHIFT: u32 = 6;
+
+/// What happens in the map unit at a known cycle. Within a cycle things happen in the order of this list.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    /// A hash update's value is written: the index is swapped. Number: the index bank.
+    Swap,
+    /// The index gave an element: on to its value bank. Number: the index bank.
+    Indexed,
+    /// An operand was read from a value. Number: the value bank.
+    Fetched,
+    /// A posted write arrives. Number: the engine.
+    Posted,
+    /// A request, or a read for a value window, arrives. Number: the engine; a word's own posted write comes first.
+    Request,
+    Read,
+    /// An answer arrives at its engine. Number: the bank it comes from, value banks after the index banks.
+    Answer,
+}
 
 /// Something on its way to, in or from the map unit.
 #[derive(Clone, Copy, Debug)]
-enum Event {
-    /// A hash update's value is written: the index is swapped.
-    Swap { bank: u8, id: ContextId },
-    /// The index gave an element: on to its value bank.
-    Indexed { bank: u8, id: ContextId },
-    /// An operand was read from a value.
-    Fetched { bank: u8, id: ContextId },
-    /// A posted write arrives.
-    Posted { engine: u8, id: ContextId, credit: u8 },
-    /// A request arrives.
-    Request { engine: u8, id: ContextId },
-    /// A read for a value window arrives.
-    Read { engine: u8, id: ContextId },
-    /// An answer arrives at its engine.
-    Answer { source: u8, id: ContextId, beats: u32 },
+struct Event {
+    /// Order within a cycle: kinds, then their numbers.
+    order: u16,
+    kind: Kind,
+    id: ContextId,
+    /// The credit of a posted write; the cycles that an answer takes of the answer port.
+    extra: u8,
 }
 
 impl Event {
-    /// Order within a cycle.
-    fn order(&self) -> u16 {
-        match *self {
-            Event::Swap { bank, .. } => u16::from(bank),
-            Event::Indexed { bank, .. } => 1 << 8 | u16::from(bank),
-            Event::Fetched { bank, .. } => 2 << 8 | u16::from(bank),
-            Event::Posted { engine, .. } => 3 << 8 | u16::from(engine) << 1,
-            Event::Request { engine, .. } | Event::Read { engine, .. } => 3 << 8 | u16::from(engine) << 1 | 1,
-            Event::Answer { source, .. } => 4 << 8 | u16::from(source),
-        }
+    #[inline(always)]
+    fn new(kind: Kind, number: u16, id: ContextId, extra: u8) -> Self {
+        let order = match kind {
+            Kind::Swap => number,
+            Kind::Indexed => 1 << 8 | number,
+            Kind::Fetched => 2 << 8 | number,
+            Kind::Posted => 3 << 8 | number << 1,
+            Kind::Request | Kind::Read => 3 << 8 | number << 1 | 1,
+            Kind::Answer => 4 << 8 | number,
+        };
+        Event { order, kind, id, extra }
     }
 }
 
@@ -96,8 +109,10 @@ struct Timing {
     value: u64,
     request: u64,
     packet_store: u64,
+    /// Logarithm of the bytes that a bank moves in a cycle.
     bank_bytes: u32,
     window: u32,
+    /// A power of two.
     banks: u32,
     vcpus: u32,
 }
@@ -134,10 +149,10 @@ fn negative(errno: i32) -> u64 {
 }
 
 impl MapUnit {
-    pub(crate) fn new(profile: &Profile, contexts: usize) -> Self {
+    pub(crate) fn new(profile: &Profile) -> Self {
         MapUnit {
             table: Table::empty(),
-            ports: (0..contexts).map(|_| Port::new()).collect(),
+            ports: (0..profile.engines << ID_SHIFT).map(|_| Port::new()).collect(),
             counters: MapCounters::default(),
             last: 0,
             events: Calendar::new(),
@@ -151,7 +166,7 @@ impl MapUnit {
                 value: u64::from(profile.map_value_cycles.max(1)),
                 request: u64::from(profile.map_request_cycles.max(1)),
                 packet_store: u64::from(profile.packet_store_cycles),
-                bank_bytes: profile.map_bank_bytes.max(1),
+                bank_bytes: profile.map_bank_bytes.ilog2(),
                 window: profile.value_window_bytes,
                 banks: profile.map_banks,
                 vcpus: profile.vcpus,
@@ -162,6 +177,12 @@ impl MapUnit {
     /// True if nothing is on its way.
     pub(crate) fn is_idle(&self) -> bool {
         self.events.is_empty() && self.index_waiting == 0 && self.value_waiting == 0
+    }
+
+    /// False if surely nothing happens here at `cycle`, which is the next cycle or one after it up to the next event.
+    #[inline(always)]
+    pub(crate) fn may_be_due(&self, cycle: u64) -> bool {
+        self.index_waiting | self.value_waiting != 0 || self.events.is_due(cycle)
     }
 
     /// The next cycle at which something happens here.
@@ -181,21 +202,21 @@ impl MapUnit {
     }
 
     /// A word that leaves the pipe at `leaves` posted a write.
-    pub(crate) fn post(&mut self, leaves: u64, credit: u8, engine: u8, id: ContextId) {
+    pub(crate) fn post(&mut self, leaves: u64, credit: u8, id: ContextId) {
         self.ports[usize::from(id)].credits[usize::from(credit)] = u64::MAX;
-        self.events.push(leaves + self.timing.request, Event::Posted { engine, id, credit });
+        self.events.push(leaves + self.timing.request, Event::new(Kind::Posted, id >> ID_SHIFT, id, credit));
     }
 
     /// A word that leaves the pipe at `leaves` sent a request; `late` if its operands come from the packet store.
-    pub(crate) fn request(&mut self, leaves: u64, late: bool, engine: u8, id: ContextId) {
+    pub(crate) fn request(&mut self, leaves: u64, late: bool, id: ContextId) {
         let late = if late { self.timing.packet_store } else { 0 };
-        self.events.push(leaves + late + self.timing.request, Event::Request { engine, id });
+        self.events.push(leaves + late + self.timing.request, Event::new(Kind::Request, id >> ID_SHIFT, id, 0));
     }
 
     /// A refused word that leaves the pipe at `leaves` wants a value window.
-    pub(crate) fn read(&mut self, leaves: u64, engine: u8, id: ContextId) {
+    pub(crate) fn read(&mut self, leaves: u64, id: ContextId) {
         self.ports[usize::from(id)].reads = true;
-        self.events.push(leaves + self.timing.request, Event::Read { engine, id });
+        self.events.push(leaves + self.timing.request, Event::new(Kind::Read, id >> ID_SHIFT, id, 0));
     }
 
     /// Tells that no cycle before `cycle` will come again.
@@ -205,12 +226,12 @@ impl MapUnit {
     }
 
     fn lines(&self, offset: u32, size: u32) -> u64 {
-        let bytes = self.timing.bank_bytes;
-        u64::from((offset + size - 1) / bytes - offset / bytes + 1)
+        let bank_bytes = self.timing.bank_bytes;
+        u64::from(((offset + size - 1) >> bank_bytes) - (offset >> bank_bytes) + 1)
     }
 
     fn value_bank(&self, slot: u8, element: u32) -> usize {
-        (element.wrapping_add(u32::from(slot)) % self.timing.banks) as usize
+        (element.wrapping_add(u32::from(slot)) & (self.timing.banks - 1)) as usize
     }
 
     fn queue_value(&mut self, cycle: u64, slot: u8, element: u32, job: Job) {
@@ -219,9 +240,9 @@ impl MapUnit {
         self.value_banks[bank].queue.push_back((cycle, job));
     }
 
-    fn answer(&mut self, at: u64, source: u8, id: ContextId, answer: u64) {
+    fn answer(&mut self, at: u64, source: usize, id: ContextId, answer: u64) {
         self.ports[usize::from(id)].answer = answer;
-        self.events.push(at + self.timing.request, Event::Answer { source, id, beats: 1 });
+        self.events.push(at + self.timing.request, Event::new(Kind::Answer, source as u16, id, 1));
     }
 
     /// One cycle. Answers that arrive at engines are added to `arrived`.
@@ -234,14 +255,15 @@ impl MapUnit {
         // A few at most, and stable.
         for at in 1..due.len() {
             let mut at = at;
-            while at > 0 && due[at - 1].order() > due[at].order() {
+            while at > 0 && due[at - 1].order > due[at].order {
                 due.swap(at - 1, at);
                 at -= 1;
             }
         }
-        for event in due.drain(..) {
+        for &event in &due {
             self.happen(cycle, event, arrived, trace);
         }
+        due.clear();
         self.now_due = due;
         let mut banks = self.index_waiting;
         while banks != 0 {
@@ -262,18 +284,20 @@ impl MapUnit {
     }
 
     fn happen<T: Trace>(&mut self, cycle: u64, event: Event, arrived: &mut Vec<Arrived>, trace: &mut T) {
-        match event {
-            Event::Swap { bank, id } => {
+        let Event { order, kind, id, extra } = event;
+        match kind {
+            Kind::Swap => {
+                let bank = usize::from(order & 0xff);
                 let port = &self.ports[usize::from(id)];
                 let contents = &mut self.table.contents[usize::from(port.slot)];
                 if let Some(index) = &mut contents.index {
                     index.swap(&mut contents.elements, port.hash, &port.key, port.element);
                 }
-                self.index_banks[usize::from(bank)].free = cycle;
+                self.index_banks[bank].free = cycle;
                 self.note_update(cycle, id, 0, trace);
                 self.answer(cycle, bank, id, 0);
             }
-            Event::Indexed { id, .. } => {
+            Kind::Indexed => {
                 let port = &mut self.ports[usize::from(id)];
                 let (slot, element) = (port.slot, port.element);
                 let job = if port.op == RequestOp::Lookup {
@@ -285,20 +309,21 @@ impl MapUnit {
                 };
                 self.queue_value(cycle, slot, element, job);
             }
-            Event::Fetched { id, .. } => self.operands(cycle, id, trace),
-            Event::Posted { id, credit, .. } => {
+            Kind::Fetched => self.operands(cycle, id, trace),
+            Kind::Posted => {
+                let credit = extra;
                 let posted = &self.ports[usize::from(id)].posted[usize::from(credit)];
                 self.queue_value(cycle, posted.slot, posted.element, Job::Posted { id, credit });
             }
-            Event::Request { id, .. } => {
+            Kind::Request => {
                 self.counters.requests += 1;
                 self.operands(cycle, id, trace);
             }
-            Event::Read { id, .. } => {
+            Kind::Read => {
                 let at = self.ports[usize::from(id)].wanted;
                 self.queue_value(cycle, at.slot, at.element, Job::Window { id });
             }
-            Event::Answer { id, beats, .. } => arrived.push(Arrived { id, beats }),
+            Kind::Answer => arrived.push(Arrived { id, beats: u32::from(extra) }),
         }
     }
 
@@ -322,7 +347,7 @@ impl MapUnit {
     fn index_bank(&self, id: ContextId) -> usize {
         let port = &self.ports[usize::from(id)];
         match &self.table.contents[usize::from(port.slot)].index {
-            Some(index) => (index.bucket(port.hash) % self.timing.banks) as usize,
+            Some(index) => (index.bucket(port.hash) & (self.timing.banks - 1)) as usize,
             None => 0,
         }
     }
@@ -389,7 +414,7 @@ impl MapUnit {
         let slot = port.slot;
         let contents = &mut self.table.contents[usize::from(slot)];
         let Some(index) = &mut contents.index else { return };
-        let beats = u64::from(port.key.len() as u32).div_ceil(u64::from(self.timing.bank_bytes));
+        let beats = (port.key.len() as u64 + (1 << self.timing.bank_bytes) - 1) >> self.timing.bank_bytes;
         let found = match port.op {
             RequestOp::Delete => index.remove(&mut contents.elements, port.hash, &port.key),
             _ => index.find(&contents.elements, port.hash, &port.key),
@@ -408,16 +433,16 @@ impl MapUnit {
                 port.element = found.element.unwrap_or(0);
                 self.note(cycle, id, trace, |port| SharedOp::Lookup { key: &port.key, answer });
                 if found.element.is_some() {
-                    self.events.push(ready, Event::Indexed { bank: bank as u8, id });
+                    self.events.push(ready, Event::new(Kind::Indexed, bank as u16, id, 0));
                 } else {
-                    self.answer(ready, bank as u8, id, 0);
+                    self.answer(ready, bank, id, 0);
                 }
             }
             RequestOp::Delete => {
                 self.counters.deletes += 1;
                 let answer = if found.element.is_some() { 0 } else { errno::NOENT };
                 self.note(cycle, id, trace, |port| SharedOp::Delete { key: &port.key, answer });
-                self.answer(ready, bank as u8, id, negative(answer));
+                self.answer(ready, bank, id, negative(answer));
             }
             op => {
                 self.counters.updates += 1;
@@ -431,11 +456,11 @@ impl MapUnit {
                         port.element = element;
                         // The bank waits for the swap, so nobody sees the index in between.
                         self.index_banks[bank].free = u64::MAX;
-                        self.events.push(ready, Event::Indexed { bank: bank as u8, id });
+                        self.events.push(ready, Event::new(Kind::Indexed, bank as u16, id, 0));
                     }
                     Err(errno) => {
                         self.note_update(cycle, id, errno, trace);
-                        self.answer(ready, bank as u8, id, negative(errno));
+                        self.answer(ready, bank, id, negative(errno));
                     }
                 }
             }
@@ -450,7 +475,7 @@ impl MapUnit {
         }
         self.counters.value_conflicts += u64::from(since < cycle);
         self.counters.value_wait_cycles += cycle - since;
-        let source = (self.timing.banks as usize + bank) as u8;
+        let source = self.timing.banks as usize + bank;
         let beats = match job {
             Job::Posted { id, credit } => {
                 let port = &mut self.ports[usize::from(id)];
@@ -469,7 +494,7 @@ impl MapUnit {
                 self.note_read(cycle, id, at, len, trace);
                 let beats = self.lines(at.offset, len);
                 let arrives = cycle + self.timing.value + self.timing.request;
-                self.events.push(arrives, Event::Answer { source, id, beats: beats as u32 });
+                self.events.push(arrives, Event::new(Kind::Answer, source as u16, id, beats as u8));
                 beats
             }
             Job::Write { id, index_bank } => {
@@ -481,7 +506,9 @@ impl MapUnit {
                     .copy_from_slice(&port.value);
                 let beats = self.lines(0, size);
                 match index_bank {
-                    Some(bank) => self.events.push(cycle + beats, Event::Swap { bank, id }),
+                    Some(bank) => {
+                        self.events.push(cycle + beats, Event::new(Kind::Swap, bank.into(), id, 0));
+                    }
                     None => {
                         self.note_update(cycle, id, 0, trace);
                         self.answer(cycle + beats, source, id, 0);
@@ -492,8 +519,11 @@ impl MapUnit {
             Job::FetchKey { id } | Job::FetchValue { id } => {
                 let port = &mut self.ports[usize::from(id)];
                 let (from, into) = match job {
-                    Job::FetchKey { .. } => (port.key_from.take(), &mut port.key),
-                    _ => (port.value_from.take(), &mut port.value),
+                    Job::FetchKey { .. } => {
+                        let len = port.key.len() as u32;
+                        (port.key_from.take(), port.key.resize(len))
+                    }
+                    _ => (port.value_from.take(), &mut port.value[..]),
                 };
                 let at = from.unwrap_or_default();
                 let size = into.len() as u32;
@@ -503,7 +533,8 @@ impl MapUnit {
                 self.counters.value_reads += 1;
                 self.note_read(cycle, id, at, size, trace);
                 let beats = self.lines(at.offset, size);
-                self.events.push(cycle + self.timing.value + beats - 1, Event::Fetched { bank: bank as u8, id });
+                let at = cycle + self.timing.value + beats - 1;
+                self.events.push(at, Event::new(Kind::Fetched, bank as u16, id, 0));
                 beats
             }
         };

@@ -8,7 +8,7 @@ crate::codes::codes! {
     NO_SUCH_PROGRAM = 0105, "no such program";
     BAD_INSTRUCTION = 0106, "not a valid instruction";
     BAD_RELOCATION = 0107, "relocation that cannot be resolved";
-    LEGACY_MAPS = 0108, "legacy map definitions";
+    LEGACY_MAPS = 0108, "legacy map definition that cannot be read";
     CORE_RELOCATION = 0109, "CO-RE relocation";
     EXTERN_SYMBOL = 0110, "symbol of the kernel or of another object";
     NOT_XDP = 0111, "program of another type";
@@ -20,6 +20,7 @@ crate::codes::codes! {
     BAD_VALUE = 0117, "value does not fit the variable";
     OBJECT_TOO_LARGE = 0118, "object is too large";
     DATA_RELOCATION = 0119, "pointers in global data are not filled in";
+    UNKNOWN_MAP = 0120, "no such map";
     BAD_BTF = 0201, "malformed BTF";
     NO_BTF = 0202, "BTF is missing";
 }

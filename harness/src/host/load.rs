@@ -66,7 +66,8 @@ pub(super) fn user_value_size(spec: &MapSpec, cpus: usize) -> usize {
     if spec.kind.is_per_cpu() { size.next_multiple_of(8) * cpus } else { size }
 }
 
-fn make_map(spec: &MapSpec, cpus: usize) -> Result<sys::Map, Diagnostic> {
+fn make_map(spec: &MapSpec, inner: Option<&MapSpec>, cpus: usize) -> Result<sys::Map, Diagnostic> {
+    let inner = inner.map(|inner| make_map(inner, None, cpus)).transpose()?;
     let flags = if spec.frozen { spec.flags | RDONLY_PROG } else { spec.flags };
     let size = user_value_size(spec, cpus);
     let map = sys::Map::create(&sys::MapParams {
@@ -77,6 +78,7 @@ fn make_map(spec: &MapSpec, cpus: usize) -> Result<sys::Map, Diagnostic> {
         flags,
         name: &spec.name,
         user_value_size: size,
+        inner: inner.as_ref(),
     })
     .map_err(|error| failed(&format!("to make map {}", spec.name), &error))?;
     if !spec.init.is_empty() {
@@ -132,7 +134,7 @@ fn select(object: &Object, program: usize) -> Result<&Program, Diagnostic> {
 
 fn make_maps(object: &Object) -> Result<Vec<sys::Map>, Diagnostic> {
     let cpus = possible_cpus().map_err(|error| failed("the number of possible CPUs", &error))?;
-    object.maps.iter().map(|map| make_map(&map.spec, cpus)).collect()
+    object.maps.iter().map(|map| make_map(&map.spec, map.inner.as_deref(), cpus)).collect()
 }
 
 /// Expected attach type of a section (include/uapi/linux/bpf.h, enum bpf_attach_type; names as in libbpf).
@@ -194,10 +196,17 @@ fn processed(log: &str) -> Option<u64> {
 
 /// Makes maps and loads the program.
 pub(super) fn load(object: &Object, program: usize) -> Result<Loaded, Diagnostic> {
-    let program = select(object, program)?;
+    let has_frags = select(object, program)?.section.starts_with("xdp.frags");
     let maps = make_maps(object)?;
-    match load_program(object, program, &maps)? {
-        Ok((prog, _)) => Ok(Loaded { maps, prog, has_frags: program.section.starts_with("xdp.frags") }),
+    let prog = another(object, program, &maps)?;
+    Ok(Loaded { maps, prog, has_frags })
+}
+
+/// Loads a program that uses these maps.
+pub(super) fn another(object: &Object, program: usize, maps: &[sys::Map]) -> Result<OwnedFd, Diagnostic> {
+    let program = select(object, program)?;
+    match load_program(object, program, maps)? {
+        Ok((prog, _)) => Ok(prog),
         Err(rejected) => Err(Diagnostic::error(
             codes::host::HOST_REJECTED,
             format!("the kernel's verifier refuses program {}", program.name),
@@ -228,7 +237,10 @@ pub(super) fn available() -> Result<(), Diagnostic> {
     };
     let prog = sys::prog_load(&params, &mut []).map_err(|error| failed("to load a program", &error))?;
     let mut out = [0; 64];
-    sys::test_run(&prog, &[0; 64], &mut out, &[], 1).map_err(|error| failed("to run a program", &error))?;
+    // struct xdp_md: data_end is 64.
+    let mut ctx = [0; 24];
+    ctx[4] = 64;
+    sys::test_run(&prog, &[0; 64], &mut out, &ctx, 1).map_err(|error| failed("to run a program", &error))?;
     Ok(())
 }
 

@@ -55,6 +55,8 @@ pub(super) struct MapParams<'a> {
     pub(super) name: &'a str,
     /// Bytes that user space exchanges for a value: all CPUs' copies for per-CPU maps.
     pub(super) user_value_size: usize,
+    /// For maps of maps: a map like those that stand in it.
+    pub(super) inner: Option<&'a Map>,
 }
 
 /// A map of the kernel.
@@ -109,6 +111,7 @@ impl Map {
             max_entries: params.max_entries,
             map_flags: params.flags,
             map_name: object_name(params.name),
+            inner_map_fd: params.inner.map_or(0, |inner| inner.raw_fd() as u32),
             ..MapCreateAttr::default()
         };
         // SAFETY: MAP_CREATE takes this structure, which holds no addresses.
@@ -273,14 +276,23 @@ struct TestRunAttr {
 /// What a test run gives.
 pub(super) struct TestRun {
     pub(super) retval: u32,
-    /// Bytes written to `out`.
+    /// Bytes written to `out`: metadata, then the frame.
     pub(super) len: usize,
+    /// How many of them are metadata.
+    pub(super) meta: usize,
     /// Mean nanoseconds a run.
     pub(super) duration: u32,
 }
 
-/// Runs a program on a packet. `ctx` is empty or a struct xdp_md.
-pub(super) fn test_run(prog: &OwnedFd, packet: &[u8], out: &mut [u8], ctx: &[u8], repeat: u32) -> io::Result<TestRun> {
+/// Runs a program on a packet. `ctx` is a struct xdp_md.
+pub(super) fn test_run(
+    prog: &OwnedFd,
+    packet: &[u8],
+    out: &mut [u8],
+    ctx: &[u8; 24],
+    repeat: u32,
+) -> io::Result<TestRun> {
+    let mut after = [0; 24];
     let mut attr = TestRunAttr {
         prog_fd: prog.as_raw_fd() as u32,
         data_size_in: u32::try_from(packet.len()).map_err(|_| wrong_length())?,
@@ -289,12 +301,18 @@ pub(super) fn test_run(prog: &OwnedFd, packet: &[u8], out: &mut [u8], ctx: &[u8]
         data_out: address_mut(out),
         repeat,
         ctx_size_in: u32::try_from(ctx.len()).map_err(|_| wrong_length())?,
-        ctx_in: if ctx.is_empty() { 0 } else { address(ctx) },
+        ctx_in: address(ctx),
+        ctx_size_out: after.len() as u32,
+        ctx_out: address_mut(&mut after),
         ..TestRunAttr::default()
     };
-    // SAFETY: the kernel reads data_size_in and ctx_size_in bytes and writes data_size_out bytes at most.
+    // SAFETY: the kernel reads data_size_in and ctx_size_in bytes and writes data_size_out and ctx_size_out bytes
+    // at most.
     unsafe { bpf(PROG_TEST_RUN, &mut attr)? };
-    Ok(TestRun { retval: attr.retval, len: (attr.data_size_out as usize).min(out.len()), duration: attr.duration })
+    let len = (attr.data_size_out as usize).min(out.len());
+    // xdp_convert_buff_to_md counts `data` from `data_meta`.
+    let meta = after.first_chunk().map_or(0, |data| u32::from_ne_bytes(*data) as usize).min(len);
+    Ok(TestRun { retval: attr.retval, len, meta, duration: attr.duration })
 }
 
 /// Puts the calling thread into a network namespace of its own.
@@ -346,4 +364,88 @@ fn object_name(name: &str) -> [u8; 16] {
         *to = from;
     }
     out
+}
+
+/// A ring buffer map, mapped into memory (kernel/bpf/ringbuf.c, struct bpf_ringbuf): a page with the reader's position, which
+/// we write, then a page with the writers' position and the data, twice in a row so that no record is cut.
+pub(super) struct Ring {
+    consumer: *mut libc::c_void,
+    producer: *mut libc::c_void,
+    page: usize,
+    size: usize,
+}
+
+/// Bits of a record's length (BPF_RINGBUF_BUSY_BIT, BPF_RINGBUF_DISCARD_BIT).
+const RECORD_BUSY: u32 = 1 << 31;
+const RECORD_DISCARDED: u32 = 1 << 30;
+const RECORD_HEADER: usize = 8;
+
+impl Ring {
+    /// Maps a ring buffer whose data area has `size` bytes, a power of two.
+    pub(super) fn open(map: &Map, size: usize) -> io::Result<Self> {
+        // SAFETY: sysconf(3) takes a plain number.
+        let page = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).map_err(|_| wrong_length())?;
+        if !size.is_power_of_two() || size < page {
+            return Err(wrong_length());
+        }
+        let map_at = |length: usize, protection: i32, offset: usize| {
+            // SAFETY: a fresh mapping at an address of the kernel's choice touches no memory of ours.
+            let at = unsafe {
+                let offset = libc::off_t::try_from(offset).map_err(|_| wrong_length())?;
+                libc::mmap(std::ptr::null_mut(), length, protection, libc::MAP_SHARED, map.raw_fd(), offset)
+            };
+            if at == libc::MAP_FAILED { Err(io::Error::last_os_error()) } else { Ok(at) }
+        };
+        let consumer = map_at(page, libc::PROT_READ | libc::PROT_WRITE, 0)?;
+        match map_at(page + 2 * size, libc::PROT_READ, page) {
+            Ok(producer) => Ok(Self { consumer, producer, page, size }),
+            Err(error) => {
+                // SAFETY: the page was mapped above and nobody holds a pointer into it.
+                unsafe { libc::munmap(consumer, page) };
+                Err(error)
+            }
+        }
+    }
+
+    /// Takes all records out of the ring, oldest first, without the discarded ones.
+    pub(super) fn drain(&mut self) -> Vec<Vec<u8>> {
+        use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+        let mut records = Vec::new();
+        // SAFETY: both pages begin with an aligned position, live as long as `self`, and are shared with the kernel, which
+        // uses atomic accesses as we do.
+        let (read, written) = unsafe { (&*self.consumer.cast::<AtomicUsize>(), &*self.producer.cast::<AtomicUsize>()) };
+        let mut at = read.load(Ordering::Acquire);
+        while at < written.load(Ordering::Acquire) {
+            let offset = self.page + (at & (self.size - 1));
+            // SAFETY: records start 8 bytes aligned inside the data area; a header never leaves its second copy.
+            let header = unsafe { &*self.producer.byte_add(offset).cast::<AtomicU32>() };
+            let word = header.load(Ordering::Acquire);
+            if word & RECORD_BUSY != 0 {
+                break;
+            }
+            let len = (word & !RECORD_DISCARDED) as usize;
+            if word & RECORD_DISCARDED == 0 && len <= self.size {
+                // SAFETY: the record has at most `size` bytes behind its header and so ends inside the second copy; a
+                // submitted record does not change until the position below is written.
+                let bytes = unsafe {
+                    let first = self.producer.byte_add(offset + RECORD_HEADER).cast::<u8>();
+                    std::slice::from_raw_parts(first, len)
+                };
+                records.push(bytes.to_vec());
+            }
+            at += (len + RECORD_HEADER).next_multiple_of(8);
+            read.store(at, Ordering::Release);
+        }
+        records
+    }
+}
+
+impl Drop for Ring {
+    fn drop(&mut self) {
+        // SAFETY: both were mapped by `open` with these lengths, and no pointer into them is left.
+        unsafe {
+            libc::munmap(self.consumer, self.page);
+            libc::munmap(self.producer, self.page + 2 * self.size);
+        }
+    }
 }

@@ -2,12 +2,14 @@
 
 use super::load::{self, Loaded, failed, map_at};
 use super::{MAX_LINEAR_FRAME, MIN_FRAME, errno, link, sys};
-use crate::{Entry, EntryValue, PacketIn, PacketOut};
+use crate::references;
+use crate::{Entry, EntryValue, Event, PacketIn, PacketOut};
 use offload_compiler::ebpf::MapIdx;
 use offload_compiler::object::Object;
 use offwire_diag::{Diagnostic, codes};
 use offwire_image::{MapKind, MapSpec};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
@@ -85,7 +87,14 @@ fn gone() -> Diagnostic {
 
 /// What the thread holds.
 pub(super) struct Worker {
+    object: Object,
     specs: Vec<MapSpec>,
+    /// Programs that maps name, by number.
+    programs: BTreeMap<usize, OwnedFd>,
+    /// Entries of maps that name programs, maps and devices: the kernel gives back ids, and no program writes them.
+    references: BTreeMap<(MapIdx, Vec<u8>), Vec<u8>>,
+    /// Ring buffers, by map number.
+    rings: Vec<(u16, sys::Ring)>,
     loaded: Loaded,
     cpus: usize,
     /// Receive queues by ifindex; `Err` says why a device cannot be made.
@@ -108,7 +117,30 @@ impl Worker {
         let specs = object.maps.iter().map(|map| map.spec.clone()).collect();
         // The loopback device is ifindex 1 in any namespace.
         let devices = BTreeMap::from([(1, Ok(1))]);
-        Ok(Self { specs, loaded, cpus, devices, no_namespace, out: vec![0; MAX_OUT] })
+        let mut rings = Vec::new();
+        for (at, (map, kernel)) in object.maps.iter().zip(&loaded.maps).enumerate() {
+            if map.spec.kind == MapKind::Ringbuf {
+                let ring = sys::Ring::open(kernel, map.spec.max_entries as usize)
+                    .map_err(|error| failed(&format!("to map ring buffer {} into memory", map.spec.name), &error))?;
+                rings.push((u16::try_from(at).unwrap_or(u16::MAX), ring));
+            }
+        }
+        let mut worker = Self {
+            rings,
+            object: object.clone(),
+            specs,
+            programs: BTreeMap::new(),
+            references: BTreeMap::new(),
+            loaded,
+            cpus,
+            devices,
+            no_namespace,
+            out: vec![0; MAX_OUT],
+        };
+        for (map, entry) in references::initial(object)? {
+            worker.update(map, &entry)?;
+        }
+        Ok(worker)
     }
 
     /// Whether the kernel can run such a packet: `OW0804` if not.
@@ -146,11 +178,12 @@ impl Worker {
     fn test_run(&mut self, packet: &PacketIn, repeat: u32) -> Result<sys::TestRun, Diagnostic> {
         self.admit(packet.bytes.len(), packet.port, packet.rx_queue)?;
         // struct xdp_md: data, data_end, data_meta, ingress_ifindex, rx_queue_index, egress_ifindex.
-        let mut ctx = Vec::with_capacity(24);
-        if packet.port != 0 || packet.rx_queue != 0 {
-            for field in [0, packet.bytes.len() as u32, 0, packet.port + 1, packet.rx_queue, 0] {
-                ctx.extend_from_slice(&field.to_ne_bytes());
-            }
+        // ifindex 0 stands for receive queue 0 of the loopback device.
+        let ifindex = if packet.port == 0 && packet.rx_queue == 0 { 0 } else { packet.port + 1 };
+        let mut ctx = [0; 24];
+        let fields = [0, packet.bytes.len() as u32, 0, ifindex, packet.rx_queue, 0];
+        for (to, field) in ctx.as_chunks_mut::<4>().0.iter_mut().zip(fields) {
+            *to = field.to_ne_bytes();
         }
         sys::test_run(&self.loaded.prog, &packet.bytes, &mut self.out, &ctx, repeat)
             .map_err(|error| failed(&format!("to run a packet of {} bytes", packet.bytes.len()), &error))
@@ -158,8 +191,12 @@ impl Worker {
 
     pub(super) fn run(&mut self, packet: &PacketIn) -> Result<PacketOut, Diagnostic> {
         let run = self.test_run(packet, 1)?;
-        let bytes = self.out.get(..run.len).unwrap_or(&[]).to_vec();
-        Ok(PacketOut { retval: run.retval, bytes, ..PacketOut::default() })
+        let mut events = Vec::new();
+        for (map, ring) in &mut self.rings {
+            events.extend(ring.drain().into_iter().map(|bytes| Event::Ringbuf { map: *map, bytes }));
+        }
+        let (meta, bytes) = self.out.get(..run.len).unwrap_or(&[]).split_at_checked(run.meta).unwrap_or_default();
+        Ok(PacketOut { retval: run.retval, bytes: bytes.to_vec(), meta: meta.to_vec(), events, ..PacketOut::default() })
     }
 
     pub(super) fn time(&mut self, packet: &PacketIn, repeat: u32) -> Result<u32, Diagnostic> {
@@ -172,7 +209,51 @@ impl Worker {
             .ok_or_else(|| Diagnostic::error(codes::host::HOST_FAILED, format!("there is no map number {}", map.0)))
     }
 
+    /// The value as the kernel takes it: file descriptors in place of numbers.
+    fn resolve(&mut self, kind: MapKind, value: &[u8]) -> Result<Vec<u8>, Diagnostic> {
+        let mut numbers: Vec<u32> = references::numbers(value).collect();
+        match (kind, numbers.as_mut_slice()) {
+            (MapKind::ProgArray, [program]) => *program = self.program(*program as usize)?,
+            (MapKind::ArrayOfMaps | MapKind::HashOfMaps, [inner]) => {
+                let inner_map = u16::try_from(*inner).map(MapIdx).unwrap_or(MapIdx(u16::MAX));
+                *inner = map_at(&self.loaded.maps, inner_map)?.raw_fd() as u32;
+            }
+            (MapKind::Devmap | MapKind::DevmapHash, [ifindex, rest @ ..]) => {
+                if let Some(port) = ifindex.checked_sub(1) {
+                    self.admit(MIN_FRAME, port, 0)?;
+                }
+                if let [program] = rest
+                    && *program != 0
+                {
+                    *program = self.program(*program as usize - 1)?;
+                }
+            }
+            _ => {}
+        }
+        Ok(numbers.iter().flat_map(|number| number.to_ne_bytes()).collect())
+    }
+
+    /// The file descriptor of the program with this number, which is loaded now if it was not.
+    fn program(&mut self, number: usize) -> Result<u32, Diagnostic> {
+        let fd = match self.programs.entry(number) {
+            btree_map::Entry::Occupied(loaded) => loaded.get().as_raw_fd(),
+            btree_map::Entry::Vacant(place) => {
+                place.insert(load::another(&self.object, number, &self.loaded.maps)?).as_raw_fd()
+            }
+        };
+        Ok(fd as u32)
+    }
+
     pub(super) fn update(&mut self, map: MapIdx, entry: &Entry) -> Result<(), Diagnostic> {
+        let spec = self.spec(map)?;
+        references::check(spec, entry, self.object.programs.len(), self.specs.len())?;
+        let kind = spec.kind;
+        let resolved = match &entry.value {
+            EntryValue::One(value) if references::holds_references(kind) && value.len() == spec.value_size as usize => {
+                Some(self.resolve(kind, value)?)
+            }
+            _ => None,
+        };
         let spec = self.spec(map)?;
         let refuse = |reason: String| {
             Diagnostic::error(codes::host::MAP_UPDATE, format!("map {} refuses an entry", spec.name))
@@ -192,7 +273,7 @@ impl Worker {
         let value = match (&entry.value, spec.kind.is_per_cpu()) {
             (EntryValue::One(value), false) => {
                 check(value)?;
-                value.clone()
+                resolved.unwrap_or_else(|| value.clone())
             }
             (EntryValue::PerCpu(values), true) => {
                 let stride = size.next_multiple_of(8);
@@ -212,18 +293,41 @@ impl Worker {
         };
         map_at(&self.loaded.maps, map)?.update(&entry.key, &value).map_err(|error| {
             refuse(match error.raw_os_error() {
-                Some(libc::E2BIG) if matches!(spec.kind, MapKind::Array | MapKind::PercpuArray) => {
+                Some(libc::ENOSPC) => format!("ENOSPC: it is full with {} entries", spec.max_entries),
+                Some(libc::E2BIG)
+                    if matches!(
+                        spec.kind,
+                        MapKind::Array
+                            | MapKind::PercpuArray
+                            | MapKind::Devmap
+                            | MapKind::ProgArray
+                            | MapKind::ArrayOfMaps
+                    ) =>
+                {
                     format!("E2BIG: the index is not below {}", spec.max_entries)
                 }
                 Some(libc::E2BIG) => format!("E2BIG: it is full with {} entries", spec.max_entries),
                 Some(libc::EPERM) => "EPERM: the map is read-only".into(),
                 _ => errno::name(&error),
             })
-        })
+        })?;
+        if let (true, EntryValue::One(value)) = (references::holds_references(kind), &entry.value) {
+            self.references.insert((map, entry.key.clone()), value.clone());
+        }
+        Ok(())
     }
 
     pub(super) fn entries(&mut self, map: MapIdx) -> Result<Vec<Entry>, Diagnostic> {
         let spec = self.spec(map)?;
+        if spec.kind == MapKind::Ringbuf {
+            return Ok(Vec::new());
+        }
+        if references::holds_references(spec.kind) {
+            let own = self.references.iter().filter(|((at, _), _)| *at == map);
+            let entry =
+                |key: &Vec<u8>, value: &Vec<u8>| Entry { key: key.clone(), value: EntryValue::One(value.clone()) };
+            return Ok(own.map(|((_, key), value)| entry(key, value)).collect());
+        }
         let kernel = map_at(&self.loaded.maps, map)?;
         let read = match self.read_batches(spec, kernel) {
             // Kinds without batches.

@@ -4,10 +4,15 @@
 //! types of the map as bpftool prints them: structs are objects by member name, integers numbers (or strings, decimal or `0x`),
 //! enums names or numbers, char arrays strings where they are text. Or they are arrays of all bytes. A `formatted` member, which
 //! bpftool adds, is passed over. What is dumped reads back to the same bytes.
+//!
+//! V of a program array is a program's name, of a map of maps a map's name, of a devmap an ifindex or `{"ifindex": n, "prog":
+//! name}`.
 
 mod json;
+mod named;
 mod typed;
 
+use crate::references::holds_references;
 use crate::{Backend, Entry, EntryValue};
 use json::Json;
 use offload_compiler::ebpf::MapIdx;
@@ -50,13 +55,13 @@ pub fn parse(text: &[u8], object: &Object) -> Result<Contents, Diagnostic> {
             return Err(bad_file(format!("map {name} stands there twice")));
         }
         let Some(map) = object.maps.get(usize::from(index.0)) else { continue };
-        contents.push((index, parse_map(name, map, entries)?));
+        contents.push((index, parse_map(object, name, map, entries)?));
     }
     contents.sort_unstable();
     Ok(contents)
 }
 
-fn parse_map(name: &str, map: &Map, entries: &Json) -> Result<Vec<Entry>, Diagnostic> {
+fn parse_map(object: &Object, name: &str, map: &Map, entries: &Json) -> Result<Vec<Entry>, Diagnostic> {
     let refuse = |reason: String| {
         Diagnostic::error(codes::data::MAP_NOT_WRITABLE, format!("map {name} cannot be filled from a file"))
             .with_reason(reason)
@@ -75,7 +80,7 @@ fn parse_map(name: &str, map: &Map, entries: &Json) -> Result<Vec<Entry>, Diagno
     };
     let mut parsed = Vec::with_capacity(entries.len());
     for (at, entry) in entries.iter().enumerate() {
-        parsed.push(parse_entry(map, entry).map_err(|problem| problem.into_diagnostic(name, at))?);
+        parsed.push(parse_entry(object, map, entry).map_err(|problem| problem.into_diagnostic(name, at))?);
     }
     parsed.sort_unstable();
     let twice = parsed.windows(2).find(|pair| matches!(pair, [a, b] if a.key == b.key));
@@ -88,7 +93,8 @@ fn parse_map(name: &str, map: &Map, entries: &Json) -> Result<Vec<Entry>, Diagno
 
 /// True if map files can hold such a map.
 fn supported(kind: MapKind) -> bool {
-    matches!(kind, MapKind::Array | MapKind::Hash | MapKind::PercpuArray | MapKind::PercpuHash)
+    use MapKind::{Array, Hash, LpmTrie, LruHash, PercpuArray, PercpuHash};
+    matches!(kind, Array | Hash | LpmTrie | LruHash | PercpuArray | PercpuHash) || holds_references(kind)
 }
 
 /// What is wrong with an entry.
@@ -111,7 +117,7 @@ impl Problem {
     }
 }
 
-fn parse_entry(map: &Map, entry: &Json) -> Result<Entry, Problem> {
+fn parse_entry(object: &Object, map: &Map, entry: &Json) -> Result<Entry, Problem> {
     let Json::Object(members) = entry else {
         return Err(Problem::shape(format!("it is {}, not an object with key and value", entry.kind())));
     };
@@ -130,7 +136,7 @@ fn parse_entry(map: &Map, entry: &Json) -> Result<Entry, Problem> {
     }
     let Some(key) = key else { return Err(Problem::shape("it has no key")) };
     let key = part("key", key, map.key_type.as_ref(), map.spec.key_size)?;
-    if matches!(map.spec.kind, MapKind::Array | MapKind::PercpuArray) {
+    if named::is_array(map.spec.kind) {
         let index = key.first_chunk().map_or(u32::MAX, |bytes| u32::from_le_bytes(*bytes));
         if index >= map.spec.max_entries {
             let what = format!("index {index} is not below {}", map.spec.max_entries);
@@ -138,6 +144,14 @@ fn parse_entry(map: &Map, entry: &Json) -> Result<Entry, Problem> {
         }
     }
     let value = match (map.spec.kind.is_per_cpu(), value, values) {
+        (false, Some(value), None) if holds_references(map.spec.kind) => {
+            let bytes = named::to_bytes(object, map, value).map_err(|misfit| Problem {
+                code: codes::data::BAD_MAP_ENTRY,
+                part: "value".into(),
+                misfit,
+            })?;
+            EntryValue::One(bytes)
+        }
         (false, Some(value), None) => {
             EntryValue::One(part("value", value, map.value_type.as_ref(), map.spec.value_size)?)
         }
@@ -221,19 +235,22 @@ pub struct Dump(Vec<(String, Vec<Json>)>);
 pub fn dump(object: &Object, contents: &Contents) -> Dump {
     let maps = contents.iter().filter_map(|(index, entries)| {
         let map = object.maps.get(usize::from(index.0))?;
-        Some((map.spec.name.clone(), entries.iter().map(|entry| dump_entry(map, entry)).collect()))
+        Some((map.spec.name.clone(), entries.iter().map(|entry| dump_entry(object, map, entry)).collect()))
     });
     Dump(maps.collect())
 }
 
 /// One entry as a map file shows it, for messages.
-pub fn show_entry(map: &Map, entry: &Entry) -> String {
-    dump_entry(map, entry).to_string()
+pub fn show_entry(object: &Object, map: &Map, entry: &Entry) -> String {
+    dump_entry(object, map, entry).to_string()
 }
 
-fn dump_entry(map: &Map, entry: &Entry) -> Json {
+fn dump_entry(object: &Object, map: &Map, entry: &Entry) -> Json {
     let typed = |bytes: &[u8]| typed::from_bytes(bytes, map.value_type.as_ref());
     let value = match &entry.value {
+        EntryValue::One(value) if holds_references(map.spec.kind) => {
+            ("value".to_string(), named::from_bytes(object, map, value))
+        }
         EntryValue::One(value) => ("value".to_string(), typed(value)),
         EntryValue::PerCpu(values) => {
             let items = values.iter().map(|(cpu, value)| {

@@ -15,7 +15,7 @@ impl Misfit {
         Self { member: String::new(), what: what.into() }
     }
 
-    fn inside(mut self, name: &str) -> Self {
+    pub(super) fn inside(mut self, name: &str) -> Self {
         self.member = format!("{name}{}{}", gap(&self.member), self.member);
         self
     }

@@ -180,6 +180,7 @@ fn describe_range(range: &Range) -> String {
 pub(crate) fn describe_value(value: u64, mem: &Mem) -> String {
     let (place, offset) = mem.place(value);
     match place {
+        Place::Record(at) => format!("record {at} of a ring buffer{offset:+}"),
         Place::Nothing => format!("{value:#x} ({})", value as i64),
         Place::Ctx => format!("a pointer to ctx{offset:+}"),
         Place::Stack(frame) => format!("r10{offset:+} of stack frame {frame}"),

@@ -2,17 +2,10 @@
 
 use super::alu;
 use super::check::{Broken, Checks};
+use super::helpers;
 use super::mem::{Mem, Place, Violation};
-use offload_compiler::ebpf::{AtomicOp, Imm64, Insn, MapIdx, Operand, Reg};
-
-/// Helper numbers (include/uapi/linux/bpf.h, ___BPF_FUNC_MAPPER).
-pub(crate) mod helper {
-    pub(crate) const MAP_LOOKUP_ELEM: u32 = 1;
-    pub(crate) const MAP_UPDATE_ELEM: u32 = 2;
-    pub(crate) const MAP_DELETE_ELEM: u32 = 3;
-    pub(crate) const GET_SMP_PROCESSOR_ID: u32 = 8;
-    pub(crate) const XDP_ADJUST_HEAD: u32 = 44;
-}
+use offload_compiler::ebpf::{AtomicOp, Imm64, Insn, Operand, Reg};
+use offwire_diag::Diagnostic;
 
 /// Registers that an instruction reads and writes, a bit each.
 #[derive(Clone, Copy, Debug, Default)]
@@ -23,18 +16,11 @@ pub(crate) struct Uses {
     pub(crate) clobbers: u16,
 }
 
+/// Address of a function: this and its first instruction. No access hits such an address.
+pub(crate) const FUNCTION: u64 = 2 << 32;
+
 /// r1 to r5.
 const ARGUMENTS: u16 = 0b11_1110;
-
-/// Number of register arguments of a helper; `None` if the interpreter does not know it.
-pub(crate) fn helper_arguments(id: u32) -> Option<u32> {
-    match id {
-        helper::MAP_LOOKUP_ELEM | helper::MAP_DELETE_ELEM | helper::XDP_ADJUST_HEAD => Some(2),
-        helper::MAP_UPDATE_ELEM => Some(4),
-        helper::GET_SMP_PROCESSOR_ID => Some(0),
-        _ => None,
-    }
-}
 
 /// What an instruction does with registers.
 pub(crate) fn uses(insn: &Insn) -> Uses {
@@ -58,7 +44,11 @@ pub(crate) fn uses(insn: &Insn) -> Uses {
         Insn::JumpIf { dst, src, .. } => (bit(dst) | operand(src), 0),
         Insn::Exit => (1, 0),
         Insn::CallHelper { id } => {
-            let arguments = helper_arguments(id).unwrap_or(0);
+            // RET_VOID: r0 holds nothing behind it.
+            if id == helpers::number::TAIL_CALL {
+                return Uses { reads: 0b1110, writes: 0, clobbers: 1 | ARGUMENTS };
+            }
+            let arguments = helpers::arguments(id).unwrap_or(0);
             return Uses { reads: ((1 << arguments) - 1) << 1, writes: 1 | ARGUMENTS, clobbers: ARGUMENTS };
         }
         Insn::CallKfunc { .. } | Insn::CallLocal { .. } | Insn::Jump { .. } | Insn::Wide => (0, 0),
@@ -95,8 +85,6 @@ pub(crate) struct Code {
     pub(crate) insns: Vec<Insn>,
     pub(crate) uses: Vec<Uses>,
     pub(crate) checks: Option<Checks>,
-    /// Instructions a packet may take.
-    pub(crate) limit: u64,
 }
 
 /// A caller that waits.
@@ -104,28 +92,57 @@ struct Frame {
     back: usize,
     saved: [u64; 4],
     written: u16,
+    /// A call by bpf_loop, which is called again.
+    looping: Option<Loop>,
 }
+
+/// bpf_loop at work (kernel/bpf/bpf_iter.c).
+#[derive(Clone, Copy)]
+struct Loop {
+    /// Calls that are done.
+    done: u32,
+    count: u32,
+    callback: usize,
+    context: u64,
+}
+
+/// BPF_MAX_LOOPS.
+const MAX_LOOPS: u32 = 1 << 23;
+/// MAX_TAIL_CALL_CNT.
+const MAX_TAIL_CALLS: u32 = 33;
 
 /// A run in progress; kept after a fault for the message.
 pub(crate) struct Run {
     pub(crate) regs: [u64; 16],
+    /// Number of the program that runs.
+    pub(crate) program: usize,
     pub(crate) at: usize,
+    tail_calls: u32,
     /// Instructions executed.
     pub(crate) count: u64,
     /// Registers that hold something.
     written: u16,
-    /// The last branches: instruction, and whether it was taken.
+    /// The last branches of this program: instruction, and whether it was taken.
     pub(crate) branches: [(u32, bool); 8],
     /// Number of branches so far.
     pub(crate) branch_count: u64,
 }
 
 impl Run {
-    pub(crate) fn new(mem: &Mem) -> Self {
+    pub(crate) fn new(mem: &Mem, program: usize) -> Self {
         let mut regs = [0; 16];
         regs[1] = mem.ctx_pointer();
         regs[10] = mem.frame_pointer();
-        Self { regs, at: 0, count: 0, written: 1 << 1 | 1 << 10, branches: [(0, false); 8], branch_count: 0 }
+        Self {
+            regs,
+            program,
+            at: 0,
+            tail_calls: 0,
+            count: 0,
+            written: 1 << 1 | 1 << 10,
+            branches: [(0, false); 8],
+            branch_count: 0,
+        }
     }
 
     /// The last conditional branch.
@@ -137,24 +154,26 @@ impl Run {
     /// Runs to the end; gives r0.
     pub(crate) fn execute(
         &mut self,
-        code: &Code,
+        codes: &[Result<Code, Diagnostic>],
+        limit: u64,
         mem: &mut Mem,
-        mut coverage: Option<&mut Vec<u64>>,
+        mut coverage: Option<&mut Vec<Vec<u64>>>,
     ) -> Result<u64, Fault> {
+        let mut code = self.code(codes)?;
         let mut callers: Vec<Frame> = Vec::new();
         loop {
             let at = self.at;
             let (Some(insn), Some(uses)) = (code.insns.get(at), code.uses.get(at)) else {
                 return Err(Fault::Flow(format!("execution leaves the program at instruction {at}")));
             };
-            if self.count >= code.limit {
+            if self.count >= limit {
                 return Err(Fault::Limit);
             }
             if let Some(checks) = &code.checks {
                 checks.assert(at, &self.regs, mem).map_err(Fault::Fact)?;
             }
             if let Some(counts) = &mut coverage
-                && let Some(count) = counts.get_mut(at)
+                && let Some(count) = counts.get_mut(self.program).and_then(|counts| counts.get_mut(at))
             {
                 *count += 1;
             }
@@ -220,21 +239,57 @@ impl Run {
                         next = target.at();
                     }
                 }
+                Insn::CallHelper { id: helpers::number::TAIL_CALL } => {
+                    let target = helpers::tail_call_target(&self.regs, mem)?;
+                    if let Some(target) = target.filter(|_| self.tail_calls < MAX_TAIL_CALLS) {
+                        self.tail_calls += 1;
+                        self.program = target;
+                        code = self.code(codes)?;
+                        self.branch_count = 0;
+                        self.regs[1] = mem.ctx_pointer();
+                        self.written = 1 << 1 | 1 << 10;
+                        next = 0;
+                    }
+                }
+                Insn::CallHelper { id: helpers::number::LOOP } => {
+                    let [_, r1, r2, context, flags, ..] = self.regs;
+                    let count = r1 as u32;
+                    self.regs[0] = match (flags, count) {
+                        (1.., _) => super::maps::EINVAL as u64,
+                        (0, 0) => 0,
+                        (0, 1..=MAX_LOOPS) => {
+                            let callback = match r2.checked_sub(FUNCTION) {
+                                Some(at @ 0..=0xffff_ffff) => at as usize,
+                                _ => return Err(Violation("bpf_loop without a function in r2".into()).into()),
+                            };
+                            let looping = Loop { done: 0, count, callback, context };
+                            self.enter(mem, &mut callers, next, Some(looping))?;
+                            next = callback;
+                            0
+                        }
+                        _ => super::maps::E2BIG as u64,
+                    };
+                }
                 Insn::CallHelper { id } => {
-                    self.regs[0] = self.call(id, mem)?;
+                    self.regs[0] = helpers::call(id, &self.regs, mem)?;
                 }
                 Insn::CallLocal { target } => {
-                    if !mem.push_frame() {
-                        return Err(Fault::Flow("more than 8 nested calls".into()));
-                    }
-                    let saved = [self.regs[6], self.regs[7], self.regs[8], self.regs[9]];
-                    callers.push(Frame { back: next, saved, written: self.written });
-                    self.written = (self.written & ARGUMENTS) | 1 << 10;
-                    self.regs[10] = mem.frame_pointer();
+                    self.enter(mem, &mut callers, next, None)?;
                     next = target.at();
                 }
                 Insn::Exit => {
                     let Some(frame) = callers.pop() else { return Ok(self.regs[0]) };
+                    if let Some(looping) = frame.looping {
+                        let looping = Loop { done: looping.done + 1, ..looping };
+                        if self.regs[0] == 0 && looping.done < looping.count {
+                            let again = Frame { looping: Some(looping), ..frame };
+                            self.start_callback(&looping);
+                            callers.push(again);
+                            self.at = looping.callback;
+                            continue;
+                        }
+                        self.regs[0] = u64::from(looping.done);
+                    }
                     mem.pop_frame();
                     self.regs[6..10].copy_from_slice(&frame.saved);
                     self.regs[10] = mem.frame_pointer();
@@ -253,6 +308,42 @@ impl Run {
         }
     }
 
+    fn code<'a>(&self, codes: &'a [Result<Code, Diagnostic>]) -> Result<&'a Code, Fault> {
+        match codes.get(self.program) {
+            Some(Ok(code)) => Ok(code),
+            Some(Err(diagnostic)) => Err(Fault::Unsupported(diagnostic.message.clone())),
+            None => Err(Fault::Flow(format!("a tail call to program number {}, which does not exist", self.program))),
+        }
+    }
+
+    /// Goes into a local function.
+    fn enter(
+        &mut self,
+        mem: &mut Mem,
+        callers: &mut Vec<Frame>,
+        back: usize,
+        looping: Option<Loop>,
+    ) -> Result<(), Fault> {
+        if !mem.push_frame() {
+            return Err(Fault::Flow("more than 8 nested calls".into()));
+        }
+        let saved = [self.regs[6], self.regs[7], self.regs[8], self.regs[9]];
+        callers.push(Frame { back, saved, written: self.written, looping });
+        self.written = (self.written & ARGUMENTS) | 1 << 10;
+        self.regs[10] = mem.frame_pointer();
+        if let Some(looping) = &looping {
+            self.start_callback(looping);
+        }
+        Ok(())
+    }
+
+    /// What a callback of bpf_loop finds: the number of calls before it, and the context.
+    fn start_callback(&mut self, looping: &Loop) {
+        self.regs[1] = u64::from(looping.done);
+        self.regs[2] = looping.context;
+        self.written = 0b110 | 1 << 10;
+    }
+
     #[inline]
     fn get(&self, reg: Reg) -> u64 {
         self.regs[usize::from(reg.0 & 15)]
@@ -269,48 +360,6 @@ impl Run {
             Operand::Reg(reg) => self.get(reg),
             Operand::Imm(imm) => imm as i64 as u64,
         }
-    }
-
-    /// A helper call; gives r0.
-    fn call(&mut self, id: u32, mem: &mut Mem) -> Result<u64, Fault> {
-        let [_, r1, r2, r3, r4, ..] = self.regs;
-        Ok(match id {
-            helper::MAP_LOOKUP_ELEM => {
-                let map = map_argument(mem, r1)?;
-                let key = mem.bytes(r2, key_size(mem, map))?;
-                let slot = mem.maps.get(usize::from(map.0)).and_then(|store| store.lookup(key));
-                slot.and_then(|slot| mem.value_pointer(map, slot)).unwrap_or(0)
-            }
-            helper::MAP_UPDATE_ELEM => {
-                let map = map_argument(mem, r1)?;
-                let key = mem.bytes(r2, key_size(mem, map))?.to_vec();
-                let size = mem.maps.get(usize::from(map.0)).map_or(0, |store| store.spec().value_size as usize);
-                let value = mem.bytes(r3, size)?.to_vec();
-                match mem.maps.get_mut(usize::from(map.0)) {
-                    Some(store) if !store.read_only() => store.update(&key, &value, r4) as u64,
-                    _ => return Err(Violation("bpf_map_update_elem on a read-only map".into()).into()),
-                }
-            }
-            helper::MAP_DELETE_ELEM => {
-                let map = map_argument(mem, r1)?;
-                let key = mem.bytes(r2, key_size(mem, map))?.to_vec();
-                match mem.maps.get_mut(usize::from(map.0)) {
-                    Some(store) if !store.read_only() => store.delete(&key) as u64,
-                    _ => return Err(Violation("bpf_map_delete_elem on a read-only map".into()).into()),
-                }
-            }
-            // One packet at a time on vCPU 0.
-            helper::GET_SMP_PROCESSOR_ID => 0,
-            helper::XDP_ADJUST_HEAD => {
-                if r1 != mem.ctx_pointer() {
-                    return Err(Violation("bpf_xdp_adjust_head without ctx in r1".into()).into());
-                }
-                let code = mem.adjust_head(r2 as i32);
-                mem.invalidate_packet_pointers();
-                code as u64
-            }
-            _ => return Err(Fault::Unsupported(format!("helper {id}"))),
-        })
     }
 }
 
@@ -340,15 +389,4 @@ fn store(mem: &mut Mem, addr: u64, len: usize, value: u64) -> Result<(), Violati
         _ => bytes.copy_from_slice(&value),
     }
     Ok(())
-}
-
-fn map_argument(mem: &Mem, r1: u64) -> Result<MapIdx, Violation> {
-    match mem.place(r1) {
-        (Place::Map(map), 0) => Ok(map),
-        _ => Err(Violation(format!("a helper call with {r1:#x} in r1, which is no map"))),
-    }
-}
-
-fn key_size(mem: &Mem, map: MapIdx) -> usize {
-    mem.maps.get(usize::from(map.0)).map_or(0, |store| store.spec().key_size as usize)
 }

@@ -1,8 +1,12 @@
 //! Maps of the reference back end, with the kernel's semantics as a program on CPU 0 sees them.
 //!
-//! Sources: kernel/bpf/arraymap.c and kernel/bpf/hashtab.c. What shows to a program: return codes, the capacity, and that an
-//! update of an existing hash entry writes a new element and leaves the old one, which earlier pointers still name.
+//! Sources: kernel/bpf/arraymap.c, hashtab.c, lpm_trie.c and devmap.c. What shows to a program: return codes, the capacity, and
+//! that an update of an existing hash entry writes a new element and leaves the old one, which earlier pointers still name.
+//!
+//! An LRU map evicts its least recently updated entry when it is full. The kernel's choice is an approximation that depends
+//! on reference bits, batches and CPUs; what holds for both is that an update never fails and that the capacity is kept.
 
+use crate::references::holds_references;
 use crate::{Entry, EntryValue};
 use offwire_diag::{Diagnostic, codes};
 use offwire_image::{MapKind, MapSpec};
@@ -13,6 +17,7 @@ pub(crate) const ENOENT: i64 = -2;
 pub(crate) const E2BIG: i64 = -7;
 pub(crate) const EEXIST: i64 = -17;
 pub(crate) const EINVAL: i64 = -22;
+pub(crate) const ENOSPC: i64 = -28;
 
 /// BPF_NOEXIST, BPF_EXIST and BPF_F_LOCK of include/uapi/linux/bpf.h.
 const NOEXIST: u64 = 1;
@@ -22,6 +27,8 @@ const LOCK: u64 = 4;
 const NO_PREALLOC: u32 = 1;
 const RDONLY_PROG: u32 = 1 << 7;
 
+/// PAGE_SIZE.
+const PAGE: u32 = 4096;
 /// Bytes that the values of one map may take.
 const MAX_BYTES: u64 = 1 << 30;
 /// Elements beyond the capacity: the one that an update of an existing entry takes before it gives the old one back.
@@ -34,8 +41,17 @@ pub(crate) struct MapStore {
     values: Vec<u8>,
     /// Values of other CPUs that differ from zero.
     others: BTreeMap<(u32, u32), Vec<u8>>,
-    /// Hash maps only.
+    /// Maps with an index: hash maps, tries and arrays whose entries may be missing.
     hash: Option<Hash>,
+}
+
+/// Longest prefix match needs more than an index of the keys.
+#[derive(Default)]
+struct Prefixes {
+    /// Entries by prefix length.
+    count: BTreeMap<u32, u32>,
+    /// Keys as they were given: the trie keeps bits behind the prefix, but does not look at them.
+    given: HashMap<Box<[u8]>, Box<[u8]>>,
 }
 
 #[derive(Default)]
@@ -48,9 +64,32 @@ struct Hash {
     fresh: u32,
     /// The element that the next update of an existing entry takes (`extra_elems`).
     extra: Option<u32>,
+    /// LRU maps: keys by age of their last update.
+    ages: BTreeMap<u64, Box<[u8]>>,
+    /// LRU maps: the age of each key.
+    age: HashMap<Box<[u8]>, u64>,
+    /// LPM tries only.
+    prefixes: Prefixes,
 }
 
 impl Hash {
+    /// Takes a key as the youngest one.
+    fn touch(&mut self, key: &[u8]) {
+        let now = self.ages.last_key_value().map_or(0, |(last, _)| last + 1);
+        if let Some(before) = self.age.insert(key.into(), now) {
+            self.ages.remove(&before);
+        }
+        self.ages.insert(now, key.into());
+    }
+
+    /// Forgets a key; gives its element.
+    fn remove(&mut self, key: &[u8]) -> Option<u32> {
+        if let Some(age) = self.age.remove(key) {
+            self.ages.remove(&age);
+        }
+        self.index.remove(key)
+    }
+
     /// An element that nobody uses. There are at most the capacity and one, see [`SPARE`].
     fn take(&mut self) -> u32 {
         self.free.pop().unwrap_or_else(|| {
@@ -72,14 +111,44 @@ impl MapStore {
         };
         let hash = match spec.kind {
             MapKind::Array | MapKind::PercpuArray => None,
-            MapKind::Hash | MapKind::PercpuHash => Some(Hash::default()),
+            MapKind::Hash | MapKind::PercpuHash | MapKind::LruHash | MapKind::DevmapHash | MapKind::HashOfMaps => {
+                Some(Hash::default())
+            }
+            MapKind::Devmap | MapKind::ProgArray | MapKind::ArrayOfMaps => Some(Hash::default()),
+            MapKind::Ringbuf => Some(Hash::default()),
+            MapKind::LpmTrie if (5..=260).contains(&spec.key_size) && spec.flags & NO_PREALLOC != 0 => {
+                Some(Hash::default())
+            }
+            MapKind::LpmTrie => {
+                return Err(refuse("an LPM trie wants BPF_F_NO_PREALLOC and keys of 5 to 260 bytes".into()));
+            }
             other => return Err(refuse(format!("maps of kind {} are not supported", other.name()))),
         };
+        if spec.kind == MapKind::Ringbuf {
+            // ringbuf_map_alloc
+            if spec.key_size != 0 || spec.value_size != 0 {
+                return Err(refuse("a ring buffer has neither keys nor values".into()));
+            }
+            if !spec.max_entries.is_power_of_two() || !spec.max_entries.is_multiple_of(PAGE) {
+                return Err(refuse(format!("{} bytes are no power of two of whole pages", spec.max_entries)));
+            }
+            return Ok(Self { spec: spec.clone(), values: Vec::new(), others: BTreeMap::new(), hash });
+        }
         if spec.key_size == 0 || spec.value_size == 0 || spec.max_entries == 0 {
             return Err(refuse("key size, value size and number of entries must not be zero".into()));
         }
-        if hash.is_none() && spec.key_size != 4 {
-            return Err(refuse(format!("keys of arrays have 4 bytes, not {}", spec.key_size)));
+        if (hash.is_none() || matches!(spec.kind, MapKind::Devmap | MapKind::DevmapHash | MapKind::ProgArray))
+            && spec.key_size != 4
+        {
+            return Err(refuse(format!("keys of such maps have 4 bytes, not {}", spec.key_size)));
+        }
+        let values = match spec.kind {
+            MapKind::Devmap | MapKind::DevmapHash => &[4, 8][..],
+            MapKind::ProgArray | MapKind::ArrayOfMaps | MapKind::HashOfMaps => &[4],
+            _ => &[],
+        };
+        if !values.is_empty() && !values.contains(&spec.value_size) {
+            return Err(refuse(format!("its values cannot have {} bytes", spec.value_size)));
         }
         let bytes = u64::from(spec.value_size) * (u64::from(spec.max_entries) + u64::from(SPARE));
         if bytes > MAX_BYTES {
@@ -107,7 +176,8 @@ impl MapStore {
     /// True if the program may not write values.
     #[inline]
     pub(crate) fn read_only(&self) -> bool {
-        self.spec.frozen || self.spec.flags & RDONLY_PROG != 0
+        // dev_map_init_map sets the flag by itself; the verifier lets no program write a prog array.
+        self.spec.frozen || self.spec.flags & RDONLY_PROG != 0 || holds_references(self.spec.kind)
     }
 
     /// Number of value regions.
@@ -115,6 +185,7 @@ impl MapStore {
     pub(crate) fn slots(&self) -> u64 {
         match &self.hash {
             None => u64::from(self.spec.max_entries),
+            Some(_) if self.spec.kind == MapKind::Ringbuf => 0,
             Some(_) => u64::from(self.spec.max_entries) + u64::from(SPARE),
         }
     }
@@ -131,6 +202,12 @@ impl MapStore {
         self.values.get(start..start.checked_add(size)?)
     }
 
+    /// The program or map that an entry names, by its number in the object.
+    pub(crate) fn reference(&self, key: &[u8]) -> Option<usize> {
+        let value = self.value(self.lookup(key)?)?.first_chunk()?;
+        usize::try_from(u32::from_le_bytes(*value)).ok()
+    }
+
     /// The same, to be written.
     #[inline]
     pub(crate) fn value_mut(&mut self, slot: u32) -> Option<&mut [u8]> {
@@ -144,8 +221,101 @@ impl MapStore {
     pub(crate) fn lookup(&self, key: &[u8]) -> Option<u32> {
         match &self.hash {
             None => array_index(key).filter(|&index| index < self.spec.max_entries),
+            Some(hash) if self.spec.kind == MapKind::LpmTrie => {
+                let (wanted, _) = prefix(key)?;
+                let longest = wanted;
+                if longest > self.longest_prefix() {
+                    return None;
+                }
+                // The longest prefix that covers the key; a longer one than the key's own does not.
+                let lengths = hash.prefixes.count.range(..=longest).rev().map(|(length, _)| *length);
+                lengths.filter_map(|length| hash.index.get(&*canonical(key, length)?)).next().copied()
+            }
             Some(hash) => hash.index.get(key).copied(),
         }
+    }
+
+    /// LPM tries: bits of the data behind the prefix length.
+    fn longest_prefix(&self) -> u32 {
+        self.spec.key_size.saturating_sub(4) * 8
+    }
+
+    /// trie_update_elem.
+    fn update_trie(&mut self, key: &[u8], value: &[u8], flags: u64) -> i64 {
+        let (longest, max) = (self.longest_prefix(), self.spec.max_entries as usize);
+        let Some((length, _)) = prefix(key) else { return EINVAL };
+        if flags > EXIST || length > longest {
+            return EINVAL;
+        }
+        let (Some(own), Some(hash)) = (canonical(key, length), &mut self.hash) else { return EINVAL };
+        let old = hash.index.get(&own).copied();
+        match old {
+            Some(_) if flags == NOEXIST => return EEXIST,
+            None if flags == EXIST => return ENOENT,
+            None if hash.index.len() >= max => return ENOSPC,
+            _ => {}
+        }
+        let slot = hash.take();
+        match old {
+            Some(old) => hash.free.push(old),
+            None => *hash.prefixes.count.entry(length).or_default() += 1,
+        }
+        hash.prefixes.given.insert(own.clone(), key.into());
+        hash.index.insert(own, slot);
+        self.grow(slot);
+        self.write(slot, value);
+        0
+    }
+
+    /// trie_delete_elem.
+    fn delete_trie(&mut self, key: &[u8]) -> i64 {
+        let longest = self.longest_prefix();
+        let Some((length, _)) = prefix(key) else { return EINVAL };
+        if length > longest {
+            return EINVAL;
+        }
+        let (Some(own), Some(hash)) = (canonical(key, length), &mut self.hash) else { return EINVAL };
+        let Some(slot) = hash.index.remove(&own) else { return ENOENT };
+        hash.free.push(slot);
+        hash.prefixes.given.remove(&own);
+        if let Some(count) = hash.prefixes.count.get_mut(&length) {
+            *count -= 1;
+            if *count == 0 {
+                hash.prefixes.count.remove(&length);
+            }
+        }
+        0
+    }
+
+    /// htab_lru_map_update_elem: takes a new element first, and so makes room even to replace an entry.
+    fn update_lru(&mut self, key: &[u8], value: &[u8], flags: u64) -> i64 {
+        if flags > EXIST {
+            return EINVAL;
+        }
+        let old = self.lookup(key);
+        match old {
+            Some(_) if flags == NOEXIST => return EEXIST,
+            None if flags == EXIST => return ENOENT,
+            _ => {}
+        }
+        let max = self.spec.max_entries as usize;
+        let Some(hash) = &mut self.hash else { return EINVAL };
+        if old.is_none()
+            && hash.index.len() >= max
+            && let Some((_, oldest)) = hash.ages.first_key_value()
+        {
+            let oldest = oldest.clone();
+            if let Some(slot) = hash.remove(&oldest) {
+                hash.free.push(slot);
+            }
+        }
+        let slot = hash.take();
+        hash.free.extend(old);
+        hash.index.insert(key.into(), slot);
+        hash.touch(key);
+        self.grow(slot);
+        self.write(slot, value);
+        0
     }
 
     /// bpf_map_update_elem, called by a program.
@@ -166,8 +336,24 @@ impl MapStore {
                 self.write(slot, value);
                 0
             }
-            Some(_) => self.update_hash(key, value, flags),
+            Some(_) => match self.spec.kind {
+                MapKind::LpmTrie => self.update_trie(key, value, flags),
+                MapKind::LruHash => self.update_lru(key, value, flags),
+                MapKind::Devmap | MapKind::ProgArray | MapKind::ArrayOfMaps => self.update_sparse(key, value),
+                _ => self.update_hash(key, value, flags),
+            },
         }
+    }
+
+    /// An array whose entries may be missing; only user space writes it.
+    fn update_sparse(&mut self, key: &[u8], value: &[u8]) -> i64 {
+        let Some(slot) = array_index(key).filter(|&index| index < self.spec.max_entries) else { return E2BIG };
+        if let Some(hash) = &mut self.hash {
+            hash.index.insert(key.into(), slot);
+        }
+        self.grow(slot);
+        self.write(slot, value);
+        0
     }
 
     /// htab_map_update_elem and __htab_percpu_map_update_elem.
@@ -253,8 +439,11 @@ impl MapStore {
 
     /// bpf_map_delete_elem, called by a program.
     pub(crate) fn delete(&mut self, key: &[u8]) -> i64 {
+        if self.spec.kind == MapKind::LpmTrie {
+            return self.delete_trie(key);
+        }
         let Some(hash) = &mut self.hash else { return EINVAL };
-        match hash.index.remove(key) {
+        match hash.remove(key) {
             None => ENOENT,
             Some(slot) => {
                 hash.free.push(slot);
@@ -270,6 +459,9 @@ impl MapStore {
                 .with_reason(reason)
         };
         let value_size = self.spec.value_size as usize;
+        if self.spec.kind == MapKind::Ringbuf {
+            return Err(refuse("a ring buffer takes records from programs alone".into()));
+        }
         if self.spec.frozen {
             return Err(refuse("the map is read-only once the program is loaded".into()));
         }
@@ -294,7 +486,22 @@ impl MapStore {
         let code = self.update(&entry.key, &first, 0);
         if code != 0 {
             let reason = match code {
-                E2BIG if self.hash.is_some() => format!("it is full with {} entries", self.spec.max_entries),
+                ENOSPC => format!("it is full with {} entries", self.spec.max_entries),
+                EINVAL if self.spec.kind == MapKind::LpmTrie => {
+                    format!("a prefix is longer than {} bits", self.longest_prefix())
+                }
+                E2BIG
+                    if !matches!(
+                        self.spec.kind,
+                        MapKind::Array
+                            | MapKind::PercpuArray
+                            | MapKind::Devmap
+                            | MapKind::ProgArray
+                            | MapKind::ArrayOfMaps
+                    ) =>
+                {
+                    format!("it is full with {} entries", self.spec.max_entries)
+                }
                 E2BIG => format!("the index is not below {}", self.spec.max_entries),
                 _ => format!("error {code}"),
             };
@@ -314,7 +521,10 @@ impl MapStore {
     pub(crate) fn entries(&self) -> Vec<Entry> {
         let mut entries: Vec<Entry> = match &self.hash {
             None => (0..self.spec.max_entries).map(|slot| self.entry(slot.to_le_bytes().to_vec(), slot)).collect(),
-            Some(hash) => hash.index.iter().map(|(key, &slot)| self.entry(key.to_vec(), slot)).collect(),
+            Some(hash) => {
+                let given = |key: &[u8]| hash.prefixes.given.get(key).map_or_else(|| key.to_vec(), |key| key.to_vec());
+                hash.index.iter().map(|(key, &slot)| self.entry(given(key), slot)).collect()
+            }
         };
         entries.sort_unstable();
         entries
@@ -337,4 +547,26 @@ impl MapStore {
 /// The index that an array's key holds.
 fn array_index(key: &[u8]) -> Option<u32> {
     Some(u32::from_le_bytes(key.try_into().ok()?))
+}
+
+/// The prefix length and the data of a trie's key (struct bpf_lpm_trie_key_u8).
+fn prefix(key: &[u8]) -> Option<(u32, &[u8])> {
+    let (length, data) = key.split_first_chunk::<4>()?;
+    Some((u32::from_le_bytes(*length), data))
+}
+
+/// The key of the prefix of `length` bits that covers `key`: what is behind the prefix is zero.
+fn canonical(key: &[u8], length: u32) -> Option<Box<[u8]>> {
+    let mut own: Box<[u8]> = key.into();
+    let (head, data) = own.split_first_chunk_mut::<4>()?;
+    *head = length.to_le_bytes();
+    for (at, byte) in data.iter_mut().enumerate() {
+        let bits = i64::from(length) - 8 * at as i64;
+        *byte &= match bits {
+            8.. => 0xff,
+            1..=7 => !(0xffu8 >> bits),
+            _ => 0,
+        };
+    }
+    Some(own)
 }

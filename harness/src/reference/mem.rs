@@ -17,6 +17,11 @@ pub(crate) const MAX_FRAMES: usize = 8;
 pub(crate) const HEADROOM: usize = 256;
 /// Part of it that belongs to the kernel: sizeof(struct xdp_frame).
 pub(crate) const FRAME_HEADER: usize = 40;
+/// Where `data_end` may move at most: a page less sizeof(struct skb_shared_info).
+pub(crate) const HARD_END: usize = 4096 - 320;
+/// BPF_RINGBUF_HDR_SZ, and RINGBUF_MAX_RECORD_SZ.
+const RECORD_HEADER: u64 = 8;
+const MAX_RECORD: u64 = (u32::MAX / 4) as u64;
 /// A packet keeps at least an Ethernet header (ETH_HLEN).
 pub(crate) const MIN_PACKET: usize = 14;
 
@@ -25,6 +30,7 @@ const STACK: u64 = 0x100;
 const MAP: u64 = 0x10_0000;
 const PACKET: u64 = 0x20_0000;
 const PACKET_LAST: u64 = 0x2f_ffff;
+const RECORD: u64 = 0x30_0000;
 const VALUES: u64 = 0x0100_0000;
 /// Map values that fit the address space.
 pub(crate) const MAX_VALUES: u64 = 0x7000_0000;
@@ -44,8 +50,25 @@ pub(crate) enum Place {
         map: MapIdx,
         slot: u32,
     },
+    /// A record of a ring buffer, reserved for this packet and not yet submitted.
+    Record(usize),
     /// Not an address that was ever handed out.
     Nothing,
+}
+
+/// A record of a ring buffer.
+pub(crate) struct Record {
+    pub(crate) map: MapIdx,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) state: RecordState,
+}
+
+/// What became of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RecordState {
+    Reserved,
+    Submitted,
+    Discarded,
 }
 
 /// A refused access: what is wrong with it, in words.
@@ -57,6 +80,8 @@ pub(crate) struct Mem {
     pub(crate) maps: Vec<MapStore>,
     /// First value region of each map, ascending, relative to VALUES.
     first_value: Vec<u64>,
+    /// Records that this packet made, in order of their reservation, which is the order in which they are read.
+    pub(crate) records: Vec<Record>,
     stack: Box<[u8]>,
     /// Frames in use.
     pub(crate) frames: usize,
@@ -65,7 +90,9 @@ pub(crate) struct Mem {
     packet: Vec<u8>,
     /// Index of `data` in `packet`.
     data: usize,
-    /// Number of adjust_head calls so far.
+    /// Index of `data_meta` in `packet`, at most `data`.
+    meta: usize,
+    /// Number of calls so far that may move the packet's bounds.
     generation: u64,
     /// ingress_ifindex and rx_queue_index.
     ifindex: u32,
@@ -87,11 +114,13 @@ impl Mem {
         Some(Self {
             maps,
             first_value,
+            records: Vec::new(),
             stack: vec![0; FRAME_BYTES * MAX_FRAMES].into_boxed_slice(),
             frames: 1,
             deepest: 1,
             packet: Vec::new(),
             data: HEADROOM,
+            meta: HEADROOM,
             generation: 0,
             ifindex: 1,
             rx_queue: 0,
@@ -106,10 +135,12 @@ impl Mem {
         }
         self.frames = 1;
         self.deepest = 1;
+        self.records.clear();
         self.packet.clear();
         self.packet.resize(HEADROOM, 0);
         self.packet.extend_from_slice(bytes);
         self.data = HEADROOM;
+        self.meta = HEADROOM;
         self.generation = 0;
         self.ifindex = ifindex;
         self.rx_queue = rx_queue;
@@ -118,6 +149,16 @@ impl Mem {
     /// The packet as it is now.
     pub(crate) fn packet(&self) -> &[u8] {
         self.packet.get(self.data..).unwrap_or(&[])
+    }
+
+    /// The packet as it is now, to be written.
+    pub(crate) fn packet_mut(&mut self) -> &mut [u8] {
+        self.packet.get_mut(self.data..).unwrap_or(&mut [])
+    }
+
+    /// The metadata in front of the packet.
+    pub(crate) fn metadata(&self) -> &[u8] {
+        self.packet.get(self.meta..self.data).unwrap_or(&[])
     }
 
     /// Enters a local call; false if the frames are used up.
@@ -162,8 +203,34 @@ impl Mem {
         (PACKET + self.generation) << 32 | BIAS
     }
 
+    pub(crate) fn data_meta_pointer(&self) -> u64 {
+        self.data_pointer() - (self.data - self.meta) as u64
+    }
+
     pub(crate) fn data_end_pointer(&self) -> u64 {
         self.data_pointer() + (self.packet.len() - self.data) as u64
+    }
+
+    /// Address of record `at`, which has been reserved.
+    pub(crate) fn record_pointer(&self, at: usize) -> u64 {
+        (RECORD + at as u64) << 32 | BIAS
+    }
+
+    /// Takes a record of `len` bytes in a ring buffer, or does not (kernel/bpf/ringbuf.c, __bpf_ringbuf_reserve). User space
+    /// empties the ring after each packet.
+    pub(crate) fn reserve(&mut self, map: MapIdx, len: u64, state: RecordState) -> Option<usize> {
+        let size = u64::from(self.maps.get(usize::from(map.0))?.spec().max_entries);
+        let room = |len: u64| (len + RECORD_HEADER).next_multiple_of(8);
+        if len > MAX_RECORD || room(len) > size {
+            return None;
+        }
+        let own = self.records.iter().filter(|record| record.map == map);
+        let used: u64 = own.map(|record| room(record.bytes.len() as u64)).sum();
+        if used + room(len) >= size || self.records.len() as u64 >= VALUES - RECORD {
+            return None;
+        }
+        self.records.push(Record { map, bytes: vec![0; len as usize], state });
+        Some(self.records.len() - 1)
     }
 
     /// Address of a value; `None` if there is no such map.
@@ -190,6 +257,11 @@ impl Mem {
             Place::Packet { stale: region != PACKET + self.generation }
         } else if (STACK..STACK + self.frames as u64).contains(&region) {
             Place::Stack((region - STACK) as usize)
+        } else if (RECORD..RECORD + self.records.len() as u64).contains(&region) {
+            match self.records.get((region - RECORD) as usize) {
+                Some(record) if record.state == RecordState::Reserved => Place::Record((region - RECORD) as usize),
+                _ => Place::Nothing,
+            }
         } else if region == CTX {
             Place::Ctx
         } else if (MAP..MAP + self.maps.len() as u64).contains(&region) {
@@ -205,7 +277,7 @@ impl Mem {
     pub(crate) fn bytes(&self, addr: u64, len: usize) -> Result<&[u8], Violation> {
         let (place, offset) = self.place(addr);
         let slice = match place {
-            Place::Packet { stale: false } => window(&self.packet, self.data, self.packet.len(), offset, len),
+            Place::Packet { stale: false } => self.packet_span(offset, len).and_then(|range| self.packet.get(range)),
             Place::Stack(frame) => {
                 let start = frame * FRAME_BYTES;
                 window(&self.stack, start, start + FRAME_BYTES, offset + FRAME_BYTES as i64, len)
@@ -215,6 +287,9 @@ impl Mem {
                 .get(usize::from(map.0))
                 .and_then(|store| store.value(slot))
                 .and_then(|value| window(value, 0, value.len(), offset, len)),
+            Place::Record(at) => {
+                self.records.get(at).and_then(|record| window(&record.bytes, 0, record.bytes.len(), offset, len))
+            }
             _ => None,
         };
         slice.ok_or_else(|| self.explain(addr, len, false))
@@ -225,10 +300,7 @@ impl Mem {
     pub(crate) fn bytes_mut(&mut self, addr: u64, len: usize) -> Result<&mut [u8], Violation> {
         let (place, offset) = self.place(addr);
         let found = match place {
-            Place::Packet { stale: false } => {
-                let end = self.packet.len();
-                span(self.data, end, offset, len).map(|range| (0usize, range))
-            }
+            Place::Packet { stale: false } => self.packet_span(offset, len).map(|range| (0usize, range)),
             Place::Stack(frame) => {
                 let start = frame * FRAME_BYTES;
                 span(start, start + FRAME_BYTES, offset + FRAME_BYTES as i64, len).map(|range| (1, range))
@@ -240,6 +312,9 @@ impl Mem {
                 .and_then(|store| store.value(slot))
                 .and_then(|value| span(0, value.len(), offset, len))
                 .map(|range| (2, range)),
+            Place::Record(at) => {
+                self.records.get(at).and_then(|record| span(0, record.bytes.len(), offset, len)).map(|range| (3, range))
+            }
             _ => None,
         };
         let Some((which, range)) = found else {
@@ -251,9 +326,19 @@ impl Mem {
             (_, Place::Value { map, slot }) => {
                 self.maps.get_mut(usize::from(map.0)).and_then(|store| store.value_mut(slot))
             }
+            (_, Place::Record(at)) => self.records.get_mut(at).map(|record| record.bytes.as_mut_slice()),
             _ => None,
         };
         whole.and_then(|whole| whole.get_mut(range)).ok_or_else(|| Violation("no such memory".into()))
+    }
+
+    /// Bytes of the packet, or of the metadata in front of it, which has negative offsets; no access covers parts of both.
+    #[inline]
+    fn packet_span(&self, offset: i64, len: usize) -> Option<std::ops::Range<usize>> {
+        if offset >= 0 {
+            return span(self.data, self.packet.len(), offset, len);
+        }
+        span(self.meta, self.data, offset + (self.data - self.meta) as i64, len)
     }
 
     /// A 32-bit read of struct xdp_md (include/uapi/linux/bpf.h); net/core/filter.c, xdp_is_valid_access allows no other size.
@@ -262,8 +347,8 @@ impl Mem {
             return Err(Violation(format!("struct xdp_md is read with {len} bytes; only 4 are allowed")));
         }
         match offset {
-            // data_meta equals data, as the program cannot call adjust_meta.
-            0 | 8 => Ok(self.data_pointer()),
+            0 => Ok(self.data_pointer()),
+            8 => Ok(self.data_meta_pointer()),
             4 => Ok(self.data_end_pointer()),
             12 => Ok(u64::from(self.ifindex)),
             16 => Ok(u64::from(self.rx_queue)),
@@ -272,13 +357,42 @@ impl Mem {
         }
     }
 
-    /// bpf_xdp_adjust_head (net/core/filter.c): moves `data` by `delta`; -22 leaves the packet alone.
+    /// bpf_xdp_adjust_head (net/core/filter.c): moves `data` by `delta`, and the metadata with it; -22 leaves the packet alone.
     pub(crate) fn adjust_head(&mut self, delta: i32) -> i64 {
+        let length = self.data - self.meta;
         let data = self.data as i64 + i64::from(delta);
-        if data < FRAME_HEADER as i64 || data > self.packet.len() as i64 - MIN_PACKET as i64 {
+        if data < (FRAME_HEADER + length) as i64 || data > self.packet.len() as i64 - MIN_PACKET as i64 {
             return -22;
         }
-        self.data = data as usize;
+        let data = data as usize;
+        self.packet.copy_within(self.meta..self.data, data - length);
+        self.data = data;
+        self.meta = data - length;
+        0
+    }
+
+    /// bpf_xdp_adjust_meta (net/core/filter.c): moves `data_meta` by `delta`; -22 out of the headroom or behind `data`, -13 for a
+    /// length that is no multiple of 4 or above 255.
+    pub(crate) fn adjust_meta(&mut self, delta: i32) -> i64 {
+        let meta = self.meta as i64 + i64::from(delta);
+        if meta < FRAME_HEADER as i64 || meta > self.data as i64 {
+            return -22;
+        }
+        let length = self.data - meta as usize;
+        if !length.is_multiple_of(4) || length > 255 {
+            return -13;
+        }
+        self.meta = meta as usize;
+        0
+    }
+
+    /// bpf_xdp_adjust_tail (net/core/filter.c) on a linear packet: moves `data_end` by `delta`; new bytes are zero.
+    pub(crate) fn adjust_tail(&mut self, delta: i32) -> i64 {
+        let end = self.packet.len() as i64 + i64::from(delta);
+        if end > HARD_END as i64 || end < (self.data + MIN_PACKET) as i64 {
+            return -22;
+        }
+        self.packet.resize(end as usize, 0);
         0
     }
 
@@ -299,7 +413,7 @@ impl Mem {
                 format!("{verb} of {len} bytes at offset {offset} of a packet of {} bytes", self.packet().len())
             }
             Place::Packet { stale: true } => {
-                format!("{verb} of {len} bytes through a packet pointer from before bpf_xdp_adjust_head")
+                format!("{verb} of {len} bytes through a packet pointer from before the packet was adjusted")
             }
             Place::Map(map) => format!("{verb} of {len} bytes of map {} itself", self.map_name(map)),
             Place::Value { map, slot } => format!(
@@ -311,6 +425,7 @@ impl Mem {
                     None => String::new(),
                 }
             ),
+            Place::Record(at) => format!("{verb} of {len} bytes at offset {offset} of record {at} of a ring buffer"),
             Place::Nothing => format!("{verb} of {len} bytes at {addr:#x}, which is no pointer"),
         })
     }

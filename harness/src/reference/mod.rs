@@ -8,14 +8,15 @@
 mod alu;
 mod check;
 mod exec;
+mod helpers;
 mod maps;
 mod mem;
 
-use crate::{Backend, Entry, PacketIn, PacketOut};
+use crate::{Backend, Entry, Event, PacketIn, PacketOut};
 use check::{Broken, Checks};
 use exec::{Code, Fault, Run};
 use maps::MapStore;
-use mem::Mem;
+use mem::{Mem, RecordState};
 use offload_compiler::ebpf::{Imm64, Insn, InsnIdx, MapIdx, Names, disasm};
 use offload_compiler::facts::Facts;
 use offload_compiler::object::{Object, Program};
@@ -29,12 +30,18 @@ const MAX_PACKET: usize = 1 << 16;
 
 /// The reference interpreter with one program and its maps.
 pub struct Ref {
-    program: Program,
-    code: Code,
+    /// Programs of the object, of which tail calls may reach all.
+    programs: Vec<Program>,
+    /// Their code, or why there is none.
+    codes: Vec<Result<Code, Diagnostic>>,
+    /// The one that a packet starts in.
+    program: usize,
+    limit: u64,
     mem: Mem,
-    coverage: Option<Vec<u64>>,
+    coverage: Option<Vec<Vec<u64>>>,
     insns: u64,
-    last_branch: Option<u32>,
+    /// Program and instruction.
+    last_branch: Option<(usize, u32)>,
 }
 
 impl Ref {
@@ -43,55 +50,67 @@ impl Ref {
     /// # Errors
     /// `OW0814` if the program uses a helper, map kind or instruction that the interpreter does not know.
     pub fn new(object: &Object, program: usize) -> Result<Self, Diagnostic> {
-        let Some(program) = object.programs.get(program) else {
+        if program >= object.programs.len() {
             return Err(Diagnostic::error(
                 codes::host::REF_UNSUPPORTED,
                 format!("the object has no program number {program}"),
             ));
-        };
+        }
         let maps = object.maps.iter().map(|map| MapStore::new(&map.spec)).collect::<Result<Vec<_>, _>>()?;
         let Some(mem) = Mem::new(maps) else {
             return Err(Diagnostic::error(codes::host::REF_UNSUPPORTED, "the object's maps have too many entries"));
         };
-        let mut insns = Vec::with_capacity(program.insns.len());
-        for (at, insn) in program.insns.iter().enumerate() {
-            insns.push(resolve(insn, &mem).map_err(|what| {
-                Diagnostic::error(
-                    codes::host::REF_UNSUPPORTED,
-                    format!("{what} is not supported by the reference interpreter"),
-                )
-                .with_span(span(program, at, &mem))
-            })?);
+        let codes: Vec<_> = object.programs.iter().map(|program| code(program, &mem)).collect();
+        if let Some(Err(diagnostic)) = codes.get(program) {
+            return Err(diagnostic.clone());
         }
-        let uses = insns.iter().map(exec::uses).collect();
-        let code = Code { insns, uses, checks: None, limit: DEFAULT_LIMIT };
-        Ok(Self { program: program.clone(), code, mem, coverage: None, insns: 0, last_branch: None })
+        let programs = object.programs.clone();
+        let limit = DEFAULT_LIMIT;
+        let mut made = Self { programs, codes, program, limit, mem, coverage: None, insns: 0, last_branch: None };
+        for (map, entry) in crate::references::initial(object)? {
+            made.map_update(map, &entry)?;
+        }
+        Ok(made)
     }
 
     /// Asserts these facts at each step.
     #[must_use]
-    pub fn with_facts(mut self, facts: &Facts) -> Self {
-        self.code.checks = Some(Checks::new(&self.code.insns, facts));
+    pub fn with_facts(self, facts: &Facts) -> Self {
+        let program = self.program;
+        self.with_facts_of(program, facts)
+    }
+
+    /// Asserts these facts in the program with this number, which tail calls may reach.
+    #[must_use]
+    pub fn with_facts_of(mut self, program: usize, facts: &Facts) -> Self {
+        if let Some(Ok(code)) = self.codes.get_mut(program) {
+            code.checks = Some(Checks::new(&code.insns, facts));
+        }
         self
     }
 
     /// Counts how often each instruction runs; see [`Ref::coverage`].
     #[must_use]
     pub fn with_coverage(mut self) -> Self {
-        self.coverage = Some(vec![0; self.code.insns.len()]);
+        self.coverage = Some(self.programs.iter().map(|program| vec![0; program.insns.len()]).collect());
         self
     }
 
     /// Instructions that one packet may execute.
     #[must_use]
     pub fn with_limit(mut self, limit: u64) -> Self {
-        self.code.limit = limit;
+        self.limit = limit;
         self
     }
 
     /// Executions of each instruction slot since the start; empty without [`Ref::with_coverage`].
     pub fn coverage(&self) -> &[u64] {
-        self.coverage.as_deref().unwrap_or(&[])
+        self.coverage_of(self.program)
+    }
+
+    /// The same for the program with this number, which tail calls may reach.
+    pub fn coverage_of(&self, program: usize) -> &[u64] {
+        self.coverage.as_ref().and_then(|counts| counts.get(program)).map_or(&[], Vec::as_slice)
     }
 
     /// eBPF instructions executed over all packets; a 64-bit immediate load counts once.
@@ -100,7 +119,8 @@ impl Ref {
     }
 
     fn fault(&self, run: &Run, fault: Fault) -> Diagnostic {
-        let name = &self.program.name;
+        let program = self.programs.get(run.program);
+        let name = program.map_or("?", |program| program.name.as_str());
         let diagnostic = match fault {
             Fault::Bounds(violation) => {
                 Diagnostic::error(codes::host::REF_BOUNDS, format!("verified program {name} leaves its bounds"))
@@ -134,14 +154,24 @@ impl Ref {
             Fault::Limit => Diagnostic::error(codes::host::REF_LIMIT, format!("program {name} runs too long"))
                 .with_reason(format!(
                     "it executed {} instructions for one packet without coming to an end",
-                    self.code.limit
+                    self.limit
                 )),
             Fault::Unsupported(what) => Diagnostic::error(
                 codes::host::REF_UNSUPPORTED,
                 format!("{what} is not supported by the reference interpreter"),
             ),
         };
-        diagnostic.with_span(span(&self.program, run.at, &self.mem)).with_path(self.path(run))
+        diagnostic.with_span(self.span(run.program, run.at)).with_path(self.path(run))
+    }
+
+    /// Records that were submitted, in the order in which a reader finds them.
+    fn events(&self) -> Vec<Event> {
+        let submitted = self.mem.records.iter().filter(|record| record.state == RecordState::Submitted);
+        submitted.map(|record| Event::Ringbuf { map: record.map.0, bytes: record.bytes.clone() }).collect()
+    }
+
+    fn span(&self, program: usize, at: usize) -> Span {
+        self.programs.get(program).map_or_else(Span::default, |program| span(program, at, &self.mem))
     }
 
     /// The last branches of a run, oldest first.
@@ -150,7 +180,7 @@ impl Ref {
         (last.saturating_sub(8)..last)
             .filter_map(|n| run.branches.get((n & 7) as usize))
             .map(|&(at, taken)| Step {
-                span: span(&self.program, at as usize, &self.mem),
+                span: self.span(run.program, at as usize),
                 what: if taken { "branch taken".into() } else { "branch not taken".into() },
             })
             .collect()
@@ -163,6 +193,9 @@ impl Backend for Ref {
     }
 
     fn map_update(&mut self, map: MapIdx, entry: &Entry) -> Result<(), Diagnostic> {
+        if let Some(store) = self.mem.maps.get(usize::from(map.0)) {
+            crate::references::check(store.spec(), entry, self.programs.len(), self.mem.maps.len())?;
+        }
         match self.mem.maps.get_mut(usize::from(map.0)) {
             Some(store) => store.set(entry),
             None => Err(Diagnostic::error(codes::host::MAP_UPDATE, format!("there is no map number {}", map.0))),
@@ -184,14 +217,16 @@ impl Backend for Ref {
             ));
         }
         self.mem.start(&packet.bytes, packet.port.wrapping_add(1), packet.rx_queue);
-        let mut run = Run::new(&self.mem);
-        let result = run.execute(&self.code, &mut self.mem, self.coverage.as_mut());
+        let mut run = Run::new(&self.mem, self.program);
+        let result = run.execute(&self.codes, self.limit, &mut self.mem, self.coverage.as_mut());
         self.insns += run.count;
-        self.last_branch = run.last_branch();
+        self.last_branch = run.last_branch().map(|at| (run.program, at));
         match result {
             Ok(r0) => Ok(PacketOut {
                 retval: r0 as u32,
                 bytes: self.mem.packet().to_vec(),
+                meta: self.mem.metadata().to_vec(),
+                events: self.events(),
                 insns: Some(run.count),
                 ..PacketOut::default()
             }),
@@ -200,8 +235,25 @@ impl Backend for Ref {
     }
 
     fn last_branch(&self) -> Option<Span> {
-        Some(span(&self.program, self.last_branch? as usize, &self.mem))
+        let (program, at) = self.last_branch?;
+        Some(self.span(program, at as usize))
     }
+}
+
+/// The program, ready to run.
+fn code(program: &Program, mem: &Mem) -> Result<Code, Diagnostic> {
+    let mut insns = Vec::with_capacity(program.insns.len());
+    for (at, insn) in program.insns.iter().enumerate() {
+        insns.push(resolve(insn, mem).map_err(|what| {
+            Diagnostic::error(
+                codes::host::REF_UNSUPPORTED,
+                format!("{what} is not supported by the reference interpreter"),
+            )
+            .with_span(span(program, at, mem))
+        })?);
+    }
+    let uses = insns.iter().map(exec::uses).collect();
+    Ok(Code { insns, uses, checks: None })
 }
 
 /// Replaces map references by addresses; an `Err` names what is not supported.
@@ -216,11 +268,11 @@ fn resolve(insn: &Insn, mem: &Mem) -> Result<Insn, String> {
                     None => return Err(format!("a reference to map number {}", map.0)),
                 },
                 Imm64::Map(map) => return Err(format!("a reference to map number {}", map.0)),
-                Imm64::Func(_) => return Err("a function pointer".into()),
+                Imm64::Func(at) => exec::FUNCTION + u64::from(at.0),
             };
             Insn::LoadImm64 { dst, value: Imm64::Const(value) }
         }
-        Insn::CallHelper { id } if exec::helper_arguments(id).is_none() => return Err(format!("helper {id}")),
+        Insn::CallHelper { id } if helpers::arguments(id).is_none() => return Err(format!("helper {id}")),
         Insn::CallKfunc { btf_id } => return Err(format!("the kernel function with BTF id {btf_id}")),
         other => other,
     })

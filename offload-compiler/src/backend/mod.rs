@@ -167,6 +167,6 @@ mod eval;
 #[cfg(test)]
 mod mutate;
 #[cfg(test)]
-mod random;
+pub(crate) mod random;
 #[cfg(test)]
 mod tests;

@@ -6,19 +6,19 @@ use offwire_image::{MapKind, MapSpec};
 use offwire_isa::{AluOp, CmpOp, Space};
 
 /// Deterministic numbers (xorshift64*, Vigna).
-pub(super) struct Rng(u64);
+pub(crate) struct Rng(u64);
 
 impl Rng {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Rng(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
-    pub(super) fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
         self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
     }
-    pub(super) fn below(&mut self, n: u64) -> u64 {
+    pub(crate) fn below(&mut self, n: u64) -> u64 {
         (self.next() >> 11) % n.max(1)
     }
     fn pick<T: Copy>(&mut self, from: &[T]) -> T {
@@ -35,7 +35,7 @@ pub(super) fn seeds(usual: u64) -> u64 {
 }
 
 /// The maps that random functions use.
-pub(super) fn maps() -> Vec<MapSpec> {
+pub(crate) fn maps() -> Vec<MapSpec> {
     let map = |name: &str, kind, key_size, value_size, max_entries| MapSpec {
         name: name.into(),
         kind,
@@ -70,7 +70,7 @@ struct Scope {
     depth: u32,
 }
 
-pub(super) struct Gen {
+pub(crate) struct Gen {
     rng: Rng,
     func: Func,
     at: Block,
@@ -79,7 +79,7 @@ pub(super) struct Gen {
 }
 
 /// A function from a seed; `size` is about the number of instructions.
-pub(super) fn function(seed: u64, size: u32) -> Func {
+pub(crate) fn function(seed: u64, size: u32) -> Func {
     let func = Func { name: format!("random{seed}"), blocks: Vec::new(), values: 0 };
     let mut made = Gen { rng: Rng::new(seed), func, at: Block::ENTRY, insn: 0, budget: size };
     made.block(Vec::new());

@@ -1,5 +1,5 @@
 //! `.BTF.ext`: source lines and CO-RE relocations of each section (include/uapi/linux/bpf.h has the records; the header is
-//! libbpf's `struct btf_ext_header`). Records about functions (`struct bpf_func_info`) are not read: names come from symbols.
+//! libbpf's `struct btf_ext_header`), and the types of functions, which the kernel asks for.
 
 use super::view::MAGIC;
 use super::{Btf, BtfError, TypeId, index, part, u16_at, u32_at};
@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 /// A `.BTF.ext` section.
 #[derive(Clone, Copy, Debug)]
 pub struct BtfExt<'a> {
+    functions: &'a [u8],
     lines: &'a [u8],
     relocations: &'a [u8],
 }
@@ -25,6 +26,15 @@ pub struct LineInfo {
     pub line: u32,
     /// 1-based column, 0 if unknown.
     pub column: u32,
+}
+
+/// The type of a function (`struct bpf_func_info`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FuncInfo {
+    /// Byte offset of its first instruction in its ELF section.
+    pub offset: u32,
+    /// A type of kind `Func`.
+    pub ty: TypeId,
 }
 
 /// One CO-RE relocation (`struct bpf_core_relo`).
@@ -62,7 +72,11 @@ impl<'a> BtfExt<'a> {
             check_records(table, smallest).ok_or_else(|| BtfError(format!("its {what} are cut short")))?;
             Ok(table)
         };
-        Ok(BtfExt { lines: table(16, 16, "source lines")?, relocations: table(24, 16, "CO-RE relocations")? })
+        Ok(BtfExt {
+            functions: table(8, 8, "function records")?,
+            lines: table(16, 16, "source lines")?,
+            relocations: table(24, 16, "CO-RE relocations")?,
+        })
     }
 
     /// Source lines by section name, ascending by offset.
@@ -76,6 +90,13 @@ impl<'a> BtfExt<'a> {
                 line: place >> 10,
                 column: place & 0x3ff,
             })
+        })
+    }
+
+    /// Types of functions by section name, ascending by offset.
+    pub fn functions(&self, btf: &Btf<'a>) -> BTreeMap<&'a [u8], Vec<FuncInfo>> {
+        by_section(self.functions, btf, |record| {
+            Some(FuncInfo { offset: u32_at(record, 0)?, ty: TypeId(u32_at(record, 4)?) })
         })
     }
 
@@ -141,6 +162,12 @@ trait Offset {
 }
 
 impl Offset for LineInfo {
+    fn offset(&self) -> u32 {
+        self.offset
+    }
+}
+
+impl Offset for FuncInfo {
     fn offset(&self) -> u32 {
         self.offset
     }

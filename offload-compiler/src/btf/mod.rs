@@ -6,6 +6,7 @@
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::as_conversions)]
 
 pub mod ext;
+pub mod fixup;
 pub mod tree;
 mod view;
 

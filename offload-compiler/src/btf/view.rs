@@ -73,7 +73,7 @@ pub struct Type {
     name: u32,
     size_or_type: u32,
     /// Offset of what follows the fixed part.
-    extra: usize,
+    pub(super) extra: usize,
 }
 
 impl Type {
@@ -215,6 +215,12 @@ impl<'a> Btf<'a> {
         self.type_at(id, index(*start)).ok()
     }
 
+    /// All types, ascending by number.
+    pub fn types(&self) -> impl Iterator<Item = Type> + '_ {
+        let numbers = 1..=u32::try_from(self.len()).unwrap_or(u32::MAX);
+        numbers.filter_map(|number| self.get(TypeId(number)))
+    }
+
     /// A string by its offset, bytes that are not UTF-8 replaced; `None` outside of the section.
     pub fn string(&self, offset: u32) -> Option<Cow<'a, str>> {
         Some(String::from_utf8_lossy(self.string_bytes(offset)?))
@@ -308,6 +314,11 @@ impl<'a> Btf<'a> {
     /// True if a variable is static (`BTF_VAR_STATIC`): its offset in a data section is right as it stands.
     pub fn is_static_var(&self, ty: &Type) -> bool {
         ty.kind == Kind::Var && self.extra_u32(ty, 0) == Some(0)
+    }
+
+    /// True if a variable is only declared (`BTF_VAR_GLOBAL_EXTERN`).
+    pub fn is_extern_var(&self, ty: &Type) -> bool {
+        ty.kind == Kind::Var && self.extra_u32(ty, 0) == Some(2)
     }
 
     /// The data section with this name.

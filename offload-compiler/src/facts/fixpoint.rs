@@ -29,8 +29,11 @@ pub fn analyze(object: &Object, program: &Program) -> Result<Facts, Diagnostic> 
     Ok(Facts { before })
 }
 
+/// What a register may point to, by its number.
+pub(crate) type Places<'a> = &'a dyn Fn(u8) -> Place;
+
 /// Shows where registers may point before each instruction that execution may reach.
-pub(crate) fn visit(object: &Object, program: &Program, see: &mut dyn FnMut(usize, &dyn Fn(u8) -> Place)) {
+pub(crate) fn visit(object: &Object, program: &Program, see: &mut dyn FnMut(usize, Places<'_>)) {
     each_state(object, program, &mut |at, frame| see(at, &|reg| frame.reg(reg).val.place()));
 }
 

@@ -19,6 +19,8 @@ pub use cfg::{Cfg, clear_unreachable};
 pub use check::check;
 pub use lift::lift;
 pub use parse::{ParseError, parse};
+#[cfg(test)]
+pub(crate) use print::is_unary;
 pub use print::print;
 
 use crate::ebpf::{InsnIdx, MapIdx};

@@ -65,7 +65,7 @@ impl fmt::Display for Mem {
 }
 
 /// True for operations that look only at their first operand; their second one is written as the first again.
-pub(super) fn is_unary(op: offwire_isa::AluOp) -> bool {
+pub(crate) fn is_unary(op: offwire_isa::AluOp) -> bool {
     use offwire_isa::AluOp::*;
     matches!(op, Mov | Bswap16 | Bswap32 | Bswap64 | Sext8 | Sext16 | Sext32 | Zext8 | Zext16)
 }

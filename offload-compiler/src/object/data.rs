@@ -12,7 +12,7 @@ use offwire_image::{MapKind, MapSpec};
 use std::collections::BTreeMap;
 
 /// `BPF_F_RDONLY_PROG` (include/uapi/linux/bpf.h): the program may only read.
-const READ_ONLY_PROGRAM: u32 = 1 << 7;
+pub(super) const READ_ONLY_PROGRAM: u32 = 1 << 7;
 
 /// A global variable.
 #[derive(Clone, Debug)]
@@ -70,7 +70,7 @@ pub(super) fn collect(
         }
         let key =
             TypeRef::Int { name: "unsigned int".to_owned(), size: 4, signed: false, is_bool: false, is_char: false };
-        let map = table.push(Map { spec, key_type: Some(key), value_type });
+        let map = table.push(Map { key_type: Some(key), value_type, ..Map::from(spec) });
         table.data.insert(index, map);
     }
     Ok(variables)

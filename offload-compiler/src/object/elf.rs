@@ -68,6 +68,8 @@ pub(super) struct Symbol<'a> {
     pub(super) place: Place,
     pub(super) kind: SymbolKind,
     pub(super) is_local: bool,
+    /// It may stay undefined.
+    pub(super) is_weak: bool,
 }
 
 /// The file.
@@ -227,6 +229,7 @@ fn symbols<'a>(
             place,
             kind,
             is_local: symbol.is_local(),
+            is_weak: symbol.st_bind() == elf::STB_WEAK,
         }
     });
     Ok(read.collect())

@@ -50,23 +50,24 @@ pub(super) fn role(name: &str) -> Role {
 pub(super) struct Functions<'a> {
     pub(super) list: Vec<Function<'a>>,
     by_place: BTreeMap<(SectionIdx, u64), FuncIdx>,
+    /// Programs, ascending.
+    programs: BTreeSet<FuncIdx>,
 }
 
 impl<'a> Functions<'a> {
-    /// Collects the functions of XDP sections and `.text`.
+    /// Collects the functions of all sections with code.
     pub(super) fn collect(elf: &Elf<'a>) -> Result<Self, Diagnostic> {
         let mut found: BTreeMap<SectionIdx, Vec<Function<'a>>> = BTreeMap::new();
         let mut untyped = found.clone();
         for symbol in &elf.symbols {
             let Place::Section(index) = symbol.place else { continue };
             let Some(section) = elf.section(index) else { continue };
-            if !section.is_code || role(section.name) == Role::Other || symbol.name.is_empty() {
+            if !section.is_code || symbol.name.is_empty() {
                 continue;
             }
             let list = match symbol.kind {
                 SymbolKind::Function => &mut found,
-                // Compilers before 2018 gave functions no type; their labels are local.
-                SymbolKind::Untyped if !symbol.is_local => &mut untyped,
+                SymbolKind::Untyped => &mut untyped,
                 _ => continue,
             };
             let end = symbol.value.saturating_add(symbol.size);
@@ -77,17 +78,25 @@ impl<'a> Functions<'a> {
                 is_local: symbol.is_local,
             });
         }
+        let targets = if untyped.is_empty() { BTreeSet::new() } else { targets(elf) };
         for (index, functions) in untyped {
-            found.entry(index).or_insert(functions);
+            let functions = choose_untyped(functions, found.get(&index).map_or(&[][..], Vec::as_slice), &targets);
+            found.entry(index).or_default().extend(functions);
         }
         let mut list = Vec::new();
         for (index, mut functions) in found {
             let Some(section) = elf.section(index) else { continue };
-            settle(section, &mut functions)?;
-            list.extend(functions);
+            match settle(section, &mut functions) {
+                Ok(()) => list.extend(functions),
+                // Sections that are not ours may be as they like; calls into them will find nothing.
+                Err(_) if role(section.name) == Role::Other => {}
+                Err(diagnostic) => return Err(diagnostic),
+            }
         }
         let by_place = list.iter().enumerate().map(|(n, f)| ((f.section, f.range.start), FuncIdx(n))).collect();
-        Ok(Functions { list, by_place })
+        let mut functions = Functions { list, by_place, programs: BTreeSet::new() };
+        functions.programs = functions.find_programs(elf);
+        Ok(functions)
     }
 
     pub(super) fn get(&self, index: FuncIdx) -> Option<&Function<'a>> {
@@ -101,7 +110,15 @@ impl<'a> Functions<'a> {
 
     /// The programs of XDP sections, in file order: all global functions, and local ones that nobody calls (tail-call targets
     /// are often static).
-    pub(super) fn programs(&self, elf: &Elf<'a>) -> Vec<FuncIdx> {
+    pub(super) fn programs(&self) -> impl ExactSizeIterator<Item = FuncIdx> + '_ {
+        self.programs.iter().copied()
+    }
+
+    pub(super) fn is_program(&self, function: FuncIdx) -> bool {
+        self.programs.contains(&function)
+    }
+
+    fn find_programs(&self, elf: &Elf<'a>) -> BTreeSet<FuncIdx> {
         let called = self.called(elf);
         let is_program = |index: &FuncIdx, function: &Function<'_>| {
             let role = elf.section(function.section).map_or(Role::Other, |section| role(section.name));
@@ -126,6 +143,50 @@ impl<'a> Functions<'a> {
         }
         called
     }
+}
+
+/// Symbols without type that are functions. Compilers before 2018 and hand-written assembly give functions no type, but labels
+/// have none either: where no symbol of a section is typed all global ones are functions, elsewhere and among local ones only
+/// those that something calls.
+fn choose_untyped<'a>(
+    untyped: Vec<Function<'a>>,
+    typed: &[Function<'a>],
+    targets: &BTreeSet<(SectionIdx, u64)>,
+) -> Vec<Function<'a>> {
+    let mut starts: Vec<(u64, u64)> = typed.iter().map(|function| (function.range.start, function.range.end)).collect();
+    starts.sort_unstable();
+    let is_covered = |at: u64| {
+        let before = starts.partition_point(|(start, _)| *start <= at).checked_sub(1);
+        before.and_then(|before| starts.get(before)).is_some_and(|(start, end)| *start == at || at < *end)
+    };
+    let is_function = |function: &Function<'_>| {
+        let is_global = typed.is_empty() && !function.is_local;
+        let start = function.range.start;
+        is_global || (targets.contains(&(function.section, start)) && !is_covered(start))
+    };
+    untyped.into_iter().filter(is_function).collect()
+}
+
+/// All places that calls and addresses of functions lead to.
+fn targets(elf: &Elf<'_>) -> BTreeSet<(SectionIdx, u64)> {
+    let mut found = BTreeSet::new();
+    for (index, section) in elf.enumerate().filter(|(_, section)| section.is_code) {
+        for (offset, slot) in slots(section, 0..section.size) {
+            if slot.code == CALL && slot.src == PSEUDO_CALL {
+                if let Ok(CallTarget::Place(section, offset)) = call_target(elf, index, offset, slot) {
+                    found.insert((section, offset));
+                }
+            } else if slot.code == LOAD_IMM64
+                && let Ok(Some(relocation)) = section.relocation_at(offset)
+                && let Some(symbol) = elf.symbols.get(relocation.symbol)
+                && let Place::Section(target) = symbol.place
+            {
+                let offset = symbol.value.checked_add_signed(i64::from(slot.imm));
+                found.extend(offset.map(|offset| (target, offset)));
+            }
+        }
+    }
+    found
 }
 
 /// Sorts the functions of a section, gives those without size one, and checks that they lie in the section side by side.
@@ -215,8 +276,8 @@ pub(super) const R_BPF_64_32: u32 = 10;
 /// A 64-bit immediate load.
 pub(super) const R_BPF_64_64: u32 = 1;
 
-/// Warns of sections whose programs are of other types.
-pub(super) fn warn_of_others(elf: &Elf<'_>) -> Vec<Diagnostic> {
+/// Warns of sections whose programs are of other types, unless an XDP program takes functions out of them.
+pub(super) fn warn_of_others(elf: &Elf<'_>, used: &BTreeSet<SectionIdx>) -> Vec<Diagnostic> {
     let mut names: BTreeMap<SectionIdx, Vec<&str>> = BTreeMap::new();
     for symbol in &elf.symbols {
         if let (Place::Section(index), SymbolKind::Function) = (symbol.place, symbol.kind) {
@@ -225,7 +286,8 @@ pub(super) fn warn_of_others(elf: &Elf<'_>) -> Vec<Diagnostic> {
     }
     let others = elf
         .enumerate()
-        .filter(|(_, section)| section.is_code && section.size != 0 && role(section.name) == Role::Other);
+        .filter(|(_, section)| section.is_code && section.size != 0 && role(section.name) == Role::Other)
+        .filter(|(index, _)| !used.contains(index));
     others
         .map(|(index, section)| {
             let names = names.get(&index).map_or(&[][..], Vec::as_slice);

@@ -2,8 +2,8 @@
 
 use super::Line;
 use super::budget::Budget;
-use crate::btf::ext::{BtfExt, CoreRelocation, LineInfo};
-use crate::btf::{Btf, BtfError};
+use crate::btf::ext::{BtfExt, CoreRelocation, FuncInfo, LineInfo};
+use crate::btf::{Btf, BtfError, TypeId};
 use crate::ebpf::InsnIdx;
 use offwire_diag::{Diagnostic, Span};
 use std::collections::BTreeMap;
@@ -13,6 +13,7 @@ use std::ops::Range;
 #[derive(Default)]
 pub(super) struct Debug<'a> {
     pub(super) btf: Option<Btf<'a>>,
+    functions: BTreeMap<&'a [u8], Vec<FuncInfo>>,
     lines: BTreeMap<&'a [u8], Vec<LineInfo>>,
     relocations: BTreeMap<&'a [u8], Vec<CoreRelocation>>,
 }
@@ -23,7 +24,12 @@ impl<'a> Debug<'a> {
         let btf = Btf::parse(btf).map_err(|error| BtfError(format!("section .BTF: {error}")))?;
         let Some(ext) = ext else { return Ok(Debug { btf: Some(btf), ..Self::default() }) };
         let ext = BtfExt::parse(ext).map_err(|error| BtfError(format!("section .BTF.ext: {error}")))?;
-        Ok(Debug { lines: ext.lines(&btf), relocations: ext.relocations(&btf), btf: Some(btf) })
+        Ok(Debug {
+            functions: ext.functions(&btf),
+            lines: ext.lines(&btf),
+            relocations: ext.relocations(&btf),
+            btf: Some(btf),
+        })
     }
 
     /// Lines of a range of bytes of a section.
@@ -39,6 +45,13 @@ impl<'a> Debug<'a> {
         let all = self.relocations.get(section.as_bytes())?;
         let from = all.partition_point(|relocation| u64::from(relocation.offset) < range.start);
         all.get(from).filter(|relocation| u64::from(relocation.offset) < range.end).copied()
+    }
+
+    /// The type of the function that starts at a byte of a section.
+    pub(super) fn function_at(&self, section: &str, offset: u64) -> Option<TypeId> {
+        let all = self.functions.get(section.as_bytes())?;
+        let at = all.partition_point(|info| u64::from(info.offset) < offset);
+        all.get(at).filter(|info| u64::from(info.offset) == offset).map(|info| info.ty)
     }
 
     fn text(&self, offset: u32) -> String {

@@ -3,14 +3,15 @@
 
 use super::budget::{Budget, MAX_PROGRAM};
 use super::elf::{Elf, Place, Relocation, Section, SectionIdx, Symbol};
+use super::externs::Externs;
 use super::functions::{CALL, CallTarget, FuncIdx, Function, Functions, LOAD_IMM64, PSEUDO_CALL};
 use super::functions::{R_BPF_64_64, call_target};
 use super::lines::Debug;
 use super::maps::MapTable;
 use super::{Program, core_relo};
-use crate::ebpf::{InsnIdx, MapIdx, Slot, decode};
+use crate::ebpf::{InsnIdx, MapIdx, Slot, decode, disasm};
 use offwire_diag::{Diagnostic, Span, codes::object as code};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// `BPF_PSEUDO_MAP_FD` (include/uapi/linux/bpf.h).
 const PSEUDO_MAP: u8 = 1;
@@ -27,6 +28,7 @@ pub(super) struct Linker<'a> {
     pub(super) functions: &'a Functions<'a>,
     pub(super) debug: &'a Debug<'a>,
     pub(super) maps: &'a MapTable,
+    pub(super) externs: &'a Externs,
 }
 
 /// A function in its place in a program.
@@ -51,6 +53,8 @@ enum Reference {
     Nothing,
     Map(MapIdx),
     Value(MapIdx, u32),
+    /// A weak symbol that nothing defines: address zero.
+    Zero,
     Function(FuncIdx),
 }
 
@@ -64,8 +68,13 @@ fn external(name: &str) -> Diagnostic {
 }
 
 impl Linker<'_> {
-    /// Makes one program.
-    pub(super) fn link(&self, main: FuncIdx, budget: &mut Budget) -> Result<Program, Diagnostic> {
+    /// Makes one program; adds the sections that its functions came from to `used`.
+    pub(super) fn link(
+        &self,
+        main: FuncIdx,
+        budget: &mut Budget,
+        used: &mut BTreeSet<SectionIdx>,
+    ) -> Result<Program, Diagnostic> {
         let mut build = Build::default();
         self.place(main, &mut build, budget)?;
         // A walk in depth without recursion: functions that are being read, innermost last, each with its next reference.
@@ -86,6 +95,7 @@ impl Linker<'_> {
             let imm = i32::try_from(delta).unwrap_or(i32::MAX);
             build.patch(insn, |slot| slot.imm = imm);
         }
+        used.extend(build.placed.iter().filter_map(|placed| Some(self.functions.get(placed.function)?.section)));
         self.finish(main, build, budget)
     }
 
@@ -99,8 +109,10 @@ impl Linker<'_> {
     fn place(&self, index: FuncIdx, build: &mut Build, budget: &mut Budget) -> Result<u32, Diagnostic> {
         let (function, section) = self.function(index)?;
         let start = u32::try_from(build.raw.len()).unwrap_or(u32::MAX);
-        let span =
-            |offset: u64, insn| self.debug.span(section.name, function.name, function.range.clone(), offset, insn);
+        let span = |offset: u64, insn: Option<u32>| Span {
+            insn_text: insn.and_then(|insn| self.text(section, offset, insn)),
+            ..self.debug.span(section.name, function.name, function.range.clone(), offset, insn)
+        };
         self.check_function(function, section).map_err(|(offset, diagnostic)| {
             let slot = offset.saturating_sub(function.range.start).checked_div(8);
             let insn = slot.and_then(|slot| u32::try_from(slot).ok()?.checked_add(start));
@@ -129,6 +141,7 @@ impl Linker<'_> {
             used = used.saturating_add(usize::from(relocated));
             match reference {
                 Reference::Nothing => {}
+                Reference::Zero => build.patch(insn, |slot| (slot.src, slot.imm) = (0, 0)),
                 Reference::Map(map) => build.patch(insn, |slot| {
                     slot.src = PSEUDO_MAP;
                     slot.imm = i32::from(map.0);
@@ -158,6 +171,23 @@ impl Linker<'_> {
         }
         build.placed.push(Placed { function: index, start, references });
         Ok(start)
+    }
+
+    /// The instruction at a byte of a section as text, as it stands there; the symbol's name in place of what a relocation will
+    /// fill in.
+    fn text(&self, section: &Section<'_>, offset: u64, insn: u32) -> Option<String> {
+        let bytes = section.data.get(usize::try_from(offset).ok()?..)?;
+        let (slots, _) = bytes.as_chunks::<8>();
+        let slot = Slot::read(*slots.first()?);
+        let symbol = section.relocation_at(offset).ok().flatten().and_then(|found| self.elf.symbols.get(found.symbol));
+        match (slot.code, symbol.map(|symbol| symbol.name).filter(|name| !name.is_empty())) {
+            (LOAD_IMM64, Some(name)) => return Some(format!("r{} = {name}", slot.dst)),
+            (CALL, Some(name)) => return Some(format!("call {name}")),
+            _ => {}
+        }
+        let length = if slot.code == LOAD_IMM64 { 2 } else { 1 };
+        let insns = decode(slots.get(..length)?).ok()?;
+        Some(disasm(InsnIdx(insn), insns.first()?, self.maps.maps.as_slice()))
     }
 
     /// What stops a function as a whole, with the byte offset to blame.
@@ -227,7 +257,7 @@ impl Linker<'_> {
         let symbol = self.elf.symbols.get(relocation.symbol);
         let symbol = symbol.ok_or_else(|| unresolved("the relocation's symbol does not exist"))?;
         let index = match symbol.place {
-            Place::Undefined => return Err(external(symbol.name)),
+            Place::Undefined => return self.undefined(symbol, low, high),
             Place::Other => return Err(unresolved(format!("symbol `{}` is not in a section", symbol.name))),
             Place::Section(index) => index,
         };
@@ -250,12 +280,24 @@ impl Linker<'_> {
         Err(self.no_target(symbol, section))
     }
 
+    /// A symbol that the object does not define: a variable with a value of the user's, or zero if it is weak.
+    fn undefined(&self, symbol: &Symbol<'_>, low: i32, high: i32) -> Result<Reference, Diagnostic> {
+        let name = symbol.name;
+        if let Some((map, offset)) = self.externs.resolved.get(name) {
+            let offset = offset.checked_add_signed(low).filter(|_| high == 0);
+            let offset = offset.ok_or_else(|| unresolved(format!("`{name}` with an offset out of range")))?;
+            return Ok(Reference::Value(*map, offset));
+        }
+        if self.externs.unset.contains(name) {
+            return Err(external(name).with_help(format!("give it a value: `--set {name}=VALUE`")));
+        }
+        if symbol.is_weak && low == 0 && high == 0 { Ok(Reference::Zero) } else { Err(external(name)) }
+    }
+
     fn no_target(&self, symbol: &Symbol<'_>, section: &Section<'_>) -> Diagnostic {
         let name = symbol.name;
         match section.name {
-            "maps" => Diagnostic::error(code::LEGACY_MAPS, format!("map `{name}` has a legacy definition"))
-                .with_reason("it stands in section `maps`, without BTF")
-                .with_help("define it in section `.maps`"),
+            "maps" => unresolved(format!("no legacy map definition stands at the place of `{name}`")),
             ".maps" if self.debug.btf.is_none() => {
                 Diagnostic::error(code::NO_BTF, format!("map `{name}` cannot be read: the object has no BTF"))
                     .with_help("build it with `clang -g`; strip it with `llvm-strip -g` at most")
@@ -268,11 +310,16 @@ impl Linker<'_> {
     /// Decodes and adds lines.
     fn finish(&self, main: FuncIdx, build: Build, budget: &mut Budget) -> Result<Program, Diagnostic> {
         let (function, section) = self.function(main)?;
-        let (mut lines, mut functions) = (Vec::new(), Vec::new());
+        let (mut lines, mut functions, mut func_info) = (Vec::new(), Vec::new(), Vec::new());
         for placed in &build.placed {
             let (function, section) = self.function(placed.function)?;
             functions.push((InsnIdx(placed.start), function.name.to_owned()));
+            let ty = self.debug.function_at(section.name, function.range.start);
+            func_info.extend(ty.map(|ty| (InsnIdx(placed.start), ty)));
             self.debug.append(&mut lines, section.name, function.range.clone(), placed.start, budget)?;
+        }
+        if func_info.len() != functions.len() {
+            func_info.clear();
         }
         let mut program = Program {
             name: function.name.to_owned(),
@@ -281,6 +328,7 @@ impl Linker<'_> {
             raw: build.raw,
             lines,
             functions,
+            func_info,
         };
         program.insns = decode(&program.raw).map_err(|error| {
             Diagnostic::error(code::BAD_INSTRUCTION, error.to_string()).with_span(program.span(error.at))

@@ -5,10 +5,11 @@ use super::elf::{Elf, Place, SectionIdx};
 use super::functions::{Functions, Role, role, warn_of_others};
 use super::lines::Debug;
 use super::link::Linker;
-use super::maps::MapTable;
-use super::{Object, Refused, data, set};
+use super::maps::{MapTable, Source};
+use super::{Object, Refused, data, externs, set};
+use crate::btf::fixup::{Layout, for_kernel};
 use offwire_diag::{Diagnostic, codes::object as code};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What the user may ask of the loader.
 #[derive(Clone, Debug, Default)]
@@ -16,6 +17,8 @@ pub struct LoadOptions {
     /// `--set VARIABLE=VALUE`: initial values of global variables, in the order given. Integers in decimal or 0x hexadecimal,
     /// `true` and `false` for bools, names of enumerators for enums.
     pub set: Vec<(String, String)>,
+    /// `--map-entries NAME=N`: `max_entries` of maps, instead of what the object says. Checked as if it stood there.
+    pub map_entries: Vec<(String, u32)>,
 }
 
 /// Loads an ELF object.
@@ -37,15 +40,19 @@ pub fn load(bytes: &[u8], options: &LoadOptions) -> Result<Object, Diagnostic> {
             globals.entry((section, symbol.name)).or_insert(symbol.value);
         }
     }
+    let functions = Functions::collect(&elf)?;
+    let entries = options.map_entries.iter().map(|(name, entries)| (name.as_str(), *entries)).collect();
+    let source =
+        Source { elf: &elf, btf: debug.btf.as_ref(), symbols: &globals, functions: &functions, entries: &entries };
     let mut table = MapTable::default();
-    table.collect_defined(&elf, debug.btf.as_ref(), &globals, &mut budget)?;
-    let variables = data::collect(&elf, debug.btf.as_ref(), &globals, &mut table, &mut budget)?;
+    table.collect(source, &mut budget)?;
+    let mut variables = data::collect(&elf, debug.btf.as_ref(), &globals, &mut table, &mut budget)?;
+    let externs = externs::collect(&elf, debug.btf.as_ref(), &options.set, &mut table, &mut variables, &mut budget)?;
     set::apply(&options.set, debug.btf.as_ref(), &variables, &mut table)?;
 
-    let functions = Functions::collect(&elf)?;
-    let linker = Linker { elf: &elf, functions: &functions, debug: &debug, maps: &table };
-    let (mut programs, mut refused) = (Vec::new(), Vec::new());
-    let candidates = functions.programs(&elf);
+    let linker = Linker { elf: &elf, functions: &functions, debug: &debug, maps: &table, externs: &externs };
+    let (mut programs, mut refused, mut used) = (Vec::new(), Vec::new(), BTreeSet::new());
+    let candidates = functions.programs();
     if candidates.len() > MAX_PROGRAMS {
         let message = format!("the object has {} XDP programs, more than {MAX_PROGRAMS}", candidates.len());
         return Err(Diagnostic::error(code::OBJECT_TOO_LARGE, message));
@@ -59,7 +66,7 @@ pub fn load(bytes: &[u8], options: &LoadOptions) -> Result<Object, Diagnostic> {
                 format!("program `{}` runs behind a redirect (section `{section}`)", function.name),
             )
             .with_span(linker.span(index))),
-            _ => linker.link(index, &mut budget),
+            _ => linker.link(index, &mut budget, &mut used),
         };
         match program {
             Ok(program) => programs.push(program),
@@ -70,7 +77,7 @@ pub fn load(bytes: &[u8], options: &LoadOptions) -> Result<Object, Diagnostic> {
             }
         }
     }
-    let mut warnings = warn_of_others(&elf);
+    let mut warnings = warn_of_others(&elf, &used);
     warnings.append(&mut table.warnings);
     if programs.is_empty() {
         return Err(match refused.into_iter().next() {
@@ -78,7 +85,37 @@ pub fn load(bytes: &[u8], options: &LoadOptions) -> Result<Object, Diagnostic> {
             None => no_program(&warnings),
         });
     }
-    Ok(Object { programs, refused, maps: table.maps, license: license(&elf), warnings })
+    let layout = SectionLayout::new(&elf, &globals);
+    let btf = debug.btf.as_ref().zip(contents(".BTF")).and_then(|(btf, bytes)| for_kernel(bytes, btf, &layout));
+    let btf = btf.unwrap_or_default();
+    Ok(Object { programs, refused, maps: table.maps, license: license(&elf), warnings, btf })
+}
+
+/// Sections and symbols, as BTF asks for them.
+struct SectionLayout<'e, 'a> {
+    sections: BTreeMap<&'a str, (SectionIdx, u64)>,
+    symbols: &'e BTreeMap<(SectionIdx, &'a str), u64>,
+}
+
+impl<'e, 'a> SectionLayout<'e, 'a> {
+    fn new(elf: &Elf<'a>, symbols: &'e BTreeMap<(SectionIdx, &'a str), u64>) -> Self {
+        let mut sections = BTreeMap::new();
+        for (index, section) in elf.enumerate() {
+            sections.entry(section.name).or_insert((index, section.size));
+        }
+        SectionLayout { sections, symbols }
+    }
+}
+
+impl Layout for SectionLayout<'_, '_> {
+    fn size(&self, section: &str) -> Option<u32> {
+        u32::try_from(self.sections.get(section)?.1).ok()
+    }
+
+    fn offset(&self, section: &str, variable: &str) -> Option<u32> {
+        let (index, _) = self.sections.get(section)?;
+        self.symbols.get(&(*index, variable)).and_then(|&offset| u32::try_from(offset).ok())
+    }
 }
 
 fn no_program(warnings: &[Diagnostic]) -> Diagnostic {

@@ -7,18 +7,24 @@
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::as_conversions)]
 
 mod budget;
+mod check;
 mod core_relo;
 mod data;
+mod define;
 mod dump;
 mod elf;
+mod externs;
 mod functions;
+mod legacy;
 mod lines;
 mod link;
 mod load;
 mod maps;
 mod set;
 mod types;
+mod values;
 
+use crate::btf::TypeId;
 use crate::ebpf::{Insn, InsnIdx, MapIdx, Names, disasm};
 pub use load::{LoadOptions, load};
 use offwire_diag::{Diagnostic, Span, codes::object as code};
@@ -26,7 +32,7 @@ use offwire_image::MapSpec;
 pub use types::{Member, TypeRef};
 
 /// An ELF object, loaded.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Object {
     /// Its XDP programs, in file order.
     pub programs: Vec<Program>,
@@ -38,6 +44,9 @@ pub struct Object {
     pub license: String,
     /// What was odd but did not stop the load.
     pub warnings: Vec<Diagnostic>,
+    /// Section `.BTF` as the kernel takes it (`BPF_BTF_LOAD`): sizes and offsets of data sections filled in as libbpf does
+    /// (`btf_fixup_datasec`). Empty if the object has none. [`Program::func_info`] refers to it.
+    pub btf: Vec<u8>,
 }
 
 /// An XDP program that could not be loaded.
@@ -60,10 +69,31 @@ pub struct Map {
     pub key_type: Option<TypeRef>,
     /// Type of the value.
     pub value_type: Option<TypeRef>,
+    /// For maps of maps: what each map that stands in it looks like. Its name is `OUTER.inner`, or that of the map that
+    /// defines it (legacy definitions).
+    pub inner: Option<Box<MapSpec>>,
+    /// What stands in the map before the first packet, ascending by key: programs in a program array, maps in a map of maps.
+    pub initial: Vec<(u32, Initial)>,
+}
+
+/// An initial element of a program array or of a map of maps (`.values = {...}`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Initial {
+    /// The program with this name, in [`Object::programs`] or [`Object::refused`].
+    Program(String),
+    /// This map.
+    Map(MapIdx),
+}
+
+impl From<MapSpec> for Map {
+    /// A map of which no more is known.
+    fn from(spec: MapSpec) -> Self {
+        Map { spec, key_type: None, value_type: None, inner: None, initial: Vec::new() }
+    }
 }
 
 /// One XDP program; local functions that it calls follow its own instructions.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Program {
     /// C function.
     pub name: String,
@@ -79,6 +109,9 @@ pub struct Program {
     pub lines: Vec<Line>,
     /// Functions of the program: first instruction and name; the program itself is the first one.
     pub functions: Vec<(InsnIdx, String)>,
+    /// Types of these functions: first instruction and number of the `BTF_KIND_FUNC` in [`Object::btf`]; ascending, empty
+    /// unless `.BTF.ext` knows all of them (`struct bpf_func_info`). The kernel asks for it where a program has callbacks.
+    pub func_info: Vec<(InsnIdx, TypeId)>,
 }
 
 /// One record of `.BTF.ext` line information.

@@ -75,6 +75,8 @@ struct ExitBlock {
     params: Vec<Value>,
     value: Value,
     constant: Option<u64>,
+    /// The constant stands in the block, so anybody may jump there.
+    own: bool,
 }
 
 /// Ends the program in the predecessors of blocks that only end it. Jumps become exits; branches and guards get a block for each
@@ -83,7 +85,8 @@ fn exits(func: &mut Func) {
     let mut constants = constants(func);
     let exit = |data: &BlockData| match data.term {
         Term::Exit(value) if data.insts.iter().all(|inst| matches!(inst.op, Op::Const(_))) => {
-            Some(ExitBlock { params: data.params.clone(), value, constant: constants[value.at()] })
+            let own = data.insts.iter().any(|inst| inst.result == Some(value));
+            Some(ExitBlock { params: data.params.clone(), value, constant: constants[value.at()], own })
         }
         _ => None,
     };
@@ -91,7 +94,7 @@ fn exits(func: &mut Func) {
     // One block for each constant and for each value.
     let mut shared: BTreeMap<u64, Block> = BTreeMap::new();
     for (block, exit) in func.block_ids().zip(&exits) {
-        if let Some(ExitBlock { constant: Some(constant), params, .. }) = exit
+        if let Some(ExitBlock { constant: Some(constant), own: true, params, .. }) = exit
             && params.is_empty()
         {
             shared.entry(*constant & u64::from(u32::MAX)).or_insert(block);

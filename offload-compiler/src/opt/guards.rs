@@ -23,7 +23,32 @@ pub(super) fn run(func: &mut Func, _: &MapTable) {
         let (Some(verdict), Some((first, second))) = (verdict, term.two_ways()) else { continue };
         *term = Term::Jump(if verdict { first.clone() } else { second.clone() });
     }
+    merge(func, &cfg);
     clear_unreachable(func);
+}
+
+/// A guard right behind another one on the same base, with nothing in between that anybody could notice, and the same way to fail:
+/// the longer one does for both, because every packet goes the same way as before.
+fn merge(func: &mut Func, cfg: &Cfg) {
+    // From the end, so that chains become one.
+    for &block in cfg.order.iter().rev() {
+        let Term::Guard { base, len, pass, fail } = &func.blocks[block.at()].term else { continue };
+        let next = &func.blocks[pass.block.at()];
+        let harmless = |op: &Op| op.is_pure() || matches!(op, Op::Load { .. });
+        if cfg.preds[pass.block.at()].len() != 1 || !next.insts.iter().all(|inst| harmless(&inst.op)) {
+            continue;
+        }
+        // Loads between the two become safe for fewer packets only.
+        let Term::Guard { base: other, len: more, pass: on, fail: other_fail } = &next.term else { continue };
+        if base != other || len > more || fail != other_fail {
+            continue;
+        }
+        let (more, on, next) = (*more, on.clone(), pass.block);
+        func.blocks[next.at()].term = Term::Jump(on);
+        if let Term::Guard { len, .. } = &mut func.blocks[block.at()].term {
+            *len = more;
+        }
+    }
 }
 
 /// Which packet length holds at the start and at the end of each block, as numbers that change with each adjust_head.

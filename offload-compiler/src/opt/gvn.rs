@@ -2,7 +2,7 @@
 
 use super::MapTable;
 use super::rewrite::Subst;
-use crate::ir::{Block, Cfg, Func, Op, Value};
+use crate::ir::{Block, Cfg, Func, Op, Term, Value};
 use offwire_isa::AluOp;
 use std::collections::HashMap;
 
@@ -20,7 +20,8 @@ pub(super) fn run(func: &mut Func, _: &MapTable) {
     // Only looked up, never walked over, so its order does not matter.
     let mut known: HashMap<Key, Vec<(Block, Value)>> = HashMap::new();
     for &block in &cfg.order {
-        func.blocks[block.at()].insts.retain_mut(|inst| {
+        let data = &mut func.blocks[block.at()];
+        data.insts.retain_mut(|inst| {
             inst.op.for_each_use_mut(|value| *value = subst.get(*value));
             let key = match inst.op {
                 Op::Const(constant) => Key::Const(constant),
@@ -28,6 +29,10 @@ pub(super) fn run(func: &mut Func, _: &MapTable) {
                 _ => return true,
             };
             let Some(result) = inst.result else { return true };
+            // A block that ends with its own constant can be shared by everybody; see the flow pass.
+            if matches!(inst.op, Op::Const(_)) && data.term == Term::Exit(result) {
+                return true;
+            }
             let same = known.entry(key).or_default();
             match same.iter().find(|(home, _)| cfg.dominates(*home, block)) {
                 Some((_, value)) => {

@@ -20,6 +20,7 @@ mod loads;
 mod pack;
 mod params;
 mod promote;
+mod repair;
 mod rewrite;
 mod simplify;
 mod stores;

@@ -1,5 +1,7 @@
 //! Liveness of virtual registers at words.
 
+use bitvec::vec::BitVec;
+
 use crate::schedule::{Code, VReg, VWord, WordId};
 use offwire_isa::CmpOp;
 
@@ -26,23 +28,23 @@ pub(super) fn ways(code: &Code, word: &VWord) -> impl Iterator<Item = Way> {
         .filter_map(|(to, writes, answer)| Some(Way { to: code.word_of(to)?, writes, answer }))
 }
 
+/// A set of virtual registers, a bit each.
+type Set = BitVec<u64>;
+
 /// Live-in sets of all words.
 #[derive(Clone, Debug)]
 pub struct Liveness {
-    row: usize,
-    live_in: Vec<u64>,
+    live_in: Vec<Set>,
     /// Live after the write backs, whichever way is taken; and live after the answer.
-    after_write: Vec<u64>,
-    after_answer: Vec<u64>,
+    after_write: Vec<Set>,
+    after_answer: Vec<Set>,
 }
 
 impl Liveness {
     /// Solves the usual backward equations.
     pub fn new(code: &Code) -> Self {
-        let row = (code.vregs as usize).div_ceil(64).max(1);
-        let size = row * code.words.len();
-        let mut live =
-            Liveness { row, live_in: vec![0; size], after_write: vec![0; size], after_answer: vec![0; size] };
+        let empty: Vec<Set> = vec![Set::repeat(false, code.vregs as usize); code.words.len()];
+        let mut live = Liveness { live_in: empty.clone(), after_write: empty.clone(), after_answer: empty };
         let mut changed = true;
         while changed {
             changed = false;
@@ -55,84 +57,66 @@ impl Liveness {
 
     fn word(&mut self, code: &Code, at: usize) -> bool {
         let word = &code.words[at];
-        let row = self.row;
-        let range = at * row..(at + 1) * row;
-        let mut killed = vec![0u64; row];
-        let mut now = vec![0u64; row];
+        let mut killed = Set::repeat(false, code.vregs as usize);
         for way in ways(code, word) {
-            for n in 0..row {
-                let live = self.live_in[way.to.at() * row + n];
-                if way.answer {
-                    self.after_answer[range.start + n] |= live;
-                }
-                if way.writes {
-                    let answer = word.answer.filter(|_| way.answer).map_or(0, |reg| bit(reg, n));
-                    now[n] |= live & !answer;
-                    self.after_write[range.start + n] |= live & !answer;
-                } else {
-                    killed[n] |= live;
-                }
+            let live = &self.live_in[way.to.at()];
+            if way.answer {
+                self.after_answer[at] |= live;
+            }
+            if !way.writes {
+                killed |= live;
+                continue;
+            }
+            let answer = word.answer.filter(|_| way.answer).map(|reg| reg.0 as usize);
+            let before = answer.map(|reg| self.after_write[at][reg]);
+            self.after_write[at] |= live;
+            if let (Some(reg), Some(before)) = (answer, before) {
+                self.after_write[at].set(reg, before);
             }
         }
+        let mut now = self.after_write[at].clone();
         for (_, reg) in &word.writes {
-            now[reg.0 as usize / 64] &= !(1 << (reg.0 % 64));
+            now.set(reg.0 as usize, false);
         }
         for reg in word.reads() {
-            now[reg.0 as usize / 64] |= 1 << (reg.0 % 64);
+            now.set(reg.0 as usize, true);
         }
-        let mut changed = false;
-        for n in 0..row {
-            let new = now[n] | killed[n];
-            changed |= self.live_in[range.start + n] != new;
-            self.live_in[range.start + n] = new;
-        }
+        now |= &killed;
+        let changed = self.live_in[at] != now;
+        self.live_in[at] = now;
         changed
     }
 
     /// Registers live before the word.
     pub fn live_in(&self, word: WordId) -> impl Iterator<Item = VReg> {
-        self.bits(&self.live_in, word)
+        members(&self.live_in[word.at()])
     }
 
     /// True if the register is live before the word.
     pub fn is_live_in(&self, word: WordId, reg: VReg) -> bool {
-        self.has(&self.live_in, word, reg)
+        has(&self.live_in, word, reg)
     }
 
     /// Registers that the write backs of the word must not destroy.
     pub(super) fn after_write(&self, word: WordId) -> impl Iterator<Item = VReg> {
-        self.bits(&self.after_write, word)
+        members(&self.after_write[word.at()])
     }
 
     /// Registers that the answer of the word must not destroy; itself among them.
     pub(super) fn after_answer(&self, word: WordId) -> impl Iterator<Item = VReg> {
-        self.bits(&self.after_answer, word)
+        members(&self.after_answer[word.at()])
     }
 
     /// True if somebody needs what the word writes back to the register.
     pub(super) fn is_live_after_write(&self, word: WordId, reg: VReg) -> bool {
-        self.has(&self.after_write, word, reg)
-    }
-
-    fn has(&self, set: &[u64], word: WordId, reg: VReg) -> bool {
-        set.get(word.at() * self.row + reg.0 as usize / 64).is_some_and(|bits| bits >> (reg.0 % 64) & 1 == 1)
-    }
-
-    fn bits<'a>(&'a self, set: &'a [u64], word: WordId) -> impl Iterator<Item = VReg> + 'a {
-        let row = &set[word.at() * self.row..(word.at() + 1) * self.row];
-        row.iter().enumerate().flat_map(|(n, &bits)| {
-            let mut rest = bits;
-            std::iter::from_fn(move || {
-                (rest != 0).then(|| {
-                    let reg = VReg((n * 64) as u32 + rest.trailing_zeros());
-                    rest &= rest - 1;
-                    reg
-                })
-            })
-        })
+        has(&self.after_write, word, reg)
     }
 }
 
-fn bit(reg: VReg, row: usize) -> u64 {
-    if reg.0 as usize / 64 == row { 1 << (reg.0 % 64) } else { 0 }
+fn has(sets: &[Set], word: WordId, reg: VReg) -> bool {
+    sets.get(word.at()).and_then(|set| set.get(reg.0 as usize)).is_some_and(|bit| *bit)
+}
+
+fn members(set: &Set) -> impl Iterator<Item = VReg> {
+    set.iter_ones().map(|reg| VReg(reg as u32))
 }

@@ -70,8 +70,8 @@ impl Verifier<'_> {
         let mut result = match (a.kind, b.kind) {
             (Kind::Scalar, Kind::Scalar) => {
                 let mut result = self.scalar(Num::alu(op, width, a.num, b.num), a.node, b.node);
-                if let (AluOp::Add, Width::W64, Some(by)) = (op, width, b.num.as_const()) {
-                    link_sum(&mut result, &a, by.cast_signed());
+                if let (AluOp::Add | AluOp::Sub, Some(by)) = (op, b.num.as_const()) {
+                    link_sum(&mut result, &a, width, if op == AluOp::Add { by } else { by.wrapping_neg() });
                 }
                 result
             }
@@ -123,12 +123,33 @@ impl Verifier<'_> {
         Ok(())
     }
 
+    /// `dst = (s8/s16/s32) src`; a copy if the sign bit is known to be clear.
+    pub(super) fn mov_sign_extended(
+        &mut self,
+        state: &mut State,
+        width: Width,
+        bits: u8,
+        dst: ebpf::Reg,
+        src: ebpf::Reg,
+    ) -> Check {
+        let value = self.read_number(state, src, "its sign is extended")?;
+        let magnitude = u32::from(bits).saturating_sub(1);
+        let result = if value.num.wide.umax <= crate::range::low_mask(magnitude) {
+            self.linked(state, src)
+        } else {
+            self.scalar(Num::mov_sign_extend(width, bits.into(), value.num), value.node, NodeId::NONE)
+        };
+        state.set(dst.0, result);
+        Ok(())
+    }
+
     /// The register, with an id if it is a number that copies should stay linked with.
     pub(super) fn linked(&mut self, state: &mut State, reg: ebpf::Reg) -> Reg {
         let mut value = *state.reg(reg.0);
         if value.kind == Kind::Scalar && value.id == 0 && value.num.as_const().is_none() {
             value.id = self.new_id();
             value.delta = 0;
+            value.half = false;
             state.set(reg.0, value);
         }
         value
@@ -292,11 +313,17 @@ impl Verifier<'_> {
 }
 
 /// Keeps `dst = src + by` linked with the copies of `src`.
-fn link_sum(result: &mut Reg, a: &Reg, by: i64) {
-    let delta = i32::try_from(by).ok().and_then(|by| a.delta.checked_add(by));
+fn link_sum(result: &mut Reg, a: &Reg, width: Width, by: u64) {
+    let half = width == Width::W32 || a.half;
+    // Modulo 2^32 any sum is one of 32 bits.
+    let low = i32::try_from(crate::range::sign_extend(by, 32)).unwrap_or(0);
+    let delta = if half {
+        Some(a.delta.wrapping_add(low))
+    } else {
+        i32::try_from(by.cast_signed()).ok().and_then(|by| a.delta.checked_add(by))
+    };
     if let (true, Some(delta)) = (a.id != 0, delta) {
-        result.id = a.id;
-        result.delta = delta;
+        (result.id, result.delta, result.half) = (a.id, delta, half);
     }
 }
 

@@ -138,9 +138,14 @@ impl Verifier<'_> {
             if reg.kind != Kind::Scalar || reg.id != known.id || *reg == known {
                 return None;
             }
-            let by = i64::from(reg.delta).wrapping_sub(i64::from(known.delta));
-            let sum = Num::alu(ebpf::AluOp::Add, Width::W64, known.num, Num::signed_constant(by));
-            let num = reg.num.intersect(sum).unwrap_or(sum);
+            let by = Num::signed_constant(i64::from(reg.delta).wrapping_sub(i64::from(known.delta)));
+            let num = if reg.half || known.half {
+                let low = Num::alu(ebpf::AluOp::Add, Width::W32, known.num, by);
+                Num::refine(Cond::Eq, Width::W32, true, reg.num, low).map_or(reg.num, |(num, _)| num)
+            } else {
+                let sum = Num::alu(ebpf::AluOp::Add, Width::W64, known.num, by);
+                reg.num.intersect(sum).unwrap_or(sum)
+            };
             let node = if reg.node == old_node { known.node } else { nodes.derive(reg.node, known.node) };
             Some(Reg { num, node, ..*reg })
         });
@@ -160,7 +165,7 @@ impl Verifier<'_> {
         let node = nodes.fresh();
         null.update_all(|reg| (reg.kind == ptr.kind && reg.id == ptr.id).then(|| Reg::scalar(Num::constant(0), node)));
         value.update_all(|reg| {
-            (reg.kind == ptr.kind && reg.id == ptr.id).then(|| Reg { kind: Kind::MapValue(map), ..*reg })
+            (reg.kind == ptr.kind && reg.id == ptr.id).then_some(Reg { kind: Kind::MapValue(map), ..*reg })
         });
         let (taken, not_taken) = if cond == Cond::Eq { (null, value) } else { (value, null) };
         Ok(Sides::Both { taken: Box::new(taken), not_taken: Box::new(not_taken) })
@@ -230,7 +235,7 @@ impl Known {
         }
         let range = ptr.off.saturating_add(i32::from(strict));
         state.update_all(|reg| {
-            (reg.kind == Kind::Packet && reg.id == ptr.id && reg.range < range).then(|| Reg { range, ..*reg })
+            (reg.kind == Kind::Packet && reg.id == ptr.id && reg.range < range).then_some(Reg { range, ..*reg })
         });
     }
 }

@@ -212,11 +212,7 @@ impl<'a> Verifier<'a> {
         let state = &mut path.state;
         match insn {
             Insn::Alu { width, op, dst, src } => self.alu(state, width, op, dst, src)?,
-            Insn::MovSx { width, bits, dst, src } => {
-                self.unary(state, dst, src, "its sign is extended", |num| {
-                    Num::mov_sign_extend(width, bits.into(), num)
-                })?;
-            }
+            Insn::MovSx { width, bits, dst, src } => self.mov_sign_extended(state, width, bits, dst, src)?,
             Insn::Neg { width, dst } => self.unary(state, dst, dst, "it is negated", |num| Num::neg(width, num))?,
             Insn::Endian { bits, to_be, dst } => {
                 let bits = u32::from(bits);
@@ -297,7 +293,7 @@ impl<'a> Verifier<'a> {
             self.jumps.saturating_sub(self.last_checkpoint.0),
             self.stats.processed.saturating_sub(self.last_checkpoint.1),
         );
-        let mut add = since.0 >= SPACING.0 && since.1 >= SPACING.1;
+        let mut add = self.limits.every_state || since.0 >= SPACING.0 && since.1 >= SPACING.1;
         let known = self.at.get_mut(at.at()).map(std::mem::take).unwrap_or_default();
         if !known.is_empty() || add {
             self.clean(&mut path.state, at);
@@ -313,7 +309,7 @@ impl<'a> Verifier<'a> {
                         .because("the path comes back to this instruction with nothing changed")
                         .help("give the loop a bound that the verifier can follow: count in a variable that is compared with a constant"));
                 }
-                if since.0 < LOOP_SPACING.0 && since.1 < LOOP_SPACING.1 {
+                if since.0 < LOOP_SPACING.0 && since.1 < LOOP_SPACING.1 && !self.limits.every_state {
                     add = false;
                 }
             } else if prune::covers(old, &path.state, &mut self.ids) {

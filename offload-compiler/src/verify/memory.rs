@@ -230,7 +230,7 @@ impl Verifier<'_> {
                 .because(format!("{} bytes at offset {off} of struct xdp_md (24 bytes) are read", size.bytes()))
                 .help("read whole fields of struct xdp_md; each has 32 bits")
         };
-        if off < 0 || off >= 24 {
+        if !(0..24).contains(&off) {
             return Err(refuse("a read outside the context"));
         }
         if size != Size::B4 || off.rem_euclid(4) != 0 || signed {

@@ -44,11 +44,13 @@ pub struct Limits {
     pub max_pending: usize,
     /// Checkpoints kept at a time; what is beyond is not pruned against, which costs time and never correctness.
     pub max_states: usize,
+    /// A checkpoint at every place that can have one, to test pruning (kernel: `BPF_F_TEST_STATE_FREQ`).
+    pub every_state: bool,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { max_processed: 1_000_000, max_pending: 8192, max_states: 200_000 }
+        Limits { max_processed: 1_000_000, max_pending: 8192, max_states: 200_000, every_state: false }
     }
 }
 

@@ -22,6 +22,9 @@ impl Ids {
         if old.id == 0 {
             return true;
         }
+        if old.half != current.half {
+            return false;
+        }
         let shift = i64::from(current.delta).wrapping_sub(i64::from(old.delta));
         match self.pairs.iter().find(|&&(id, ..)| id == old.id) {
             // The first one has no partner yet; no id in the current state means that there will be none.
@@ -165,6 +168,7 @@ fn same_reg(old: &Reg, current: &Reg, ids: &mut Ids) -> bool {
     old.kind == current.kind
         && old.off == current.off
         && old.range == current.range
+        && old.half == current.half
         && old.num == current.num
         && ids.match_exactly(old, current)
 }

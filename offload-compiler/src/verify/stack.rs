@@ -42,6 +42,10 @@ fn locate(byte: i64) -> (usize, usize) {
 
 impl Verifier<'_> {
     /// Checks alignment and bounds of an access and remembers how deep the frame gets.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "an access has that many parts, and only this function takes them all"
+    )]
     fn stack_span(
         &mut self,
         state: &State,

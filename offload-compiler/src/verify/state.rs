@@ -58,6 +58,8 @@ pub(super) struct Reg {
     pub(super) id: u32,
     /// A number with an id: what was added to the common value.
     pub(super) delta: i32,
+    /// A number with an id: only its low 32 bits are the common value plus `delta`.
+    pub(super) half: bool,
     /// A number: where it comes from, for precision.
     pub(super) node: NodeId,
     /// In finished checkpoints: the safety of what follows depends on this number's range.
@@ -73,6 +75,7 @@ impl Reg {
         range: 0,
         id: 0,
         delta: 0,
+        half: false,
         node: NodeId::NONE,
         precise: false,
     };

@@ -16,9 +16,10 @@ const CLANG_VERSION: &str = "19.1.7";
 const HEADERS: [(&str, &str); 2] = [("libbpf-dev", "1.1"), ("linux-libc-dev", "6.1")];
 
 /// Folders whose C files are one object each.
-const FLAT: [&str; 2] = ["offload-compiler/tests/safe", "offload-compiler/tests/unsafe"];
+const FLAT: [&str; 3] =
+    ["offload-compiler/tests/refused", "offload-compiler/tests/safe", "offload-compiler/tests/unsafe"];
 
-/// The C sources of all checked-in objects, sorted: each example, each program that a verifier must accept or refuse.
+/// The C sources of all checked-in objects, sorted: each example, each program that must be accepted or refused.
 pub(super) fn sources(root: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for folder in folders(&root.join("examples"))? {

@@ -52,7 +52,7 @@ fn objects_carry_no_path_of_a_machine() {
 #[test]
 fn heads_of_test_programs_are_well_formed() {
     let root = root().unwrap();
-    let (mut safe, mut unsafe_) = (0, 0);
+    let (mut safe, mut unsafe_, mut refused) = (0, 0, 0);
     for source in build::sources(&root).unwrap() {
         let text = fs::read_to_string(&source).unwrap();
         let lines: Vec<&str> = text.lines().collect();
@@ -61,7 +61,7 @@ fn heads_of_test_programs_are_well_formed() {
         if name.contains("/tests/safe/") {
             assert!(lines[0].starts_with("// accept: "), "{name}: {}", lines[0]);
             safe += 1;
-        } else if name.contains("/tests/unsafe/") {
+        } else if name.contains("/tests/unsafe/") || name.contains("/tests/refused/") {
             let (expected, line) = lines[0].rsplit_once(" at ").unwrap();
             assert!(expected.len() > "// expect: ".len() && expected.starts_with("// expect: "), "{name}: {expected}");
             let line: usize = line.parse().unwrap();
@@ -71,10 +71,14 @@ fn heads_of_test_programs_are_well_formed() {
                 "{name}: {}",
                 lines[1]
             );
-            unsafe_ += 1;
+            let folder = if name.contains("/tests/unsafe/") { &mut unsafe_ } else { &mut refused };
+            *folder += 1;
         }
     }
-    assert!(safe >= 30 && unsafe_ >= 74, "{safe} safe and {unsafe_} unsafe programs");
+    assert!(
+        safe >= 30 && unsafe_ >= 74 && refused >= 14,
+        "{safe} safe, {unsafe_} unsafe and {refused} refused programs"
+    );
 }
 
 /// Runs only where the one compiler is; `OFFWIRE_REQUIRE=clang` makes that a must.

@@ -3,15 +3,12 @@
 use super::Lifter;
 use super::expand::{End, Expanded, FrameIdx};
 use super::live::{FrameReg, LiveSet};
-use crate::ebpf::{AluOp as EbpfAlu, AtomicOp, Imm64, Insn, InsnIdx, MapIdx, Operand, Reg, Size, Width};
+use crate::ebpf::{AluOp as EbpfAlu, Imm64, Insn, InsnIdx, MapIdx, Operand, Reg, Width};
 use crate::facts::{Fact, PtrKind, Range, State, Tnum};
-use crate::ir::{Block, Cfg, Func, Inst, Jump, Mem, Op, Term, Value, clear_unreachable};
+use crate::ir::{Block, Cfg, Func, Inst, Jump, Op, Term, Value, clear_unreachable};
 use offwire_diag::codes::compiler;
 use offwire_diag::{Code, Diagnostic};
-use offwire_isa::{
-    AluOp, Handle, METADATA_EGRESS_IFINDEX, METADATA_INGRESS_IFINDEX, METADATA_PACKET_LEN, METADATA_RX_QUEUE_INDEX,
-    Space,
-};
+use offwire_isa::{AluOp, Handle};
 use std::collections::BTreeMap;
 
 /// Values of the registers that hold one.
@@ -69,12 +66,12 @@ pub(super) fn build(
 /// Translates one region.
 pub(super) struct Builder<'a> {
     pub(super) lifter: &'a Lifter<'a>,
-    expanded: &'a Expanded,
+    pub(super) expanded: &'a Expanded,
     live: &'a [LiveSet],
     has_params: &'a dyn Fn(Block) -> bool,
     /// Values handed out so far, in the whole function.
     values: &'a mut u32,
-    frame: FrameIdx,
+    pub(super) frame: FrameIdx,
     /// The instruction that is being translated.
     pub(super) at: InsnIdx,
     regs: Regs,
@@ -161,7 +158,7 @@ impl Builder<'_> {
     }
 
     /// Appends an instruction without result.
-    fn emit_effect(&mut self, op: Op) {
+    pub(super) fn emit_effect(&mut self, op: Op) {
         self.insts.push(Inst { result: None, op, insn: self.at });
     }
 
@@ -173,7 +170,7 @@ impl Builder<'_> {
         self.emit(Op::Alu { op, wide, a, b })
     }
 
-    fn unary(&mut self, op: AluOp, wide: bool, a: Value) -> Value {
+    pub(super) fn unary(&mut self, op: AluOp, wide: bool, a: Value) -> Value {
         self.alu(op, wide, a, a)
     }
 
@@ -187,7 +184,7 @@ impl Builder<'_> {
     }
 
     /// What the register holds on the device, where the facts know it exactly.
-    fn known(&self, reg: Reg) -> Option<u64> {
+    pub(super) fn known(&self, reg: Reg) -> Option<u64> {
         match self.fact(reg) {
             Fact::Scalar(range) => exact(&range),
             Fact::Ptr { kind: PtrKind::Packet, offset, maybe_null: false } => exact(&offset),
@@ -252,7 +249,7 @@ impl Builder<'_> {
             .with_help("compute with offsets and lengths instead of addresses")
     }
 
-    fn operand(&mut self, src: Operand) -> Result<Value, Diagnostic> {
+    pub(super) fn operand(&mut self, src: Operand) -> Result<Value, Diagnostic> {
         match src {
             Operand::Reg(reg) => self.number(reg),
             Operand::Imm(imm) => Ok(self.constant(i64::from(imm).cast_unsigned())),
@@ -335,7 +332,7 @@ impl Builder<'_> {
         Ok(self.unary(op, true, a))
     }
 
-    fn sign_extend(&mut self, bits: u8, wide: bool, a: Value) -> Result<Value, Diagnostic> {
+    pub(super) fn sign_extend(&mut self, bits: u8, wide: bool, a: Value) -> Result<Value, Diagnostic> {
         let op = match bits {
             8 => AluOp::Sext8,
             16 => AluOp::Sext16,
@@ -435,241 +432,6 @@ impl Builder<'_> {
             Operand::Imm(imm) => self.constant(i64::from(imm).cast_unsigned()),
         };
         Some(self.alu(device, true, a, b))
-    }
-
-    /// Unsigned division and modulo by a constant; RFC 9669 section 4.1: x / 0 = 0, x % 0 = x.
-    fn divide(&mut self, wide: bool, modulo: bool, a: Value, dst: Reg, src: Operand) -> Result<Value, Diagnostic> {
-        let divisor = match src {
-            Operand::Imm(imm) => Some(i64::from(imm).cast_unsigned()),
-            Operand::Reg(reg) => match self.fact(reg) {
-                Fact::Scalar(range) => exact(&range),
-                _ => None,
-            },
-        };
-        let divisor = divisor.map(|divisor| if wide { divisor } else { divisor & u64::from(u32::MAX) });
-        let small = match self.fact(dst) {
-            Fact::Scalar(range) => !wide || range.umax <= u64::from(u32::MAX),
-            _ => !wide,
-        };
-        let quotient = match divisor {
-            Some(0) if modulo => return Ok(self.unary(AluOp::Mov, wide, a)),
-            Some(0) => return Ok(self.constant(0)),
-            Some(d) if d.is_power_of_two() && modulo => {
-                let mask = self.constant(d - 1);
-                return Ok(self.alu(AluOp::And, wide, a, mask));
-            }
-            Some(d) if d.is_power_of_two() => {
-                let shift = self.constant(u64::from(d.trailing_zeros()));
-                return Ok(self.alu(AluOp::Rsh, wide, a, shift));
-            }
-            Some(d) if small => match u32::try_from(d) {
-                Ok(d) => {
-                    let a = if wide { a } else { self.unary(AluOp::Mov, false, a) };
-                    self.divide_by(a, d)
-                }
-                // A 32-bit number by a larger one.
-                Err(_) => self.constant(0),
-            },
-            _ => {
-                let what = if modulo { "modulo" } else { "division" };
-                return Err(self
-                    .refuse(compiler::INSTRUCTION, format!("{what} by this divisor is not on the device"))
-                    .with_reason("the device multiplies, but does not divide: 32-bit numbers by constants, any by constant powers of two")
-                    .with_help("divide 32-bit numbers by a compile-time constant (also a `const volatile` global)"));
-            }
-        };
-        if !modulo {
-            return Ok(quotient);
-        }
-        let d = self.constant(divisor.unwrap_or_default());
-        let product = self.alu(AluOp::Mul, wide, quotient, d);
-        Ok(self.alu(AluOp::Sub, wide, a, product))
-    }
-
-    /// a / d for a 32-bit number in 64 bits, d not a power of two: multiplication by a rounded-up reciprocal of 33 bits (Granlund
-    /// and Montgomery, "Division by Invariant Integers using Multiplication").
-    fn divide_by(&mut self, a: Value, d: u32) -> Value {
-        let log = 32 - (d - 1).leading_zeros();
-        // 2^32 <= reciprocal < 2^33, because d is no power of two.
-        let reciprocal = ((1u128 << (32 + log)) / u128::from(d) + 1) as u64;
-        let low = self.constant(reciprocal & u64::from(u32::MAX));
-        let product = self.alu(AluOp::Mul, true, a, low);
-        let word = self.constant(32);
-        let high = self.alu(AluOp::Rsh, true, product, word);
-        let sum = self.alu(AluOp::Add, true, high, a);
-        let log = self.constant(u64::from(log));
-        self.alu(AluOp::Rsh, true, sum, log)
-    }
-
-    /// The memory operand for an access through `base`; not for the context.
-    pub(super) fn address(&mut self, base: Reg, off: i16) -> Result<Mem, Diagnostic> {
-        let (space, map) = match self.fact(base) {
-            Fact::Ptr { kind: PtrKind::Packet, .. } => (Space::Packet, None),
-            Fact::Ptr { kind: PtrKind::Stack, .. } => (Space::Stack, None),
-            Fact::Ptr { kind: PtrKind::MapValue(map), .. } => (Space::MapValue, Some(map)),
-            Fact::Ptr { kind, .. } => {
-                let message = format!("memory is accessed through {}", kind_name(kind));
-                return Err(self.refuse(compiler::POINTER_UNKNOWN, message));
-            }
-            Fact::Scalar(_) | Fact::Unknown => {
-                return Err(self
-                    .refuse(compiler::POINTER_UNKNOWN, format!("r{} points to different kinds of memory", base.0))
-                    .with_reason("the compiler must know at each access whether it is the packet, the stack or a value of one map")
-                    .with_help("access the memory in each branch, before the pointers come together"));
-            }
-        };
-        if space != Space::MapValue
-            && let Some(known) = self.known(base)
-            && let Ok(offset) = i32::try_from(known.cast_signed().saturating_add(i64::from(off)))
-        {
-            return Ok(Mem { space, map, base: None, offset });
-        }
-        let base = self.read(base);
-        Ok(Mem { space, map, base: Some(base), offset: i32::from(off) })
-    }
-
-    fn load(&mut self, size: Size, signed: bool, base: Reg, off: i16) -> Result<Value, Diagnostic> {
-        let bytes = size.bytes() as u8;
-        let value = match self.fact(base) {
-            Fact::Ptr { kind: PtrKind::Ctx, offset, .. } => return self.context_field(bytes, &offset, off),
-            Fact::Ptr { kind: PtrKind::MapValue(map), offset, .. } => {
-                match self.constant_data(map, &offset, off, bytes) {
-                    Some(value) => self.constant(value),
-                    None => {
-                        let mem = self.address(base, off)?;
-                        self.emit(Op::Load { mem, size: bytes, swap: false, dismiss: false })
-                    }
-                }
-            }
-            _ => {
-                let mem = self.address(base, off)?;
-                if mem.space == Space::Stack && bytes < 8 {
-                    self.no_pointer_in(&mem, u32::from(bytes))?;
-                }
-                self.emit(Op::Load { mem, size: bytes, swap: false, dismiss: false })
-            }
-        };
-        if signed { self.sign_extend(bytes.saturating_mul(8), true, value) } else { Ok(value) }
-    }
-
-    /// Bytes of a frozen map (`.rodata`) are constants.
-    fn constant_data(&self, map: MapIdx, offset: &Range, off: i16, bytes: u8) -> Option<u64> {
-        let spec = &self.lifter.object.maps.get(usize::from(map.0))?.spec;
-        if !spec.frozen || spec.max_entries != 1 {
-            return None;
-        }
-        let start = usize::try_from(exact(offset)?.cast_signed().checked_add(i64::from(off))?).ok()?;
-        let end = start.checked_add(usize::from(bytes))?;
-        if end > usize::try_from(spec.value_size).ok()? {
-            return None;
-        }
-        let byte = |at: usize| u64::from(spec.init.get(at).copied().unwrap_or(0));
-        Some((start..end).rev().fold(0, |value, at| value << 8 | byte(at)))
-    }
-
-    /// A field of struct xdp_md (include/uapi/linux/bpf.h).
-    fn context_field(&mut self, bytes: u8, offset: &Range, off: i16) -> Result<Value, Diagnostic> {
-        let at = exact(offset).map(|offset| offset.wrapping_add(i64::from(off).cast_unsigned()));
-        let (place, size) = match (at, bytes) {
-            (Some(0), 4) => return Ok(self.constant(0)),
-            (Some(4), 4) => (METADATA_PACKET_LEN, 8),
-            (Some(12), 4) => (METADATA_INGRESS_IFINDEX, 4),
-            (Some(16), 4) => (METADATA_RX_QUEUE_INDEX, 4),
-            (Some(20), 4) => (METADATA_EGRESS_IFINDEX, 4),
-            (Some(8), 4) => {
-                return Err(self
-                    .refuse(compiler::UNSUPPORTED, "packet metadata (`data_meta`) is not on the device")
-                    .with_help("run the program on the host"));
-            }
-            _ => return Err(self.refuse(compiler::UNSUPPORTED, "this part of the context is not on the device")),
-        };
-        Ok(self.scratch(place, size))
-    }
-
-    /// Packet metadata.
-    pub(super) fn scratch(&mut self, place: u16, size: u8) -> Value {
-        let mem = Mem { space: Space::Scratch, map: None, base: None, offset: i32::from(place) };
-        self.emit(Op::Load { mem, size, swap: false, dismiss: false })
-    }
-
-    fn store(&mut self, size: Size, base: Reg, off: i16, src: Operand) -> Result<(), Diagnostic> {
-        let mem = self.address(base, off)?;
-        let value = match src {
-            // Pointers live on the stack in the device's form; anywhere else somebody could read them.
-            Operand::Reg(reg) if mem.space == Space::Stack && size == Size::B8 => self.read(reg),
-            src => self.operand(src)?,
-        };
-        self.emit_effect(Op::Store { mem, size: size.bytes() as u8, swap: false, value });
-        Ok(())
-    }
-
-    fn atomic(
-        &mut self,
-        size: Size,
-        op: AtomicOp,
-        fetch: bool,
-        base: Reg,
-        off: i16,
-        src: Reg,
-    ) -> Result<(), Diagnostic> {
-        let mem = self.address(base, off)?;
-        let bytes = size.bytes() as u8;
-        if !matches!(bytes, 4 | 8) {
-            return Err(self.refuse(compiler::INSTRUCTION, "atomic operations have 4 or 8 bytes"));
-        }
-        let value = self.number(src)?;
-        let device = match op {
-            AtomicOp::Add => AluOp::Add,
-            AtomicOp::Or => AluOp::Or,
-            AtomicOp::And => AluOp::And,
-            AtomicOp::Xor => AluOp::Xor,
-            AtomicOp::Xchg | AtomicOp::Cmpxchg => AluOp::Mov,
-        };
-        match mem.space {
-            Space::MapValue if op == AtomicOp::Add && !fetch => {
-                self.emit_effect(Op::AtomicAdd { mem, size: bytes, value });
-            }
-            // Nobody else sees the stack, so the parts of the operation are as good as the whole.
-            Space::Stack if op != AtomicOp::Cmpxchg => {
-                self.no_pointer_in(&mem, u32::from(bytes))?;
-                let old = self.emit(Op::Load { mem, size: bytes, swap: false, dismiss: false });
-                let new = if op == AtomicOp::Xchg { value } else { self.alu(device, bytes == 8, old, value) };
-                self.emit_effect(Op::Store { mem, size: bytes, swap: false, value: new });
-                if fetch {
-                    self.write(src, old);
-                }
-            }
-            _ => {
-                let fetching = if fetch { " that returns the old value" } else { "" };
-                return Err(self
-                    .refuse(
-                        compiler::INSTRUCTION,
-                        format!("the atomic operation {op:?}{fetching} is not on the device"),
-                    )
-                    .with_reason("the map unit adds without an answer")
-                    .with_help("use __sync_fetch_and_add and ignore its result, or a per-CPU map"));
-            }
-        }
-        Ok(())
-    }
-
-    /// Refuses to look at the bytes of a pointer on the stack as numbers.
-    pub(super) fn no_pointer_in(&self, mem: &Mem, bytes: u32) -> Result<(), Diagnostic> {
-        if mem.space != Space::Stack || mem.base.is_some() {
-            return Ok(());
-        }
-        let below = i64::from(self.expanded.frames[self.frame].r10) - i64::from(mem.offset);
-        // Slot n is the bytes from r10 - 8 (n + 1) on.
-        let (first, last) = ((below - i64::from(bytes)).max(0) / 8, (below - 1).max(0) / 8);
-        let slots = self.state().map_or(&[][..], |state| &state.slots);
-        let range = usize::try_from(first).unwrap_or(0)..=usize::try_from(last).unwrap_or(0);
-        match slots.iter().enumerate().find(|(n, fact)| range.contains(n) && matches!(fact, Fact::Ptr { .. })) {
-            None => Ok(()),
-            Some(_) => Err(self
-                .refuse(compiler::POINTER_AS_NUMBER, "bytes of a pointer on the stack are used as a number")
-                .with_reason("the device holds pointers in another form than the host, so the result would differ")
-                .with_help("keep pointers out of keys and values")),
-        }
     }
 }
 

@@ -8,8 +8,10 @@
 mod branch;
 mod build;
 mod call;
+mod divide;
 mod expand;
 mod live;
+mod memory;
 #[cfg(test)]
 mod tests;
 

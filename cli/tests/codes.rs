@@ -1,0 +1,220 @@
+//! Every diagnostic code is provoked by a test. Codes that no input file leads to are provoked here, through the libraries.
+
+mod common;
+
+use common::root;
+use offload_compiler::backend::generate;
+use offload_compiler::ebpf::Insn;
+use offload_compiler::facts::Facts;
+use offload_compiler::ir::lift;
+use offload_compiler::object::{LoadOptions, Object, load};
+use offload_compiler::verify::{Limits, verify};
+use offload_compiler::{CompileOptions, compile};
+use offwire_diag::{Code, Span, codes};
+use offwire_image::{Dispatch, DispatchMode, MapSpec};
+use offwire_isa::Profile;
+use std::path::{Path, PathBuf};
+
+/// Codes that cannot be provoked from outside, each with the reason.
+const EXEMPT: [(&str, &str); 1] = [("OW0459", "it reports a mistake of the compiler, and none is known")];
+
+/// The files that may hold tests or what tests expect.
+fn files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).expect("the folder can be listed").flatten() {
+        let (path, name) = (entry.path(), entry.file_name());
+        let name = name.to_string_lossy();
+        if path.is_dir() {
+            // Codes stand in each page of docs/codes, and in gen/ and target/ nobody writes tests.
+            if !name.starts_with('.') && !["target", "gen", "docs"].contains(&name.as_ref()) {
+                files(&path, found);
+            }
+        } else {
+            found.push(path);
+        }
+    }
+}
+
+/// The part of a file that is test: all of it below `tests/`, of sources the modules that only tests have.
+fn test_text(path: &Path) -> Option<String> {
+    let ending = path.extension()?.to_str()?;
+    let part = |name: &str| path.components().any(|part| part.as_os_str() == name);
+    if path.ends_with("cli/tests/codes.rs") {
+        // The list of exempt codes is no test; what follows the table of codes without an input is.
+        let text = std::fs::read_to_string(path).ok()?;
+        return text.split_once("PROVOKED HERE").map(|(_, rest)| rest.to_owned());
+    }
+    if part("tests") {
+        return ["rs", "c", "txt", "json", "ir", "test"]
+            .contains(&ending)
+            .then(|| std::fs::read_to_string(path).ok())?;
+    }
+    if ending != "rs" {
+        return None;
+    }
+    let text = std::fs::read_to_string(path).ok()?;
+    let whole = path.file_stem().is_some_and(|stem| stem == "tests");
+    if whole { Some(text) } else { text.split_once("#[cfg(test)]\nmod tests {").map(|(_, tests)| tests.to_owned()) }
+}
+
+/// The constants of the registry: module, name, code. Read from the sources, because Rust does not keep the names.
+fn constants() -> Vec<(String, String, String)> {
+    let folder = root().join("diag/src/codes");
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("the registry is there").flatten() {
+        let module = entry.path().file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let text = std::fs::read_to_string(entry.path()).expect("readable");
+        for line in text.lines() {
+            let Some((name, rest)) = line.trim().split_once(" = ") else { continue };
+            let Some((number, _)) = rest.split_once(',') else { continue };
+            found.push((module.clone(), name.to_owned(), format!("OW{number}")));
+        }
+    }
+    found
+}
+
+/// True if the text has the word with nothing on either side that would make it a longer name.
+fn has_word(text: &str, word: &str) -> bool {
+    let joins = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    text.match_indices(word).any(|(at, _)| !text[..at].ends_with(joins) && !text[at + word.len()..].starts_with(joins))
+}
+
+/// A code that no test provokes may be dead, or come with the wrong exit code, and nobody would see.
+#[test]
+fn every_code_has_a_test() {
+    let mut paths = Vec::new();
+    files(&root(), &mut paths);
+    let tests: Vec<String> = paths.iter().filter_map(|path| test_text(path)).collect();
+    assert!(tests.len() > 50, "only {} files with tests found", tests.len());
+    let constants = constants();
+    let mut without = Vec::new();
+    for entry in codes::all() {
+        let code = entry.code.to_string();
+        let (module, name, _) =
+            constants.iter().find(|(_, _, other)| *other == code).unwrap_or_else(|| panic!("{code} has no constant"));
+        let constant = format!("{module}::{name}");
+        let tested = tests.iter().any(|text| {
+            has_word(text, &code)
+                || has_word(text, &constant)
+                // `use codes::verify as rules; ... rules::NAME`, and the other way round.
+                || (text.contains(&format!("codes::{module} as ")) && has_word(text, name))
+        });
+        let exempt = EXEMPT.iter().any(|(other, _)| *other == code);
+        if tested == exempt {
+            without.push(match tested {
+                false => format!("{code} ({constant}): no test mentions it"),
+                true => format!("{code} ({constant}): it has a test, so it is not exempt"),
+            });
+        }
+    }
+    assert!(without.is_empty(), "{}", without.join("\n"));
+}
+
+// PROVOKED HERE: what follows is read as test text by the test above.
+
+fn object(name: &str) -> Object {
+    let bytes = std::fs::read(root().join(format!("examples/{name}/{name}.o"))).expect("the object is there");
+    load(&bytes, &LoadOptions::default()).expect("it loads")
+}
+
+/// OW0320: the loader refuses calls of kernel functions (OW0110) before the verifier sees them, but programs may come from elsewhere.
+#[test]
+fn the_verifier_refuses_kernel_functions() {
+    let mut object = object("pass");
+    object.programs[0].insns.insert(0, Insn::CallKfunc { btf_id: 7 });
+    let refused = verify(&object, &object.programs[0], &Limits::default()).expect_err("no kernel function is known");
+    assert_eq!(refused.code, codes::verify::KFUNC_UNSUPPORTED, "{refused}");
+}
+
+/// The rules that tests/unsafe breaks, by code: OW0106, OW0301, OW0302, OW0303, OW0304, OW0305, OW0306, OW0307, OW0308, OW0309, OW0310,
+/// OW0311, OW0312, OW0313, OW0314, OW0315, OW0316, OW0317, OW0318, OW0319, OW0323, OW0324, OW0325, OW0326, OW0329.
+#[test]
+fn unsafe_programs_break_each_rule_of_the_verifier() {
+    let mut broken = std::collections::BTreeSet::new();
+    for entry in std::fs::read_dir(root().join("offload-compiler/tests/unsafe")).expect("the folder is there").flatten()
+    {
+        if entry.path().extension().is_some_and(|ending| ending == "o") {
+            let bytes = std::fs::read(entry.path()).expect("readable");
+            let result = load(&bytes, &LoadOptions::default())
+                .and_then(|object| verify(&object, &object.programs[0], &Limits::default()).map(|_| ()));
+            broken.insert(result.expect_err("it is unsafe").code.0);
+        }
+    }
+    let expected = (301..=319).chain([323, 324, 325, 326, 329]);
+    let missing: Vec<u16> = expected.filter(|code| !broken.contains(code)).collect();
+    assert!(missing.is_empty(), "no unsafe program is refused with {missing:?}");
+}
+
+/// What the generator says of a program for a profile of our own.
+fn generated(ir: &str, maps: &[MapSpec], profile: &Profile) -> Code {
+    let func = offload_compiler::ir::parse(ir).expect("it parses");
+    let dispatch = Dispatch { mode: DispatchMode::Any, reason: String::new() };
+    generate(&func, maps, dispatch, profile, |_| Span::default()).expect_err("it is refused").code
+}
+
+/// OW0450, OW0452, OW0453: what does not fit the device is refused by the compiler, not found out by the device.
+#[test]
+fn the_compiler_refuses_what_does_not_fit() {
+    let profile = Profile::by_name("x16").expect("there is one");
+    let object = object("swap");
+    let compiled = compile(&object, &object.programs[0], profile, &CompileOptions::default()).expect("it compiles");
+    let (ir, maps) = (compiled.func.to_string(), compiled.image.maps);
+    let small = Profile { instruction_store_words: 1, ..*profile };
+    assert_eq!(generated(&ir, &maps, &small), codes::compiler::TOO_MANY_WORDS);
+    let many = vec![maps[0].clone(); 257];
+    assert_eq!(generated(&ir, &many, profile), codes::compiler::TOO_MANY_MAPS);
+    let broken = [MapSpec { key_size: 0, ..maps[0].clone() }];
+    assert_eq!(generated(&ir, &broken, profile), codes::compiler::IMAGE_REFUSED);
+}
+
+/// OW0451: 120 words of the packet change places with those 60 further on, so at least 60 of them are held at a time.
+#[test]
+fn the_compiler_refuses_too_many_live_values() {
+    let mut ir = String::from("func rotate\nb0:\n  v0 = const 2\n  guard 960 then b1 else b2\nb1:\n");
+    for n in 0..120 {
+        ir.push_str(&format!("  v{} = load.8 pkt[{}]\n", n + 1, n * 8));
+    }
+    for n in 0..120 {
+        ir.push_str(&format!("  store.8 pkt[{}], v{}\n", n * 8, (n + 60) % 120 + 1));
+    }
+    ir.push_str("  exit v0\nb2:\n  exit v0\n");
+    let profile = Profile::by_name("x16").expect("there is one");
+    assert_eq!(generated(&ir, &[], profile), codes::compiler::TOO_MANY_LIVE);
+}
+
+/// OW0801: without the right to use bpf(2), the kernel back end says so and how to do without it.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_kernel_back_end_needs_rights() {
+    use std::os::unix::process::CommandExt;
+    let folder = common::Folder::new("codes-unprivileged");
+    let place = |from: PathBuf, name: &str| {
+        let to = folder.0.join(name);
+        std::fs::copy(from, &to).expect("copied");
+        to
+    };
+    let program = place(env!("CARGO_BIN_EXE_offwire").into(), "offwire");
+    let object = place(root().join("examples/drop/drop.o"), "drop.o");
+    let pcap = place(root().join("examples/drop/traffic.pcap"), "traffic.pcap");
+    let mut command = std::process::Command::new(program);
+    command.args(["prog", "run", "-j", "--on", "host", "--pcap"]).arg(pcap).arg(object);
+    // Root gives its rights up; others have none.
+    let output = command.uid(65534).output().or_else(|_| {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_offwire"));
+        command.args(["prog", "run", "-j", "--on", "host", "--pcap"]);
+        command.arg(root().join("examples/drop/traffic.pcap")).arg(root().join("examples/drop/drop.o")).output()
+    });
+    let output = output.expect("it runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("\"OW0801\"") && said.contains("\"help\""), "{said}");
+}
+
+/// OW0401: facts that reach no instruction leave nothing to translate.
+#[test]
+fn the_compiler_refuses_a_program_without_instructions() {
+    let object = object("pass");
+    let program = &object.programs[0];
+    let facts = Facts { before: vec![None; program.insns.len()] };
+    let refused = lift(&object, program, &facts).expect_err("there is nothing to translate");
+    assert_eq!(refused.code, codes::compiler::UNSUPPORTED, "{refused}");
+}

@@ -1,0 +1,161 @@
+//! Images that nobody checked. If one of these fails, an image can take the device down.
+
+mod common;
+
+use common::{Random, TINY, any_word, arrivals, load, map, maps, mode};
+use device_model::{Admission, Arrival, Device, LoadError, MapRefusal, Scheduler};
+use offwire_image::{Dispatch, DispatchMode, Image, MapKind, MapSpec};
+use offwire_isa::{CodeAddr, ISA_VERSION, Profile, SMALL, Target, WORD_BYTES, Word};
+
+/// Any words that decode: every packet ends, by its budget at the latest, and the device is idle afterwards.
+#[test]
+fn any_words_end_within_the_budget() {
+    let mut ends = [0u64; 2];
+    for seed in 0..400 {
+        let random = &mut Random(seed);
+        let profile: &'static Profile = if seed % 5 == 0 { &SMALL } else { &TINY };
+        let mut device = Device::new(profile);
+        device.set_admission(Admission::Hold);
+        if random.once_in(8) {
+            device.set_scheduler(Scheduler::Plain);
+        }
+        let words: Vec<Word> = (0..1 + random.below(12)).map(|_| any_word(random)).collect();
+        let budget = 1 + random.below(1000) as u32;
+        load(&mut device, &words, &maps(), mode(random), budget);
+        let offered = arrivals(random, 40, u64::from(profile.vcpus));
+        let bytes: Vec<Vec<u8>> = offered.iter().map(|arrival| arrival.bytes.clone()).collect();
+        for arrival in offered {
+            device.offer(arrival).unwrap();
+        }
+        device.run_until_idle();
+        assert!(device.is_idle(), "seed {seed}");
+        let departures: Vec<_> = device.departures().collect();
+        assert_eq!(departures.len(), bytes.len(), "seed {seed}: packets were lost");
+        for out in departures {
+            // One sleep may have begun just before the deadline: the longest is an operand or value of 3,520 B and a full bank.
+            let slack = 3000;
+            assert!(out.exited - out.dispatched <= u64::from(budget) + slack, "seed {seed}: {out:?}");
+            assert!(out.bytes.len() >= 14 && out.bytes.len() <= 3520 + 216, "seed {seed}: {} B", out.bytes.len());
+            assert!(out.retval == 0 || out.fault.is_none(), "seed {seed}: a fault is XDP_ABORTED");
+            ends[usize::from(out.fault.is_some())] += 1;
+        }
+    }
+    assert!(ends.iter().all(|&times| times > 500), "{ends:?}");
+}
+
+fn image() -> Image {
+    Image {
+        isa_version: ISA_VERSION,
+        profile: SMALL.name.into(),
+        profile_hash: SMALL.hash,
+        name: "pass".into(),
+        words: vec![Word { next: Target::Exit(2), ..Word::default() }.encode()],
+        entry: CodeAddr(0),
+        maps: Vec::new(),
+        dispatch: Dispatch { mode: DispatchMode::Any, reason: String::new() },
+        budget_cycles: 1000,
+        word_insns: Vec::new(),
+    }
+}
+
+fn refused(change: impl FnOnce(&mut Image)) -> LoadError {
+    let mut image = image();
+    change(&mut image);
+    Device::new(&SMALL).load(&image, None).expect_err("loaded")
+}
+
+#[test]
+fn images_that_do_not_fit_are_refused() {
+    assert_eq!(
+        refused(|image| image.isa_version += 1),
+        LoadError::IsaVersion { image: ISA_VERSION + 1, device: ISA_VERSION }
+    );
+    assert!(matches!(refused(|image| image.profile_hash ^= 1), LoadError::Profile { .. }));
+    assert_eq!(refused(|image| image.words.clear()), LoadError::NoCode);
+    assert!(matches!(
+        refused(|image| image.words = vec![image.words[0]; 4097]),
+        LoadError::CodeSize { words: 4097, .. }
+    ));
+    assert_eq!(refused(|image| image.entry = CodeAddr(1)), LoadError::Entry { entry: 1, words: 1 });
+    assert!(matches!(refused(|image| image.words.push([0xff; WORD_BYTES])), LoadError::BadWord { address: 1, .. }));
+    assert_eq!(refused(|image| image.budget_cycles = 0), LoadError::NoBudget);
+    let with = |spec: MapSpec| move |image: &mut Image| image.maps.push(spec);
+    assert_eq!(
+        refused(|image| image.maps = vec![map(MapKind::Array, 4, 8, 1); 257]),
+        LoadError::TooManyMaps { maps: 257 }
+    );
+    let why = |spec: MapSpec| match refused(with(spec)) {
+        LoadError::Map { why, .. } => why,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(why(map(MapKind::LruHash, 4, 8, 1)), MapRefusal::Kind(MapKind::LruHash));
+    assert_eq!(why(map(MapKind::Array, 8, 8, 1)), MapRefusal::KeySize(8));
+    assert_eq!(why(map(MapKind::Hash, 0, 8, 1)), MapRefusal::KeySize(0));
+    assert_eq!(why(map(MapKind::Hash, 513, 8, 1)), MapRefusal::KeySize(513));
+    assert_eq!(why(map(MapKind::Hash, 4, 0, 1)), MapRefusal::ValueSize(0));
+    assert_eq!(why(map(MapKind::Array, 4, 8, 0)), MapRefusal::NoEntries);
+    assert_eq!(why(MapSpec { flags: 1 << 12, ..map(MapKind::Hash, 4, 8, 1) }), MapRefusal::Flags(1 << 12));
+    assert!(matches!(why(MapSpec { init: vec![0; 9], ..map(MapKind::Array, 4, 8, 1) }), MapRefusal::InitSize { .. }));
+    assert!(matches!(why(map(MapKind::PercpuArray, 4, 8, u32::MAX)), MapRefusal::Elements(_)));
+    assert!(matches!(refused(with(map(MapKind::Array, 4, 1 << 20, 2))), LoadError::MapMemory { .. }));
+    assert!(matches!(refused(with(map(MapKind::Hash, 4, 8, 1 << 27))), LoadError::MapMemory { .. }));
+}
+
+/// A refused image leaves the running program alone.
+#[test]
+fn a_refused_image_leaves_the_old_one() {
+    let mut device = Device::new(&SMALL);
+    device.load(&image(), None).unwrap();
+    let bad = Image { budget_cycles: 0, ..image() };
+    device.load(&bad, None).unwrap_err();
+    let out = device.run_one(Arrival { bytes: vec![0; 60], ..Arrival::default() }).unwrap();
+    assert_eq!(out.retval, 2);
+    device.offer(Arrival { cycle: device.now(), bytes: vec![0; 60], ..Arrival::default() }).unwrap();
+    assert_eq!(device.load(&image(), None), Err(LoadError::Busy));
+}
+
+/// Images of random bytes and random map tables load or are refused.
+#[test]
+fn random_images_load_or_are_refused() {
+    let mut loaded = 0;
+    for seed in 0..3000 {
+        let random = &mut Random(seed);
+        let mut image = image();
+        image.words = (0..1 + random.below(3))
+            .map(|_| {
+                if random.once_in(4) { std::array::from_fn(|_| random.next() as u8) } else { any_word(random).encode() }
+            })
+            .collect();
+        image.entry = CodeAddr(random.below(4) as u16);
+        image.budget_cycles = random.below(500) as u32;
+        let number = |random: &mut Random| random.next() as u32 >> random.below(32);
+        image.maps = (0..random.below(4))
+            .map(|_| MapSpec {
+                flags: if random.once_in(4) { number(random) } else { 0 },
+                init: vec![1; random.below(9) as usize * random.below(2) as usize],
+                frozen: random.once_in(3),
+                ..map(
+                    random.pick(&[
+                        MapKind::Array,
+                        MapKind::PercpuArray,
+                        MapKind::Hash,
+                        MapKind::Hash,
+                        MapKind::LpmTrie,
+                    ]),
+                    if random.once_in(4) { number(random) } else { 4 },
+                    number(random),
+                    number(random),
+                )
+            })
+            .collect();
+        let mut device = Device::new(&SMALL);
+        if device.load(&image, None).is_ok() {
+            loaded += 1;
+            for _ in 0..3 {
+                let bytes = common::packet(random);
+                device.run_one(Arrival { bytes, vcpu: Some(0), ..Arrival::default() }).unwrap();
+            }
+        }
+    }
+    assert!(loaded > 150, "only {loaded} loaded");
+}

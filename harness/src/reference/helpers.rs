@@ -1,0 +1,291 @@
+//! Helpers of the reference back end, with the kernel's return codes (net/core/filter.c, kernel/bpf/helpers.c).
+
+use super::exec::Fault;
+use super::maps::EINVAL;
+use super::mem::{Mem, Place, RecordState, Violation};
+use offload_compiler::ebpf::MapIdx;
+use offwire_image::MapKind;
+
+/// Helper numbers (include/uapi/linux/bpf.h, ___BPF_FUNC_MAPPER).
+pub(crate) mod number {
+    pub(crate) const MAP_LOOKUP_ELEM: u32 = 1;
+    pub(crate) const MAP_UPDATE_ELEM: u32 = 2;
+    pub(crate) const MAP_DELETE_ELEM: u32 = 3;
+    pub(crate) const GET_SMP_PROCESSOR_ID: u32 = 8;
+    pub(crate) const TAIL_CALL: u32 = 12;
+    pub(crate) const REDIRECT: u32 = 23;
+    pub(crate) const CSUM_DIFF: u32 = 28;
+    pub(crate) const XDP_ADJUST_HEAD: u32 = 44;
+    pub(crate) const REDIRECT_MAP: u32 = 51;
+    pub(crate) const XDP_ADJUST_META: u32 = 54;
+    pub(crate) const XDP_ADJUST_TAIL: u32 = 65;
+    pub(crate) const SPIN_LOCK: u32 = 93;
+    pub(crate) const SPIN_UNLOCK: u32 = 94;
+    pub(crate) const RINGBUF_OUTPUT: u32 = 130;
+    pub(crate) const RINGBUF_RESERVE: u32 = 131;
+    pub(crate) const RINGBUF_SUBMIT: u32 = 132;
+    pub(crate) const RINGBUF_DISCARD: u32 = 133;
+    pub(crate) const LOOP: u32 = 181;
+    pub(crate) const XDP_GET_BUFF_LEN: u32 = 188;
+    pub(crate) const XDP_LOAD_BYTES: u32 = 189;
+    pub(crate) const XDP_STORE_BYTES: u32 = 190;
+}
+
+const EAGAIN: i64 = -11;
+const EFAULT: i64 = -14;
+/// BPF_RB_NO_WAKEUP and BPF_RB_FORCE_WAKEUP.
+const NO_WAKEUP: u64 = 1;
+const FORCE_WAKEUP: u64 = 2;
+/// XDP_ABORTED and XDP_REDIRECT.
+const ABORTED: u64 = 0;
+const REDIRECT: u64 = 4;
+/// Flags of bpf_redirect_map: the action if the entry is missing; BPF_F_BROADCAST and BPF_F_EXCLUDE_INGRESS.
+const ACTION_MASK: u64 = 3;
+const BROADCAST: u64 = 8;
+const EXCLUDE_INGRESS: u64 = 16;
+
+/// Number of register arguments of a helper; `None` if the interpreter does not know it.
+pub(crate) fn arguments(id: u32) -> Option<u32> {
+    Some(match id {
+        number::GET_SMP_PROCESSOR_ID => 0,
+        number::XDP_GET_BUFF_LEN | number::SPIN_LOCK | number::SPIN_UNLOCK => 1,
+        number::MAP_LOOKUP_ELEM
+        | number::MAP_DELETE_ELEM
+        | number::XDP_ADJUST_HEAD
+        | number::XDP_ADJUST_META
+        | number::XDP_ADJUST_TAIL
+        | number::RINGBUF_SUBMIT
+        | number::RINGBUF_DISCARD
+        | number::REDIRECT => 2,
+        number::REDIRECT_MAP | number::TAIL_CALL | number::RINGBUF_RESERVE => 3,
+        number::LOOP
+        | number::RINGBUF_OUTPUT
+        | number::MAP_UPDATE_ELEM
+        | number::XDP_LOAD_BYTES
+        | number::XDP_STORE_BYTES => 4,
+        number::CSUM_DIFF => 5,
+        _ => return None,
+    })
+}
+
+/// The program that bpf_tail_call goes to, by its number; `None` if the entry is missing.
+pub(crate) fn tail_call_target(regs: &[u64; 16], mem: &Mem) -> Result<Option<usize>, Violation> {
+    let [_, r1, r2, r3, ..] = *regs;
+    ctx_argument(mem, r1)?;
+    let map = map_argument(mem, r2)?;
+    match mem.maps.get(usize::from(map.0)) {
+        Some(store) if store.spec().kind == MapKind::ProgArray => Ok(store.reference(&(r3 as u32).to_le_bytes())),
+        _ => Err(Violation("bpf_tail_call without a program array in r2".into())),
+    }
+}
+
+/// A helper call; gives r0.
+pub(crate) fn call(id: u32, regs: &[u64; 16], mem: &mut Mem) -> Result<u64, Fault> {
+    let [_, r1, r2, r3, r4, r5, ..] = *regs;
+    Ok(match id {
+        number::MAP_LOOKUP_ELEM => {
+            let map = map_argument(mem, r1)?;
+            let key = mem.bytes(r2, key_size(mem, map))?;
+            let store = mem.maps.get(usize::from(map.0));
+            if store.is_some_and(|store| matches!(store.spec().kind, MapKind::ArrayOfMaps | MapKind::HashOfMaps)) {
+                let inner = store.and_then(|store| store.reference(key)).and_then(|inner| u16::try_from(inner).ok());
+                return Ok(inner.map_or(0, |inner| mem.map_pointer(MapIdx(inner))));
+            }
+            let slot = store.and_then(|store| store.lookup(key));
+            slot.and_then(|slot| mem.value_pointer(map, slot)).unwrap_or(0)
+        }
+        number::MAP_UPDATE_ELEM => {
+            let map = map_argument(mem, r1)?;
+            let key = mem.bytes(r2, key_size(mem, map))?.to_vec();
+            let size = mem.maps.get(usize::from(map.0)).map_or(0, |store| store.spec().value_size as usize);
+            let value = mem.bytes(r3, size)?.to_vec();
+            match mem.maps.get_mut(usize::from(map.0)) {
+                Some(store) if !store.read_only() => store.update(&key, &value, r4) as u64,
+                _ => return Err(Violation("bpf_map_update_elem on a read-only map".into()).into()),
+            }
+        }
+        number::MAP_DELETE_ELEM => {
+            let map = map_argument(mem, r1)?;
+            let key = mem.bytes(r2, key_size(mem, map))?.to_vec();
+            match mem.maps.get_mut(usize::from(map.0)) {
+                Some(store) if !store.read_only() => store.delete(&key) as u64,
+                _ => return Err(Violation("bpf_map_delete_elem on a read-only map".into()).into()),
+            }
+        }
+        // One packet at a time on vCPU 0.
+        number::GET_SMP_PROCESSOR_ID => 0,
+        number::XDP_ADJUST_HEAD | number::XDP_ADJUST_META | number::XDP_ADJUST_TAIL => {
+            ctx_argument(mem, r1)?;
+            let code = match id {
+                number::XDP_ADJUST_HEAD => mem.adjust_head(r2 as i32),
+                number::XDP_ADJUST_META => mem.adjust_meta(r2 as i32),
+                _ => mem.adjust_tail(r2 as i32),
+            };
+            mem.invalidate_packet_pointers();
+            code as u64
+        }
+        number::XDP_GET_BUFF_LEN => {
+            ctx_argument(mem, r1)?;
+            mem.packet().len() as u64
+        }
+        number::XDP_LOAD_BYTES => {
+            ctx_argument(mem, r1)?;
+            match packet_range(mem, r2, r4) {
+                Ok(range) => {
+                    let bytes = mem.packet().get(range).unwrap_or(&[]).to_vec();
+                    mem.bytes_mut(r3, bytes.len())?.copy_from_slice(&bytes);
+                    0
+                }
+                Err(code) => code as u64,
+            }
+        }
+        number::XDP_STORE_BYTES => {
+            ctx_argument(mem, r1)?;
+            let bytes = mem.bytes(r3, r4 as u32 as usize)?.to_vec();
+            match packet_range(mem, r2, r4) {
+                Ok(range) => {
+                    if let Some(to) = mem.packet_mut().get_mut(range) {
+                        to.copy_from_slice(&bytes);
+                    }
+                    0
+                }
+                Err(code) => code as u64,
+            }
+        }
+        // Nobody else runs; what is left to check is that the lock is one, in the state that the call expects.
+        number::SPIN_LOCK | number::SPIN_UNLOCK => {
+            let (Place::Value { .. }, _) = mem.place(r1) else {
+                return Err(Violation("a spin lock outside map values".into()).into());
+            };
+            let held = id == number::SPIN_LOCK;
+            let word = mem.bytes_mut(r1, 4)?;
+            if word != u32::from(!held).to_le_bytes() {
+                return Err(
+                    Violation(format!("a spin lock is {} twice", if held { "taken" } else { "released" })).into()
+                );
+            }
+            word.copy_from_slice(&u32::from(held).to_le_bytes());
+            0
+        }
+        number::RINGBUF_OUTPUT => {
+            let map = ring_argument(mem, r1)?;
+            if r4 & !(NO_WAKEUP | FORCE_WAKEUP) != 0 {
+                return Ok(EINVAL as u64);
+            }
+            let bytes = mem.bytes(r2, usize::try_from(r3).unwrap_or(usize::MAX))?.to_vec();
+            match mem.reserve(map, r3, RecordState::Submitted) {
+                None => EAGAIN as u64,
+                Some(at) => {
+                    if let Some(record) = mem.records.get_mut(at) {
+                        record.bytes = bytes;
+                    }
+                    0
+                }
+            }
+        }
+        number::RINGBUF_RESERVE => {
+            let map = ring_argument(mem, r1)?;
+            let record = if r3 == 0 { mem.reserve(map, r2, RecordState::Reserved) } else { None };
+            record.map_or(0, |at| mem.record_pointer(at))
+        }
+        number::RINGBUF_SUBMIT | number::RINGBUF_DISCARD => {
+            let (Place::Record(at), 0) = mem.place(r1) else {
+                return Err(Violation("what is submitted or discarded is no reserved record".into()).into());
+            };
+            if let Some(record) = mem.records.get_mut(at) {
+                let submit = id == number::RINGBUF_SUBMIT;
+                record.state = if submit { RecordState::Submitted } else { RecordState::Discarded };
+            }
+            0
+        }
+        number::REDIRECT if r2 != 0 => ABORTED,
+        number::REDIRECT => REDIRECT,
+        number::REDIRECT_MAP => redirect_map(mem, r1, r2, r3)?,
+        number::CSUM_DIFF => csum_diff(mem, (r1, r2 as u32), (r3, r4 as u32), r5 as u32)?,
+        _ => return Err(Fault::Unsupported(format!("helper {id}"))),
+    })
+}
+
+/// bpf_xdp_pointer: the bytes `len` at `offset`, or an error number. Both arguments are 32 bits wide.
+fn packet_range(mem: &Mem, offset: u64, len: u64) -> Result<std::ops::Range<usize>, i64> {
+    let (offset, len) = (offset as u32 as usize, len as u32 as usize);
+    if offset > 0xffff || len > 0xffff {
+        return Err(EFAULT);
+    }
+    if offset + len > mem.packet().len() {
+        return Err(EINVAL);
+    }
+    Ok(offset..offset + len)
+}
+
+/// __bpf_xdp_redirect_map (include/linux/filter.h).
+fn redirect_map(mem: &Mem, r1: u64, key: u64, flags: u64) -> Result<u64, Violation> {
+    let map = map_argument(mem, r1)?;
+    let Some(store) = mem.maps.get(usize::from(map.0)) else { return Ok(ABORTED) };
+    let allowed = match store.spec().kind {
+        MapKind::Devmap | MapKind::DevmapHash => BROADCAST | EXCLUDE_INGRESS,
+        MapKind::Cpumap | MapKind::Xskmap => 0,
+        _ => return Err(Violation("bpf_redirect_map on a map that holds no targets".into())),
+    };
+    if flags & !(ACTION_MASK | allowed) != 0 {
+        return Ok(ABORTED);
+    }
+    let found = store.lookup(&(key as u32).to_le_bytes()).is_some();
+    Ok(if found || flags & BROADCAST != 0 { REDIRECT } else { flags & ACTION_MASK })
+}
+
+/// bpf_csum_diff (net/core/filter.c): the sum of `to` less that of `from`, folded to 16 bits since Linux 6.13, which
+/// takes sizes that are no multiple of 4 as well.
+fn csum_diff(mem: &Mem, from: (u64, u32), to: (u64, u32), seed: u32) -> Result<u64, Violation> {
+    let sum = |(addr, len): (u64, u32), seed: u32| -> Result<u32, Violation> {
+        if len == 0 {
+            return Ok(seed);
+        }
+        let words = mem.bytes(addr, len as usize)?.chunks(4).map(|bytes| {
+            let mut word = [0; 4];
+            word.iter_mut().zip(bytes).for_each(|(to, from)| *to = *from);
+            u32::from_le_bytes(word)
+        });
+        Ok(words.fold(seed, ones_add))
+    };
+    let sum = match (from.1, to.1) {
+        (0, _) => sum(to, seed)?,
+        (_, 0) => !sum(from, !seed)?,
+        _ => ones_add(sum(to, seed)?, !sum(from, 0)?),
+    };
+    // csum_from32to16
+    Ok(u64::from(sum.wrapping_add(sum.rotate_left(16)) >> 16))
+}
+
+/// Addition in ones' complement.
+fn ones_add(a: u32, b: u32) -> u32 {
+    let (sum, carry) = a.overflowing_add(b);
+    sum.wrapping_add(u32::from(carry))
+}
+
+fn ctx_argument(mem: &Mem, r1: u64) -> Result<(), Violation> {
+    if r1 == mem.ctx_pointer() {
+        Ok(())
+    } else {
+        Err(Violation("a helper that wants ctx in r1 gets something else".into()))
+    }
+}
+
+fn map_argument(mem: &Mem, r1: u64) -> Result<MapIdx, Violation> {
+    match mem.place(r1) {
+        (Place::Map(map), 0) => Ok(map),
+        _ => Err(Violation(format!("a helper call with {r1:#x} in r1, which is no map"))),
+    }
+}
+
+fn ring_argument(mem: &Mem, r1: u64) -> Result<MapIdx, Violation> {
+    let map = map_argument(mem, r1)?;
+    match mem.maps.get(usize::from(map.0)) {
+        Some(store) if store.spec().kind == MapKind::Ringbuf => Ok(map),
+        _ => Err(Violation("a ring buffer helper on another map".into())),
+    }
+}
+
+fn key_size(mem: &Mem, map: MapIdx) -> usize {
+    mem.maps.get(usize::from(map.0)).map_or(0, |store| store.spec().key_size as usize)
+}

@@ -1,0 +1,15 @@
+// expect: OW0319 at 12
+// kernel: accepts
+// SPDX-License-Identifier: Apache-2.0 OR MIT OR GPL-2.0-only
+/* Asks for the time. */
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+
+SEC("xdp")
+int prog(struct xdp_md *ctx)
+{
+	return bpf_ktime_get_ns() & 1 ? XDP_PASS : XDP_DROP;
+}
+
+char _license[] SEC("license") = "Dual MIT/GPL";

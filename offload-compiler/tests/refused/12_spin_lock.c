@@ -1,0 +1,31 @@
+// expect: OW0327 at 28
+// kernel: accepts
+// SPDX-License-Identifier: Apache-2.0 OR MIT OR GPL-2.0-only
+/* Reads a lock as if it were data. The kernel refuses that where it knows the BTF of the map. */
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+struct slot {
+	struct bpf_spin_lock lock;
+	__u32 count;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct slot);
+} slots SEC(".maps");
+
+SEC("xdp")
+int prog(struct xdp_md *ctx)
+{
+	__u32 key = 0;
+	struct slot *slot = bpf_map_lookup_elem(&slots, &key);
+
+	if (!slot)
+		return XDP_DROP;
+	return *(volatile __u32 *)&slot->lock ? XDP_DROP : XDP_PASS;
+}
+
+char _license[] SEC("license") = "Dual MIT/GPL";
