@@ -17,6 +17,8 @@ pub(super) struct Dep {
 pub(super) struct Graph {
     /// By operation: what must come before.
     pub(super) before: Vec<Vec<Dep>>,
+    /// By operation: what must come after.
+    pub(super) after: Vec<Vec<OpId>>,
     /// By operation: a measure of the way to the end of the trace; those before others have more.
     pub(super) height: Vec<u32>,
     /// By operation: the operations that use its result, ascending.
@@ -120,6 +122,7 @@ impl Graph {
         let n = trace.ops.len();
         let mut graph = Graph {
             before: vec![Vec::new(); n],
+            after: vec![Vec::new(); n],
             height: vec![0; n],
             users: vec![Vec::new(); n],
             live_in: Vec::new(),
@@ -134,7 +137,17 @@ impl Graph {
             deps.dedup_by_key(|dep| dep.op);
         }
         graph.heights(trace);
+        for (id, deps) in graph.before.iter().enumerate() {
+            for dep in deps {
+                graph.after[dep.op].push(id);
+            }
+        }
         graph
+    }
+
+    /// Words that the trace takes at least.
+    pub(super) fn least(&self) -> usize {
+        self.height.iter().max().map_or(0, |height| *height as usize / 16 + 1)
     }
 
     fn add(&mut self, before: OpId, after: OpId, words: u32) {

@@ -55,6 +55,9 @@ pub fn schedule(traces: &[Trace], values: u32, bans: &Bans) -> Result<Code, Unsc
         let graph = Graph::new(trace);
         let mut best = Plan::new(trace, &graph, bans, 0)?;
         for rule in 1..rules(trace) {
+            if best.words.len() <= graph.least() {
+                break;
+            }
             let plan = Plan::new(trace, &graph, bans, rule)?;
             if plan.cost() < best.cost() {
                 best = plan;
@@ -74,7 +77,7 @@ const AHEAD: usize = 8;
 
 /// How many rules of priority are tried: many for short traces, few where that takes time.
 fn rules(trace: &Trace) -> u32 {
-    (2000 / (trace.ops.len() as u32 + 1)).clamp(2, 24)
+    (2000 / (trace.ops.len() as u32 + 1)).clamp(2, 12)
 }
 
 /// Priority of an operation under a rule: rule 0 goes by height alone, rule 1 by program order, the others by height with a
@@ -128,13 +131,16 @@ struct Plan<'a> {
     bans: &'a Bans,
     /// By operation.
     word_of: Vec<u32>,
+    /// By operation: those before it that are not placed yet.
+    waits_for: Vec<u32>,
     words: Vec<Slots>,
 }
 
 impl<'a> Plan<'a> {
     fn new(trace: &'a Trace, graph: &'a Graph, bans: &'a Bans, rule: u32) -> Result<Self, Unschedulable> {
         let n = trace.ops.len();
-        let mut plan = Plan { trace, graph, bans, word_of: vec![NEVER; n], words: Vec::new() };
+        let waits_for = graph.before.iter().map(|deps| deps.len() as u32).collect();
+        let mut plan = Plan { trace, graph, bans, word_of: vec![NEVER; n], waits_for, words: Vec::new() };
         let mut left: Vec<OpId> = (0..n).collect();
         let mut priority: Vec<u32> = (0..n).map(|id| priority(rule, id, graph.height[id])).collect();
         // What must come before others is no less urgent: one pass over `left` then finds all that fits a word.
@@ -175,7 +181,8 @@ impl<'a> Plan<'a> {
         let last = if self.pressure() < TIGHT { OpId::MAX } else { left.iter().min().map_or(0, |first| first + AHEAD) };
         loop {
             for &id in left {
-                if self.word_of[id] != NEVER
+                if self.waits_for[id] > 0
+                    || self.word_of[id] != NEVER
                     || id > last
                     || !room.has(&self.trace.ops[id].kind)
                     || banned.contains(&id)
@@ -186,7 +193,7 @@ impl<'a> Plan<'a> {
                 placed.push(id);
                 match Slots::new(self.trace, &placed) {
                     Some(slots) => {
-                        self.word_of[id] = word;
+                        self.place(id, word);
                         room.take(&self.trace.ops[id].kind);
                         // More results than write backs may be on their way to a unit that is placed later.
                         if self.bans.allow(self.writes(&slots)) {
@@ -201,6 +208,7 @@ impl<'a> Plan<'a> {
             let Some(&first) = placed.get(good.0) else { return good.1 };
             for id in placed.drain(good.0..) {
                 self.word_of[id] = NEVER;
+                self.graph.after[id].iter().for_each(|&later| self.waits_for[later] += 1);
             }
             room = Room::default();
             placed.iter().for_each(|&id| room.take(&self.trace.ops[id].kind));
@@ -214,6 +222,11 @@ impl<'a> Plan<'a> {
         let made = (0..self.word_of.len())
             .filter(|&id| self.word_of[id] != NEVER && (self.graph.live_out[id] || waits(&self.graph.users[id])));
         made.count() + self.graph.live_in.iter().filter(|users| waits(users)).count()
+    }
+
+    fn place(&mut self, id: OpId, word: u32) {
+        self.word_of[id] = word;
+        self.graph.after[id].iter().for_each(|&later| self.waits_for[later] -= 1);
     }
 
     fn is_ready(&self, id: OpId, word: u32) -> bool {
