@@ -125,7 +125,8 @@ fn registers(vword: &VWord, at: WordId, live: &Liveness, colors: &[u8]) -> Word 
     let mut word = vword.word;
     let color = |reg: VReg| colors.get(reg.0 as usize).copied().unwrap_or(0) & 15;
     let read = |read: Read| match read {
-        Read::None => offwire_isa::Read::Const(0).encode(),
+        // Whatever it delivers, nobody looks.
+        Read::None => 0,
         Read::Reg(reg) => offwire_isa::Read::Reg(color(reg)).encode(),
         Read::Const(constant) => offwire_isa::Read::Const(constant).encode(),
     };
