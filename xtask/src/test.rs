@@ -1,7 +1,7 @@
 //! `cargo xtask test`: sets up what the tests need and runs them all.
 //!
 //! Tests that lack a tool or a privilege print `SKIP <what>: <reason>` on stderr and pass; they are counted here and named in
-//! the closing lines. `--require host,clang,verilator,z3,targets` turns such a skip into a failure.
+//! the closing lines. `--require host,clang,verilator,z3,yosys,tcpdump,targets` turns such a skip into a failure.
 
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
@@ -14,6 +14,8 @@ const PACKAGES: &[(&str, &str)] = &[
     ("llvm-strip-19", "llvm-19"),
     ("verilator", "verilator"),
     ("z3", "z3"),
+    ("yosys", "yosys"),
+    ("tcpdump", "tcpdump"),
     ("/usr/include/bpf/bpf_helpers.h", "libbpf-dev"),
     ("/usr/include/linux/bpf.h", "linux-libc-dev"),
     ("cc", "gcc"),
