@@ -29,7 +29,7 @@ pub(super) fn ways(code: &Code, word: &VWord) -> impl Iterator<Item = Way> {
 }
 
 /// A set of virtual registers, a bit each.
-type Set = BitVec<u64>;
+type Set = BitVec;
 
 /// Live-in sets of all words.
 #[derive(Clone, Debug)]
