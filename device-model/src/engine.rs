@@ -35,19 +35,51 @@ pub(crate) enum Ended {
     Done { id: PacketId, engine: u16 },
 }
 
+/// Cycles of a window, at most.
+pub(crate) const WINDOW_CYCLES: u64 = 64;
+
 /// What engines tell in each cycle of a window.
 #[derive(Clone, Debug)]
 pub(crate) struct Outbox {
-    pub from: u64,
-    pub cycles: Vec<Vec<Ended>>,
+    from: u64,
+    /// One bit a cycle in which something is told.
+    told: u64,
+    cycles: Vec<Vec<Ended>>,
 }
 
 impl Outbox {
+    pub(crate) fn new() -> Self {
+        Outbox { from: 0, told: 0, cycles: (0..WINDOW_CYCLES).map(|_| Vec::new()).collect() }
+    }
+
+    /// Starts a window.
+    pub(crate) fn start(&mut self, from: u64) {
+        debug_assert!(self.told == 0, "something was not heard");
+        self.from = from;
+    }
+
     #[inline(always)]
     fn push(&mut self, cycle: u64, ended: Ended) {
-        if let Some(events) = self.cycles.get_mut((cycle - self.from) as usize) {
-            events.push(ended);
+        let at = cycle - self.from;
+        self.told |= 1 << (at & 63);
+        self.cycles[(at & 63) as usize].push(ended);
+    }
+
+    /// The next cycle in which something is told that was not yet heard.
+    #[inline(always)]
+    pub(crate) fn due(&self) -> u64 {
+        if self.told == 0 { u64::MAX } else { self.from + u64::from(self.told.trailing_zeros()) }
+    }
+
+    /// What is told in a cycle, to be emptied.
+    #[inline(always)]
+    pub(crate) fn hear(&mut self, cycle: u64) -> Option<&mut Vec<Ended>> {
+        let bit = 1 << ((cycle - self.from) & 63);
+        if self.told & bit == 0 {
+            return None;
         }
+        self.told &= !bit;
+        self.cycles.get_mut((cycle - self.from) as usize)
     }
 }
 
