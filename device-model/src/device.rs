@@ -440,31 +440,40 @@ impl<T: Trace> Device<T> {
             }
         }
 
+        self.settle::<FAST>(from, to);
+        self.now = to;
+    }
+
+    /// Dispatcher, ports and restorer from `from` to `to` (not with it).
+    fn settle<const FAST: bool>(&mut self, from: u64, to: u64) {
         let mut cycle = from;
         loop {
-            if FAST {
-                cycle = self.told(cycle);
+            let full = self.restorer.is_full();
+            let places = self.dispatcher.can_place(full);
+            if FAST && !places {
+                cycle = self.arrives().min(self.restorer.due()).min(self.outbox.due()).max(cycle);
             }
             if cycle >= to {
                 break;
             }
-            self.dispatcher.account(cycle, self.restorer.is_full());
-            self.place(cycle);
-            self.arrive(cycle);
-            self.collect(cycle);
-            self.depart(cycle);
+            if places {
+                self.dispatcher.account(cycle, full);
+                self.place(cycle);
+            } else {
+                // Nothing changes before the dispatcher's turn in this cycle either.
+                self.dispatcher.account(cycle + 1, full);
+            }
+            if self.arrives() <= cycle {
+                self.arrive(cycle);
+            }
+            if self.outbox.due() == cycle {
+                self.collect(cycle);
+            }
+            if self.restorer.due() <= cycle {
+                self.depart(cycle);
+            }
             cycle += 1;
         }
-        self.now = to;
-    }
-
-    /// The next cycle, from `cycle` on, in which dispatcher, ports or restorer have something to do.
-    #[inline(always)]
-    fn told(&self, cycle: u64) -> u64 {
-        if self.dispatcher.can_place(self.restorer.is_full()) {
-            return cycle;
-        }
-        self.arrives().min(self.restorer.due()).min(self.outbox.due()).max(cycle)
     }
 
     /// When the next packet enters the ingress FIFO, as far as can be told now.
