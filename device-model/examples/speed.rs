@@ -1,7 +1,7 @@
 //! How fast the model runs on this machine: a 5-tuple firewall in hand-made words (a hash lookup and an atomic add a packet,
-//! XDP_TX on a hit), 64 B packets, profile `x16`, offered faster than the device takes them.
+//! XDP_TX on a hit), 64 B packets, profile `x16`, offered faster than the device takes them, or every GAP cycles.
 //!
-//! `cargo run --release -p device-model --example speed [packets] [flows] [runs]`
+//! `cargo run --release -p device-model --example speed [packets] [flows] [runs] [gap]`
 
 use std::error::Error;
 use std::time::Instant;
@@ -82,7 +82,7 @@ fn key(frame: &[u8]) -> Vec<u8> {
 }
 
 /// Runs so many packets and prints what came of it.
-fn measure(packets: u64, flows: u32, mode: DispatchMode, scheduler: Scheduler) -> Result<(), Box<dyn Error>> {
+fn measure(packets: u64, flows: u32, gap: u64, mode: DispatchMode, scheduler: Scheduler) -> Result<(), Box<dyn Error>> {
     let mut device = Device::new(&X16);
     device.set_scheduler(scheduler);
     device.set_admission(Admission::Hold);
@@ -102,10 +102,11 @@ fn measure(packets: u64, flows: u32, mode: DispatchMode, scheduler: Scheduler) -
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             let mut bytes = pool.pop().unwrap_or_default();
             make(&mut bytes, ((state >> 33) % u64::from(flows)) as u32);
-            device.offer(Arrival { cycle: device.now(), ingress_ifindex: 1, bytes, ..Arrival::default() })?;
+            let cycle = device.now().max(gap * offered);
+            device.offer(Arrival { cycle, ingress_ifindex: 1, bytes, ..Arrival::default() })?;
             offered += 1;
         }
-        device.run_until(device.now() + 400);
+        device.run_until(device.now() + 400 * gap.max(1));
         for departure in device.departures() {
             latencies.push(departure.exited - departure.dispatched);
             pool.push(departure.bytes);
@@ -144,11 +145,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let packets = u64::from(argument(2_000_000)?.max(1));
     let flows = argument(10_000)?.max(1);
     let runs = argument(u32::MAX)? as usize;
+    let gap = argument(0)?.into();
     let modes = [
         (DispatchMode::Any, Scheduler::Fast),
         (DispatchMode::Flow, Scheduler::Fast),
         (DispatchMode::Cpu, Scheduler::Fast),
         (DispatchMode::Any, Scheduler::Plain),
     ];
-    modes.into_iter().take(runs).try_for_each(|(mode, scheduler)| measure(packets, flows, mode, scheduler))
+    modes.into_iter().take(runs).try_for_each(|(mode, scheduler)| measure(packets, flows, gap, mode, scheduler))
 }

@@ -18,9 +18,39 @@ pub(crate) struct Queue {
 /// An item that never leaves.
 const NEVER: u64 = u64::MAX;
 
+/// Cycle and item of an entry of a queue.
+#[inline(always)]
+pub(crate) fn split(entry: u64) -> (u64, u16) {
+    (entry >> 16, entry as u16)
+}
+
+/// An entry of a queue.
+#[inline(always)]
+pub(crate) fn join(at: u64, item: u16) -> u64 {
+    at << 16 | u64::from(item)
+}
+
 impl Queue {
     pub(crate) fn new() -> Self {
         Queue { head: 0, tail: 0, items: [NEVER; CAPACITY] }
+    }
+
+    /// Items.
+    #[inline(always)]
+    pub(crate) fn len(&self) -> usize {
+        usize::from(self.tail.wrapping_sub(self.head))
+    }
+
+    /// The n-th item with its cycle, to be split by [`split`].
+    #[inline(always)]
+    pub(crate) fn get(&self, n: usize) -> u64 {
+        self.items[(usize::from(self.head) + n) % CAPACITY]
+    }
+
+    /// Replaces the n-th item.
+    #[inline(always)]
+    pub(crate) fn set(&mut self, n: usize, item: u64) {
+        self.items[(usize::from(self.head) + n) % CAPACITY] = item;
     }
 
     #[inline(always)]
@@ -54,7 +84,7 @@ impl Queue {
     pub(crate) fn push(&mut self, at: u64, item: u16) {
         let place = &mut self.items[usize::from(self.tail) % CAPACITY];
         debug_assert!(*place == NEVER, "queue overflow");
-        *place = at << 16 | u64::from(item);
+        *place = join(at, item);
         self.tail = self.tail.wrapping_add(1);
     }
 }

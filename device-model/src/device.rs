@@ -9,7 +9,7 @@ use crate::agenda::CYCLES;
 use crate::counters::Counters;
 use crate::departure::{Arrival, Departure};
 use crate::dispatcher::Dispatcher;
-use crate::engine::{Around, Ended, Engine, Outbox, Program};
+use crate::engine::{Around, Ended, Engine, Outbox, Program, WINDOW_CYCLES};
 use crate::error::{LoadError, MapError, OfferError};
 use crate::geometry::{LINE, MAX_PACKET, MIN_PACKET};
 use crate::map::control::{Entry, Update};
@@ -93,7 +93,7 @@ fn width(profile: &Profile) -> u32 {
 /// the engines to the map unit, and from the dispatcher to the engines.
 fn lookahead(profile: &Profile) -> u64 {
     let to_map = u64::from(profile.pipeline_depth) + u64::from(profile.map_request_cycles.max(1));
-    to_map.min(u64::from(profile.packet_store_cycles.max(1)))
+    to_map.min(u64::from(profile.packet_store_cycles.max(1))).min(WINDOW_CYCLES)
 }
 
 impl Device {
@@ -135,7 +135,7 @@ impl<T: Trace> Device<T> {
             packets: Packets::default(),
             pending: VecDeque::new(),
             arrived: Vec::new(),
-            outbox: Outbox { from: 0, cycles: vec![Vec::new(); lookahead(profile) as usize] },
+            outbox: Outbox::new(),
             departures: VecDeque::new(),
             now: 0,
             departed: 0,
@@ -334,11 +334,7 @@ impl<T: Trace> Device<T> {
 
     /// True if no packet is offered, waiting, running or on its way out, and no write is on its way to a map.
     pub fn is_idle(&self) -> bool {
-        self.no_packets() && self.map.is_idle()
-    }
-
-    fn no_packets(&self) -> bool {
-        self.pending.is_empty() && self.restorer.is_empty() && self.dispatcher.is_empty()
+        self.pending.is_empty() && self.restorer.is_empty() && self.dispatcher.is_empty() && self.map.is_idle()
     }
 
     /// The packets that have left and were not yet taken, in the order in which they left.
@@ -396,16 +392,11 @@ impl<T: Trace> Device<T> {
         if self.dispatcher.can_place(self.restorer.is_full()) {
             return now;
         }
-        let mut due = self.due.iter().fold(u64::MAX, |due, &engine| due.min(engine));
+        let due = self.due.iter().fold(u64::MAX, |due, &engine| due.min(engine));
         if due <= now {
             return now;
         }
-        if let Some(&id) = self.pending.front()
-            && (self.admission == Admission::Drop || self.dispatcher.has_room())
-        {
-            due = due.min(self.packets.get(id).out.arrival);
-        }
-        due.min(self.restorer.due()).min(self.map.due()).max(now)
+        due.min(self.arrives()).min(self.restorer.due()).min(self.map.due()).max(now)
     }
 
     /// Runs all blocks from `now` to `to` (not with it), one after the other.
@@ -433,7 +424,7 @@ impl<T: Trace> Device<T> {
             cycle += 1;
         }
 
-        self.outbox.from = from;
+        self.outbox.start(from);
         let mut around = Around {
             program: &self.program,
             map: &mut self.map,
@@ -449,18 +440,51 @@ impl<T: Trace> Device<T> {
             }
         }
 
-        self.dispatcher.account(from, self.restorer.is_full());
-        for cycle in from..to {
-            self.place(cycle);
-            self.arrive(cycle);
-            self.collect(cycle);
-            self.depart(cycle);
-            if FAST && self.no_packets() {
-                // The engines have nothing left either.
+        self.settle::<FAST>(from, to);
+        self.now = to;
+    }
+
+    /// Dispatcher, ports and restorer from `from` to `to` (not with it).
+    fn settle<const FAST: bool>(&mut self, from: u64, to: u64) {
+        let mut cycle = from;
+        loop {
+            let full = self.restorer.is_full();
+            let places = self.dispatcher.can_place(full);
+            if FAST && !places {
+                cycle = self.arrives().min(self.restorer.due()).min(self.outbox.due()).max(cycle);
+            }
+            if cycle >= to {
                 break;
             }
+            if places {
+                self.dispatcher.account(cycle, full);
+                self.place(cycle);
+            } else {
+                // Nothing changes before the dispatcher's turn in this cycle either.
+                self.dispatcher.account(cycle + 1, full);
+            }
+            if self.arrives() <= cycle {
+                self.arrive(cycle);
+            }
+            if self.outbox.due() == cycle {
+                self.collect(cycle);
+            }
+            if self.restorer.due() <= cycle {
+                self.depart(cycle);
+            }
+            cycle += 1;
         }
-        self.now = to;
+    }
+
+    /// When the next packet enters the ingress FIFO, as far as can be told now.
+    #[inline(always)]
+    fn arrives(&self) -> u64 {
+        match self.pending.front() {
+            Some(&id) if self.admission == Admission::Drop || self.dispatcher.has_room() => {
+                self.packets.get(id).out.arrival
+            }
+            _ => u64::MAX,
+        }
     }
 
     /// The dispatcher's cycle.
@@ -497,7 +521,7 @@ impl<T: Trace> Device<T> {
 
     /// What the engines told in this cycle.
     fn collect(&mut self, cycle: u64) {
-        let Some(told) = self.outbox.cycles.get_mut((cycle - self.outbox.from) as usize) else { return };
+        let Some(told) = self.outbox.hear(cycle) else { return };
         for ended in told.drain(..) {
             match ended {
                 Ended::Exited { id } => self.dispatcher.release(id, &self.packets),

@@ -2,7 +2,7 @@
 
 use offwire_isa::{CodeAddr, Profile};
 
-use crate::agenda::{Agenda, Queue};
+use crate::agenda::{Agenda, Queue, join, split};
 use crate::context::Context;
 use crate::counters::{Empty, Replay, SlotCounters};
 use crate::execute::{self, Then};
@@ -35,19 +35,54 @@ pub(crate) enum Ended {
     Done { id: PacketId, engine: u16 },
 }
 
+/// Contexts in the pipe up to which the engine counts turns instead of taking them.
+const FEW: usize = 8;
+
+/// Cycles of a window, at most.
+pub(crate) const WINDOW_CYCLES: u64 = 64;
+
 /// What engines tell in each cycle of a window.
 #[derive(Clone, Debug)]
 pub(crate) struct Outbox {
-    pub from: u64,
-    pub cycles: Vec<Vec<Ended>>,
+    from: u64,
+    /// One bit a cycle in which something is told.
+    told: u64,
+    cycles: Vec<Vec<Ended>>,
 }
 
 impl Outbox {
+    pub(crate) fn new() -> Self {
+        Outbox { from: 0, told: 0, cycles: (0..WINDOW_CYCLES).map(|_| Vec::new()).collect() }
+    }
+
+    /// Starts a window.
+    pub(crate) fn start(&mut self, from: u64) {
+        debug_assert!(self.told == 0, "something was not heard");
+        self.from = from;
+    }
+
     #[inline(always)]
     fn push(&mut self, cycle: u64, ended: Ended) {
-        if let Some(events) = self.cycles.get_mut((cycle - self.from) as usize) {
-            events.push(ended);
+        let at = cycle - self.from;
+        self.told |= 1 << (at & 63);
+        self.cycles[(at & 63) as usize].push(ended);
+    }
+
+    /// The next cycle in which something is told that was not yet heard.
+    #[inline(always)]
+    pub(crate) fn due(&self) -> u64 {
+        if self.told == 0 { u64::MAX } else { self.from + u64::from(self.told.trailing_zeros()) }
+    }
+
+    /// What is told in a cycle, to be emptied.
+    #[inline(always)]
+    pub(crate) fn hear(&mut self, cycle: u64) -> Option<&mut Vec<Ended>> {
+        let bit = 1 << ((cycle - self.from) & 63);
+        if self.told & bit == 0 {
+            return None;
         }
+        self.told &= !bit;
+        self.cycles.get_mut((cycle - self.from) as usize)
     }
 }
 
@@ -188,8 +223,16 @@ impl Engine {
     /// The counters as they are when `account(cycle)` has been called.
     pub(crate) fn counted(&self, cycle: u64) -> SlotCounters {
         let mut counters = self.counters;
-        counters.empty[self.cause() as usize] += cycle.saturating_sub(self.accounted);
+        let turns = (0..self.pipe.len()).map(|n| self.turns(split(self.pipe.get(n)).0, cycle)).sum::<u64>();
+        counters.words += turns;
+        counters.empty[self.cause() as usize] += cycle.saturating_sub(self.accounted + turns);
         counters
+    }
+
+    /// Turns that a word takes before `cycle` if it leaves the pipe at `at` and its context has run ahead far enough.
+    #[inline(always)]
+    fn turns(&self, at: u64, cycle: u64) -> u64 {
+        if at < cycle { (cycle - at - 1) / self.timing.depth + 1 } else { 0 }
     }
 
     fn cause(&self) -> Empty {
@@ -256,15 +299,64 @@ impl Engine {
     pub(crate) fn run<T: Trace, const FAST: bool>(&mut self, due: u64, to: u64, around: &mut Around<'_, T>) -> u64 {
         let mut cycle = due;
         while cycle < to {
-            if FAST && self.ready.is_empty() {
+            if FAST && self.ready.is_empty() && self.pipe.len() > FEW {
                 cycle = self.rotate(cycle, to);
                 if cycle >= to {
                     break;
                 }
             }
             cycle = self.cycle::<T, FAST>(cycle, around);
+            if FAST && self.ready.is_empty() && self.pipe.len() <= FEW {
+                cycle = self.attention().min(self.events.due());
+            }
         }
         cycle
+    }
+
+    /// When the first context in the pipe has no word left that it has run ahead. Until then, if nothing comes up, contexts only
+    /// take turns in the pipe; `catch_up` does that later.
+    #[inline(always)]
+    fn attention(&self) -> u64 {
+        let mut first = u64::MAX;
+        for n in 0..self.pipe.len().min(FEW) {
+            let (at, word) = split(self.pipe.get(n));
+            let turns = if word & 0xff == leave::READY { self.ahead[usize::from(word >> 8 & 63)] } else { 0 };
+            first = first.min(at + u64::from(turns) * self.timing.depth);
+        }
+        first
+    }
+
+    /// The turns that contexts took in the pipe before `cycle`.
+    #[inline(never)]
+    fn catch_up(&mut self, cycle: u64) {
+        let len = self.pipe.len().min(FEW);
+        let mut entries = [0; FEW];
+        let (mut taken, mut first) = (0, 0);
+        for n in 0..len {
+            let (at, mut word) = split(self.pipe.get(n));
+            let turns = self.turns(at, cycle);
+            if turns > 0 {
+                let context = word >> 8;
+                let ahead = &mut self.ahead[usize::from(context & 63)];
+                *ahead -= turns as u8;
+                if *ahead == 0 && self.ends & 1 << context != 0 {
+                    word = context << 8 | leave::EXIT;
+                }
+                taken += turns;
+            }
+            entries[n] = join(at + turns * self.timing.depth, word);
+            if entries[n] < entries[first] {
+                first = n;
+            }
+        }
+        // They keep their order, but another one may be the first now.
+        for n in 0..len {
+            let from = if first + n < len { first + n } else { first + n - len };
+            self.pipe.set(n, entries[from]);
+        }
+        self.counters.words += taken;
+        self.counters.empty[Empty::Pipeline as usize] += cycle - self.accounted - taken;
+        self.accounted = cycle;
     }
 
     /// The short way while nothing happens but that contexts which have run ahead leave the pipe, find nobody ready before them
@@ -293,7 +385,11 @@ impl Engine {
     /// One cycle. Returns the next at which something happens.
     #[inline(always)]
     fn cycle<T: Trace, const FAST: bool>(&mut self, cycle: u64, around: &mut Around<'_, T>) -> u64 {
-        self.account(cycle);
+        if FAST && self.pipe.due() < cycle {
+            self.catch_up(cycle);
+        } else {
+            self.account(cycle);
+        }
         // One word enters the pipe in a cycle, so at most one leaves it.
         if self.pipe.due() <= cycle {
             let word = self.pipe.pop();

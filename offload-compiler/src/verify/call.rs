@@ -6,15 +6,13 @@ use super::protos::{self, Arg, Proto};
 use super::refusal::{Check, Refusal, describe};
 use super::stack::Access;
 use super::state::{Frame, Kind, Reg, State};
+use super::structure::{MAX_FRAMES, too_deep};
 use super::trace::{Event, NodeId};
 use crate::ebpf::{self, InsnIdx, MapIdx};
 use crate::object::Map;
 use crate::range::Num;
 use offwire_diag::codes::verify as codes;
 use offwire_image::MapKind;
-
-/// Frames in a chain of calls (`MAX_CALL_FRAMES`).
-const MAX_FRAMES: u8 = 8;
 
 impl Verifier<'_> {
     pub(super) fn call_helper(&mut self, path: &mut Path, id: u32) -> Check {
@@ -133,13 +131,8 @@ impl Verifier<'_> {
     /// Enters a local function.
     pub(super) fn call_local(&mut self, path: &mut Path, target: InsnIdx) -> Check {
         let depth = path.state.depth().saturating_add(1);
-        if depth >= MAX_FRAMES {
-            return Err(Refusal::new(codes::CALL_DEPTH, "calls are nested too deeply")
-                .because(format!(
-                    "this would be function {} of at most {MAX_FRAMES} in a chain of calls",
-                    depth.saturating_add(1)
-                ))
-                .help("mark functions __always_inline, and do not recurse"));
+        if usize::from(depth) >= MAX_FRAMES {
+            return Err(too_deep());
         }
         let caller = path.state.top().entry;
         self.note_call(caller, target.0);

@@ -402,33 +402,28 @@ impl<'a> Verifier<'a> {
         }
     }
 
-    /// The deepest chain of calls fits the stack; no function calls itself.
+    /// The deepest chain of calls fits the stack.
     fn check_depth(&self) -> Result<u32, (InsnIdx, Box<Refusal>)> {
-        let mut deepest = 0;
-        // Chains are short: a path of more than eight functions was refused, unless it never ran.
-        let mut pending = vec![vec![0u32]];
-        while let Some(chain) = pending.pop() {
-            let size = chain.iter().map(|entry| self.frame_size(*entry)).sum::<u32>();
-            deepest = size.max(deepest);
-            let entry = chain.last().copied().unwrap_or(0);
-            if size > STACK_SIZE {
-                let refusal = Refusal::new(codes::CALL_DEPTH, "the stack of a chain of calls is too deep")
-                    .because(format!("{} functions need {size} bytes together, {STACK_SIZE} are there", chain.len()))
-                    .help("make local variables smaller, or mark functions __always_inline");
-                return Err((InsnIdx(entry), refusal));
-            }
-            for &(_, callee) in self.calls.iter().filter(|(caller, _)| *caller == entry) {
-                if chain.contains(&callee) {
-                    let refusal =
-                        Refusal::new(codes::CALL_DEPTH, "a function calls itself").help("write a loop instead");
-                    return Err((InsnIdx(callee), refusal));
+        // What each function needs together with those that it calls; calls make no cycle and short chains.
+        let mut needs: Vec<(u32, u32)> =
+            self.depths.iter().map(|&(entry, _)| (entry, self.frame_size(entry))).collect();
+        for _ in 0..structure::MAX_FRAMES {
+            for &(caller, callee) in &self.calls {
+                let below = needs.iter().find(|(entry, _)| *entry == callee).map_or(0, |&(_, bytes)| bytes);
+                let total = below.saturating_add(self.frame_size(caller));
+                if let Some((_, bytes)) = needs.iter_mut().find(|(entry, _)| *entry == caller) {
+                    *bytes = total.max(*bytes);
                 }
-                let mut longer = chain.clone();
-                longer.push(callee);
-                pending.push(longer);
             }
         }
-        Ok(deepest)
+        let total = needs.iter().find(|(entry, _)| *entry == 0).map_or(0, |&(_, bytes)| bytes);
+        if total > STACK_SIZE {
+            let refusal = Refusal::new(codes::CALL_DEPTH, "the stack of a chain of calls is too deep")
+                .because(format!("the program and what it calls need {total} bytes together, {STACK_SIZE} are there"))
+                .help("make local variables smaller, or mark functions __always_inline");
+            return Err((InsnIdx(0), refusal));
+        }
+        Ok(total)
     }
 
     fn frame_size(&self, entry: u32) -> u32 {

@@ -108,6 +108,7 @@ impl Verifier<'_> {
                 .help("use a 32- or 64-bit variable"));
         }
         let aligned = ptr.num.bits.add(constant_bits(ptr.off, off)).is_aligned(size.bytes().into());
+        let mut old = None;
         match ptr.kind {
             Kind::Ctx | Kind::Packet => {
                 return Err(Refusal::new(codes::ATOMIC, "an atomic operation on memory that has none")
@@ -135,7 +136,7 @@ impl Verifier<'_> {
             }
             Kind::Stack(depth) => {
                 let access = Access { base, depth, ptr, off, size: size.bytes() };
-                self.stack_read(state, &access, false)?;
+                old = Some(self.stack_read(state, &access, false)?);
                 if self.holds_pointer(state, &access) {
                     return Err(Refusal::new(
                         codes::POINTER_AS_NUMBER,
@@ -152,7 +153,8 @@ impl Verifier<'_> {
             _ => fetch.then_some(src),
         };
         if let Some(result) = result {
-            let old = self.scalar(Num::loaded(size.bytes().saturating_mul(8), false), NodeId::NONE, NodeId::NONE);
+            let bits = size.bytes().saturating_mul(8);
+            let old = old.unwrap_or_else(|| self.scalar(Num::loaded(bits, false), NodeId::NONE, NodeId::NONE));
             state.set(result.0, old);
         }
         Ok(())

@@ -24,7 +24,46 @@ pub(super) fn check(object: &Object, program: &Program) -> Found {
             .map_err(|refusal| (at, refusal))?;
         control(insns, &entries, at, insn).map_err(|refusal| (at, refusal))?;
     }
-    reachable(insns)
+    reachable(insns)?;
+    nesting(insns, &entries)
+}
+
+/// Functions in a chain of calls (`MAX_CALL_FRAMES`).
+pub(super) const MAX_FRAMES: usize = 8;
+
+/// No chain of calls is too long, also where no path leads; a function that calls itself makes an endless one.
+fn nesting(insns: &[Insn], entries: &[u32]) -> Found {
+    let calls: Vec<(usize, usize, u32)> = (0u32..)
+        .zip(insns)
+        .filter_map(|(at, insn)| match insn {
+            Insn::CallLocal { target } => {
+                let caller = entries.partition_point(|&entry| entry <= at).wrapping_sub(1);
+                Some((caller, entries.binary_search(&target.0).ok()?, at))
+            }
+            _ => None,
+        })
+        .collect();
+    // Levels below each function; they settle after as many rounds as the longest chain has calls.
+    let mut levels = vec![1usize; entries.len()];
+    for _ in 0..MAX_FRAMES {
+        for &(caller, callee, at) in &calls {
+            let below = levels.get(callee).copied().unwrap_or(0).saturating_add(1);
+            if let Some(level) = levels.get_mut(caller) {
+                *level = below.max(*level);
+                if *level > MAX_FRAMES {
+                    return Err((InsnIdx(at), too_deep()));
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a long chain of calls.
+pub(super) fn too_deep() -> Box<Refusal> {
+    Refusal::new(codes::CALL_DEPTH, "calls are nested too deeply")
+        .because(format!("a chain of calls has more than {MAX_FRAMES} functions, or a function calls itself"))
+        .help("mark functions __always_inline, and write loops instead of recursion")
 }
 
 /// First instructions of the functions, ascending.
