@@ -1,4 +1,4 @@
-// expect: OW0322 at 10
+// expect: OW0322 at 16
 // kernel: combined stack size
 // SPDX-License-Identifier: Apache-2.0 OR MIT OR GPL-2.0-only
 /* Two frames of 272 bytes; the kernel refuses that too. */
