@@ -102,7 +102,7 @@ impl Backend for Model {
         let spec = spec(&self.maps, map)?;
         let entries = self.device.map_entries(usize::from(map.0)).map_err(|error| map_error(spec, &error))?;
         let per_cpu = spec.kind.is_per_cpu();
-        Ok(entries
+        let mut entries: Vec<Entry> = entries
             .into_iter()
             .map(|(key, values)| {
                 let value = if per_cpu {
@@ -113,7 +113,10 @@ impl Backend for Model {
                 };
                 Entry { key, value }
             })
-            .collect())
+            .collect();
+        // The device lists arrays by index; as bytes a little-endian index does not ascend beyond 255.
+        entries.sort_by(|a, b| a.key.cmp(&b.key));
+        Ok(entries)
     }
 
     fn admits(&mut self, packet: &PacketIn) -> Result<(), Diagnostic> {
