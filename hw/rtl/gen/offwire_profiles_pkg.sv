@@ -32,7 +32,7 @@ package offwire_profiles_pkg;
   localparam int unsigned SmallLuts = 63400;
   localparam int unsigned SmallBram36 = 135;
   localparam int unsigned SmallUram = 0;
-  localparam logic [63:0] SmallHash = 64'h5ce07a652ad2b6ee;
+  localparam logic [63:0] SmallHash = 64'hc9b0012d1b635eaa;
 
   // x16: xcu50
   localparam int unsigned X16Engines = 16;
@@ -61,7 +61,7 @@ package offwire_profiles_pkg;
   localparam int unsigned X16Luts = 872000;
   localparam int unsigned X16Bram36 = 1344;
   localparam int unsigned X16Uram = 640;
-  localparam logic [63:0] X16Hash = 64'hb22aece960194391;
+  localparam logic [63:0] X16Hash = 64'hf198267cad3e08fd;
 
   // x64: xcvu37p
   localparam int unsigned X64Engines = 64;
@@ -90,7 +90,7 @@ package offwire_profiles_pkg;
   localparam int unsigned X64Luts = 1304000;
   localparam int unsigned X64Bram36 = 2016;
   localparam int unsigned X64Uram = 960;
-  localparam logic [63:0] X64Hash = 64'h01b960b388e43061;
+  localparam logic [63:0] X64Hash = 64'h2bf154436990b40d;
 
   // verilator lint_on UNUSEDSIGNAL
   // verilator lint_on UNUSEDPARAM

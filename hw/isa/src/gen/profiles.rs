@@ -32,7 +32,7 @@ pub const SMALL: Profile = Profile {
     luts: 63400,
     bram36: 135,
     uram: 0,
-    hash: 0x5ce07a652ad2b6ee,
+    hash: 0xc9b0012d1b635eaa,
 };
 
 /// Profile `x16`.
@@ -65,7 +65,7 @@ pub const X16: Profile = Profile {
     luts: 872000,
     bram36: 1344,
     uram: 640,
-    hash: 0xb22aece960194391,
+    hash: 0xf198267cad3e08fd,
 };
 
 /// Profile `x64`.
@@ -98,7 +98,7 @@ pub const X64: Profile = Profile {
     luts: 1304000,
     bram36: 2016,
     uram: 960,
-    hash: 0x01b960b388e43061,
+    hash: 0x2bf154436990b40d,
 };
 
 /// All profiles.
