@@ -6,7 +6,7 @@
 //! docs/testing.md has the rules and their reasons.
 
 use crate::mapfile::{self, Contents};
-use crate::{Backend, Entry, EntryValue, Event, PacketIn, PacketOut, Verdict};
+use crate::{Backend, Chance, Entry, EntryValue, Event, PacketIn, PacketOut, Verdict};
 use offload_compiler::ebpf::MapIdx;
 use offload_compiler::object::Object;
 use offwire_diag::{Diagnostic, Span, codes};
@@ -255,6 +255,7 @@ impl Run<'_, '_> {
         for at in 0..self.backends.len() {
             let Some(backend) = self.backends.get_mut(at) else { continue };
             let name = backend.name();
+            backend.set_chance(Chance::of_packet(number, packet.arrival_ns));
             let out = match backend.run(packet) {
                 Ok(out) => out,
                 Err(diagnostic) if is_finding(&diagnostic) => {

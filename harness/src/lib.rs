@@ -5,6 +5,7 @@
 //! writes pcap and pcapng, `mapfile` reads and writes map contents, `diff` runs several back ends side by side.
 
 pub mod capture;
+mod chance;
 pub mod diff;
 pub mod host;
 pub mod mapfile;
@@ -13,6 +14,7 @@ pub mod reference;
 mod references;
 pub mod require;
 
+pub use chance::{Chance, RANDOM_FACTOR, RANDOM_INCREMENT};
 use offload_compiler::ebpf::MapIdx;
 use offwire_diag::{Diagnostic, Span};
 use serde::Serialize;
@@ -133,6 +135,11 @@ pub trait Backend {
         let _ = packet;
         Ok(())
     }
+
+    /// What the program draws from clocks and from the random generator, from the next packet on: the clocks stand still, the
+    /// generator goes on from its state, also from packet to packet, until this is called again. Without it the back end starts
+    /// from [`Chance::default`].
+    fn set_chance(&mut self, chance: Chance);
 
     /// Runs one packet to its end. An `Err` means that the back end cannot run it at all (`not_comparable` where the code says
     /// so), never that the program dropped it.

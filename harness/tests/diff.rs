@@ -10,7 +10,7 @@ use offwire_diag::{Diagnostic, codes};
 use offwire_harness::diff::{self, Options, Outcome, Report, What};
 use offwire_harness::random::RandomPackets;
 use offwire_harness::reference::Ref;
-use offwire_harness::{Backend, Entry, EntryValue, Event, PacketIn, PacketOut};
+use offwire_harness::{Backend, Chance, Entry, EntryValue, Event, PacketIn, PacketOut};
 use offwire_image::MapKind;
 
 /// Counts packets in a per-CPU array and in a hash, and returns 2.
@@ -86,6 +86,9 @@ impl Backend for Liar {
             return Err(Diagnostic::error(codes::host::NOT_COMPARABLE, "too short"));
         }
         Ok(())
+    }
+    fn set_chance(&mut self, chance: Chance) {
+        self.honest.set_chance(chance);
     }
     fn run(&mut self, packet: &PacketIn) -> Result<PacketOut, Diagnostic> {
         self.runs += 1;

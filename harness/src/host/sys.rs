@@ -10,6 +10,7 @@ const MAP_UPDATE_ELEM: libc::c_long = 2;
 const MAP_GET_NEXT_KEY: libc::c_long = 4;
 const PROG_LOAD: libc::c_long = 5;
 const PROG_TEST_RUN: libc::c_long = 10;
+const BTF_LOAD: libc::c_long = 18;
 const MAP_FREEZE: libc::c_long = 22;
 const MAP_LOOKUP_BATCH: libc::c_long = 24;
 
@@ -57,6 +58,16 @@ pub(super) struct MapParams<'a> {
     pub(super) user_value_size: usize,
     /// For maps of maps: a map like those that stand in it.
     pub(super) inner: Option<&'a Map>,
+    /// Types of key and value.
+    pub(super) types: Option<MapTypes<'a>>,
+}
+
+/// Types of key and value in BTF that the kernel holds.
+#[derive(Clone, Copy)]
+pub(super) struct MapTypes<'a> {
+    pub(super) btf: &'a OwnedFd,
+    pub(super) key: u32,
+    pub(super) value: u32,
 }
 
 /// A map of the kernel.
@@ -77,6 +88,10 @@ struct MapCreateAttr {
     inner_map_fd: u32,
     numa_node: u32,
     map_name: [u8; 16],
+    map_ifindex: u32,
+    btf_fd: u32,
+    btf_key_type_id: u32,
+    btf_value_type_id: u32,
 }
 
 #[repr(C)]
@@ -112,6 +127,9 @@ impl Map {
             map_flags: params.flags,
             map_name: object_name(params.name),
             inner_map_fd: params.inner.map_or(0, |inner| inner.raw_fd() as u32),
+            btf_fd: params.types.map_or(0, |types| types.btf.as_raw_fd() as u32),
+            btf_key_type_id: params.types.map_or(0, |types| types.key),
+            btf_value_type_id: params.types.map_or(0, |types| types.value),
             ..MapCreateAttr::default()
         };
         // SAFETY: MAP_CREATE takes this structure, which holds no addresses.
@@ -219,6 +237,11 @@ struct ProgLoadAttr {
     prog_name: [u8; 16],
     prog_ifindex: u32,
     expected_attach_type: u32,
+    prog_btf_fd: u32,
+    func_info_rec_size: u32,
+    func_info: u64,
+    func_info_cnt: u32,
+    pad: u32,
 }
 
 /// What PROG_LOAD takes.
@@ -230,6 +253,28 @@ pub(super) struct ProgParams<'a> {
     pub(super) flags: u32,
     pub(super) expected_attach_type: u32,
     pub(super) log_level: u32,
+    /// BTF and the functions' types in it (`struct bpf_func_info`).
+    pub(super) functions: Option<(&'a OwnedFd, &'a [[u32; 2]])>,
+}
+
+/// Loads BTF.
+pub(super) fn btf_load(bytes: &[u8]) -> io::Result<OwnedFd> {
+    let size = u32::try_from(bytes.len()).map_err(|_| wrong_length())?;
+    let mut attr = BtfLoadAttr { btf: address(bytes), btf_size: size, ..BtfLoadAttr::default() };
+    // SAFETY: the kernel reads btf_size bytes; there is no log buffer.
+    let fd = unsafe { bpf(BTF_LOAD, &mut attr)? };
+    Ok(own(fd))
+}
+
+#[repr(C)]
+#[derive(Default)]
+struct BtfLoadAttr {
+    btf: u64,
+    btf_log_buf: u64,
+    btf_size: u32,
+    btf_log_size: u32,
+    btf_log_level: u32,
+    pad: u32,
 }
 
 /// Loads a program; `log` may be empty if the level is 0.
@@ -245,9 +290,14 @@ pub(super) fn prog_load(params: &ProgParams<'_>, log: &mut [u8]) -> io::Result<O
         prog_flags: params.flags,
         prog_name: object_name(params.name),
         expected_attach_type: params.expected_attach_type,
+        prog_btf_fd: params.functions.map_or(0, |(btf, _)| btf.as_raw_fd() as u32),
+        func_info_rec_size: params.functions.map_or(0, |_| size_of::<[u32; 2]>() as u32),
+        func_info: params.functions.map_or(0, |(_, functions)| functions.as_ptr() as u64),
+        func_info_cnt: params.functions.map_or(0, |(_, functions)| functions.len() as u32),
         ..ProgLoadAttr::default()
     };
-    // SAFETY: the kernel reads insn_cnt instructions and the license up to its NUL, and writes log_size bytes at most.
+    // SAFETY: the kernel reads insn_cnt instructions, func_info_cnt records and the license up to its NUL, and writes log_size
+    // bytes at most.
     let fd = unsafe { bpf(PROG_LOAD, &mut attr)? };
     Ok(own(fd))
 }

@@ -1,9 +1,9 @@
 //! The thread that talks to the kernel.
 
 use super::load::{self, Loaded, failed, map_at};
-use super::{MAX_LINEAR_FRAME, MIN_FRAME, errno, link, sys};
+use super::{MAX_LINEAR_FRAME, MIN_FRAME, errno, link, rewrite, sys};
 use crate::references;
-use crate::{Entry, EntryValue, Event, PacketIn, PacketOut};
+use crate::{Chance, Entry, EntryValue, Event, PacketIn, PacketOut};
 use offload_compiler::ebpf::MapIdx;
 use offload_compiler::object::Object;
 use offwire_diag::{Diagnostic, codes};
@@ -102,6 +102,8 @@ pub(super) struct Worker {
     /// Why there is no namespace of our own, if so.
     no_namespace: Option<String>,
     out: Vec<u8>,
+    /// What could not be written into the map of clocks.
+    chance_failed: Option<Diagnostic>,
 }
 
 impl Worker {
@@ -136,7 +138,9 @@ impl Worker {
             devices,
             no_namespace,
             out: vec![0; MAX_OUT],
+            chance_failed: None,
         };
+        worker.set_chance(Chance::default());
         for (map, entry) in references::initial(object)? {
             worker.update(map, &entry)?;
         }
@@ -189,7 +193,18 @@ impl Worker {
             .map_err(|error| failed(&format!("to run a packet of {} bytes", packet.bytes.len()), &error))
     }
 
+    /// Sets clocks and random generator; a failure shows at the next run.
+    pub(super) fn set_chance(&mut self, chance: Chance) {
+        if let Some(map) = &self.loaded.chance {
+            let written = map.update(&0u32.to_ne_bytes(), &rewrite::value(&chance));
+            self.chance_failed = written.err().map(|error| failed("to set the clocks of a program", &error));
+        }
+    }
+
     pub(super) fn run(&mut self, packet: &PacketIn) -> Result<PacketOut, Diagnostic> {
+        if let Some(diagnostic) = &self.chance_failed {
+            return Err(diagnostic.clone());
+        }
         let run = self.test_run(packet, 1)?;
         let mut events = Vec::new();
         for (map, ring) in &mut self.rings {
@@ -238,7 +253,8 @@ impl Worker {
         let fd = match self.programs.entry(number) {
             btree_map::Entry::Occupied(loaded) => loaded.get().as_raw_fd(),
             btree_map::Entry::Vacant(place) => {
-                place.insert(load::another(&self.object, number, &self.loaded.maps)?).as_raw_fd()
+                let Loaded { maps, types, chance, .. } = &self.loaded;
+                place.insert(load::another(&self.object, number, maps, types.as_ref(), chance.as_ref())?).as_raw_fd()
             }
         };
         Ok(fd as u32)

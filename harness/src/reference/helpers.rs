@@ -11,6 +11,8 @@ pub(crate) mod number {
     pub(crate) const MAP_LOOKUP_ELEM: u32 = 1;
     pub(crate) const MAP_UPDATE_ELEM: u32 = 2;
     pub(crate) const MAP_DELETE_ELEM: u32 = 3;
+    pub(crate) const KTIME_GET_NS: u32 = 5;
+    pub(crate) const GET_PRANDOM_U32: u32 = 7;
     pub(crate) const GET_SMP_PROCESSOR_ID: u32 = 8;
     pub(crate) const TAIL_CALL: u32 = 12;
     pub(crate) const REDIRECT: u32 = 23;
@@ -21,10 +23,13 @@ pub(crate) mod number {
     pub(crate) const XDP_ADJUST_TAIL: u32 = 65;
     pub(crate) const SPIN_LOCK: u32 = 93;
     pub(crate) const SPIN_UNLOCK: u32 = 94;
+    pub(crate) const JIFFIES64: u32 = 118;
+    pub(crate) const KTIME_GET_BOOT_NS: u32 = 125;
     pub(crate) const RINGBUF_OUTPUT: u32 = 130;
     pub(crate) const RINGBUF_RESERVE: u32 = 131;
     pub(crate) const RINGBUF_SUBMIT: u32 = 132;
     pub(crate) const RINGBUF_DISCARD: u32 = 133;
+    pub(crate) const KTIME_GET_COARSE_NS: u32 = 160;
     pub(crate) const LOOP: u32 = 181;
     pub(crate) const XDP_GET_BUFF_LEN: u32 = 188;
     pub(crate) const XDP_LOAD_BYTES: u32 = 189;
@@ -47,7 +52,12 @@ const EXCLUDE_INGRESS: u64 = 16;
 /// Number of register arguments of a helper; `None` if the interpreter does not know it.
 pub(crate) fn arguments(id: u32) -> Option<u32> {
     Some(match id {
-        number::GET_SMP_PROCESSOR_ID => 0,
+        number::GET_SMP_PROCESSOR_ID
+        | number::KTIME_GET_NS
+        | number::KTIME_GET_BOOT_NS
+        | number::KTIME_GET_COARSE_NS
+        | number::JIFFIES64
+        | number::GET_PRANDOM_U32 => 0,
         number::XDP_GET_BUFF_LEN | number::SPIN_LOCK | number::SPIN_UNLOCK => 1,
         number::MAP_LOOKUP_ELEM
         | number::MAP_DELETE_ELEM
@@ -114,6 +124,9 @@ pub(crate) fn call(id: u32, regs: &[u64; 16], mem: &mut Mem) -> Result<u64, Faul
         }
         // One packet at a time on vCPU 0.
         number::GET_SMP_PROCESSOR_ID => 0,
+        number::KTIME_GET_NS | number::KTIME_GET_BOOT_NS | number::KTIME_GET_COARSE_NS => mem.chance.ktime_ns,
+        number::JIFFIES64 => mem.chance.jiffies,
+        number::GET_PRANDOM_U32 => u64::from(mem.chance.random()),
         number::XDP_ADJUST_HEAD | number::XDP_ADJUST_META | number::XDP_ADJUST_TAIL => {
             ctx_argument(mem, r1)?;
             let code = match id {

@@ -5,6 +5,7 @@
 //! region is always seen. Packet regions are numbered anew by every adjust_head: a pointer from before it is known as stale.
 
 use super::maps::MapStore;
+use crate::Chance;
 use offload_compiler::ebpf::MapIdx;
 
 /// Added to offsets, so that negative ones stay inside their region.
@@ -94,6 +95,8 @@ pub(crate) struct Mem {
     meta: usize,
     /// Number of calls so far that may move the packet's bounds.
     generation: u64,
+    /// Clocks and the random generator.
+    pub(crate) chance: Chance,
     /// ingress_ifindex and rx_queue_index.
     ifindex: u32,
     rx_queue: u32,
@@ -122,6 +125,7 @@ impl Mem {
             data: HEADROOM,
             meta: HEADROOM,
             generation: 0,
+            chance: Chance::default(),
             ifindex: 1,
             rx_queue: 0,
         })

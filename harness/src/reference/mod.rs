@@ -12,7 +12,7 @@ mod helpers;
 mod maps;
 mod mem;
 
-use crate::{Backend, Entry, Event, PacketIn, PacketOut};
+use crate::{Backend, Chance, Entry, Event, PacketIn, PacketOut};
 use check::{Broken, Checks};
 use exec::{Code, Fault, Run};
 use maps::MapStore;
@@ -56,7 +56,7 @@ impl Ref {
                 format!("the object has no program number {program}"),
             ));
         }
-        let maps = object.maps.iter().map(|map| MapStore::new(&map.spec)).collect::<Result<Vec<_>, _>>()?;
+        let maps = object.maps.iter().map(MapStore::of).collect::<Result<Vec<_>, _>>()?;
         let Some(mem) = Mem::new(maps) else {
             return Err(Diagnostic::error(codes::host::REF_UNSUPPORTED, "the object's maps have too many entries"));
         };
@@ -207,6 +207,10 @@ impl Backend for Ref {
             Some(store) => Ok(store.entries()),
             None => Err(Diagnostic::error(codes::host::MAP_UPDATE, format!("there is no map number {}", map.0))),
         }
+    }
+
+    fn set_chance(&mut self, chance: Chance) {
+        self.mem.chance = chance;
     }
 
     fn run(&mut self, packet: &PacketIn) -> Result<PacketOut, Diagnostic> {

@@ -6,7 +6,7 @@ use offload_compiler::facts;
 use offload_compiler::object::{Map, Object, Program};
 use offwire_harness::host::{self, Host};
 use offwire_harness::reference::Ref;
-use offwire_harness::{Backend, PacketIn, require};
+use offwire_harness::{Backend, Chance, PacketIn, require};
 use offwire_image::{MapKind, MapSpec};
 use std::collections::BTreeMap;
 
@@ -122,7 +122,10 @@ pub fn same_without_facts(what: &str, insns: &[Insn], maps: &[MapSpec], packets:
 
 /// Runs the packets through both and compares all that comes out.
 pub fn compare(what: &str, reference: &mut Ref, kernel: &mut Host, maps: usize, packets: &[PacketIn]) {
-    for packet in packets {
+    for (number, packet) in (0..).zip(packets) {
+        let chance = Chance::of_packet(number, packet.arrival_ns);
+        reference.set_chance(chance);
+        kernel.set_chance(chance);
         let ours = reference.run(packet).unwrap_or_else(|d| panic!("{what}: {d}"));
         let theirs = kernel.run(packet).unwrap_or_else(|d| panic!("{what}: {d}"));
         assert_eq!(
