@@ -128,9 +128,12 @@ pub fn compare(what: &str, reference: &mut Ref, kernel: &mut Host, maps: usize, 
         kernel.set_chance(chance);
         let ours = reference.run(packet).unwrap_or_else(|d| panic!("{what}: {d}"));
         let theirs = kernel.run(packet).unwrap_or_else(|d| panic!("{what}: {d}"));
+        let same = ours.events.len() == theirs.events.len()
+            && ours.events.iter().zip(&theirs.events).all(|(ours, theirs)| ours.same(theirs));
+        assert!(same, "{what}: events {:?} and {:?} on packet {:02x?}", ours.events, theirs.events, packet.bytes);
         assert_eq!(
-            (ours.retval, &ours.bytes, &ours.meta, &ours.events),
-            (theirs.retval, &theirs.bytes, &theirs.meta, &theirs.events),
+            (ours.retval, &ours.bytes, &ours.meta),
+            (theirs.retval, &theirs.bytes, &theirs.meta),
             "{what}: interpreter (left) and kernel (right) differ on packet {:02x?}",
             packet.bytes
         );
