@@ -2,13 +2,16 @@
 //!
 //! A [`Backend`] executes one program. `reference` (our interpreter, which asserts facts and bounds) and `host` (the kernel
 //! through bpf(2)) live here; the device's back ends live in the cli, the only crate that names them all. `capture` reads and
-//! writes pcap and pcapng, `mapfile` reads and writes map contents, `diff` runs several back ends side by side.
+//! writes pcap and pcapng, `mapfile` reads and writes map contents, `diff` runs several back ends side by side; `programs` and `classes` make programs
+//! for tests of all of them.
 
 pub mod capture;
 mod chance;
+pub mod classes;
 pub mod diff;
 pub mod host;
 pub mod mapfile;
+pub mod programs;
 pub mod random;
 pub mod reference;
 mod references;
