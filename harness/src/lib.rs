@@ -16,6 +16,7 @@ pub mod random;
 pub mod reference;
 mod references;
 pub mod require;
+pub mod sequences;
 
 pub use chance::{Chance, RANDOM_FACTOR, RANDOM_INCREMENT};
 use offload_compiler::ebpf::MapIdx;
