@@ -137,6 +137,10 @@ impl Backend for Model {
         .with_reason(format!("a frame has {} to {} bytes", geometry::MIN_PACKET, geometry::MAX_PACKET)))
     }
 
+    fn tells_redirect(&self) -> bool {
+        false
+    }
+
     fn set_chance(&mut self, chance: Chance) {
         self.chance = chance;
     }

@@ -19,6 +19,10 @@ mod link;
 #[cfg(target_os = "linux")]
 mod load;
 #[cfg(target_os = "linux")]
+mod perf;
+#[cfg(target_os = "linux")]
+mod printk;
+#[cfg(target_os = "linux")]
 mod rewrite;
 #[cfg(target_os = "linux")]
 mod sys;
@@ -111,6 +115,10 @@ impl Backend for Host {
 
     fn map_entries(&mut self, map: MapIdx) -> Result<Vec<Entry>, Diagnostic> {
         self.inner.call(move |worker| worker.entries(map))?
+    }
+
+    fn tells_redirect(&self) -> bool {
+        false
     }
 
     fn set_chance(&mut self, chance: Chance) {

@@ -13,6 +13,7 @@ const RANDOM: i16 = 16;
 
 /// Numbers of the helpers (include/uapi/linux/bpf.h).
 const KTIME_GET_NS: i32 = 5;
+const TRACE_PRINTK: i32 = 6;
 const GET_PRANDOM_U32: i32 = 7;
 const JIFFIES64: i32 = 118;
 const KTIME_GET_BOOT_NS: i32 = 125;
@@ -43,6 +44,14 @@ fn draws(insn: &Slot) -> bool {
             i32::from_le_bytes(imm),
             KTIME_GET_NS | GET_PRANDOM_U32 | JIFFIES64 | KTIME_GET_BOOT_NS | KTIME_GET_COARSE_NS
         )
+}
+
+/// True if the program calls bpf_trace_printk.
+pub(super) fn prints(insns: &[Slot]) -> bool {
+    let number = TRACE_PRINTK.to_le_bytes();
+    insns.iter().any(|insn| {
+        insn.first() == Some(&CALL) && insn.get(1).is_some_and(|regs| regs >> 4 == 0) && insn.ends_with(&number)
+    })
 }
 
 /// True if the program calls any source of chance.

@@ -1,4 +1,4 @@
-//! System calls: the only unsafe code of this crate. Each function is safe to call: lengths are checked against what the kernel
+//! System calls: with `perf`, the only unsafe code of this crate. Each function is safe to call: lengths are checked against what the kernel
 //! will read or write before it gets a pointer. Structures follow `union bpf_attr` of include/uapi/linux/bpf.h.
 
 use std::io;
@@ -28,7 +28,7 @@ unsafe fn bpf<T>(command: libc::c_long, attr: &mut T) -> io::Result<libc::c_long
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
 
-fn own(fd: libc::c_long) -> OwnedFd {
+pub(super) fn own(fd: libc::c_long) -> OwnedFd {
     // SAFETY: the kernel has just made this file descriptor for us, and nobody else knows it.
     unsafe { OwnedFd::from_raw_fd(fd as i32) }
 }
@@ -369,6 +369,24 @@ pub(super) fn test_run(
 pub(super) fn unshare_net() -> io::Result<()> {
     // SAFETY: unshare(2) with CLONE_NEWNET touches no memory of ours.
     if unsafe { libc::unshare(libc::CLONE_NEWNET) } == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Mounts tracefs where only the calling thread sees it.
+pub(super) fn mount_tracefs(at: &std::ffi::CStr) -> io::Result<()> {
+    let done = |result: i32| if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) };
+    // SAFETY: unshare(2) with CLONE_NEWNS touches no memory of ours.
+    done(unsafe { libc::unshare(libc::CLONE_NEWNS) })?;
+    let none = std::ptr::null();
+    // SAFETY: all strings end with NUL; null pointers stand for arguments that these calls do not use.
+    done(unsafe { libc::mount(none, c"/".as_ptr(), none, libc::MS_REC | libc::MS_PRIVATE, none.cast()) })?;
+    // SAFETY: as above.
+    done(unsafe { libc::mount(c"tracefs".as_ptr(), at.as_ptr(), c"tracefs".as_ptr(), 0, none.cast()) })
+}
+
+/// The kernel's number of the calling thread.
+pub(super) fn thread_id() -> i32 {
+    // SAFETY: gettid(2) takes nothing.
+    unsafe { libc::gettid() }
 }
 
 /// Binds the calling thread to one CPU.

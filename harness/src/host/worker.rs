@@ -1,7 +1,7 @@
 //! The thread that talks to the kernel.
 
 use super::load::{self, Loaded, failed, map_at};
-use super::{MAX_LINEAR_FRAME, MIN_FRAME, errno, link, rewrite, sys};
+use super::{MAX_LINEAR_FRAME, MIN_FRAME, errno, link, perf, printk, rewrite, sys};
 use crate::references;
 use crate::{Chance, Entry, EntryValue, Event, PacketIn, PacketOut};
 use offload_compiler::ebpf::MapIdx;
@@ -95,6 +95,10 @@ pub(super) struct Worker {
     references: BTreeMap<(MapIdx, Vec<u8>), Vec<u8>>,
     /// Ring buffers, by map number.
     rings: Vec<(u16, sys::Ring)>,
+    /// Perf event arrays, by map number.
+    perf: Vec<(u16, perf::PerfRing)>,
+    /// Lines of bpf_trace_printk, if a program prints any; `Err` says why they cannot be read.
+    lines: Option<Result<printk::Lines, String>>,
     loaded: Loaded,
     cpus: usize,
     /// Receive queues by ifindex; `Err` says why a device cannot be made.
@@ -127,7 +131,19 @@ impl Worker {
                 rings.push((u16::try_from(at).unwrap_or(u16::MAX), ring));
             }
         }
+        let mut perf = Vec::new();
+        for (at, (map, kernel)) in object.maps.iter().zip(&loaded.maps).enumerate() {
+            if map.spec.kind == MapKind::PerfEventArray {
+                let ring = perf::PerfRing::open(kernel, map.spec.max_entries)
+                    .map_err(|error| failed(&format!("readers for perf event array {}", map.spec.name), &error))?;
+                perf.push((u16::try_from(at).unwrap_or(u16::MAX), ring));
+            }
+        }
+        let prints = object.programs.iter().any(|program| rewrite::prints(&program.raw));
+        let lines = prints.then(|| printk::Lines::open().map_err(|error| errno::name(&error)));
         let mut worker = Self {
+            perf,
+            lines,
             rings,
             object: object.clone(),
             specs,
@@ -152,6 +168,9 @@ impl Worker {
         let refuse = |reason: String| {
             Err(Diagnostic::error(codes::host::NOT_COMPARABLE, "the kernel cannot run this packet").with_reason(reason))
         };
+        if let Some(Err(reason)) = &self.lines {
+            return refuse(format!("what bpf_trace_printk prints cannot be read: the kernel's tracer gave {reason}"));
+        }
         if len < MIN_FRAME {
             return refuse(format!("the frame has {len} bytes, less than {MIN_FRAME}"));
         }
@@ -209,6 +228,13 @@ impl Worker {
         let mut events = Vec::new();
         for (map, ring) in &mut self.rings {
             events.extend(ring.drain().into_iter().map(|bytes| Event::Ringbuf { map: *map, bytes }));
+        }
+        for (map, ring) in &mut self.perf {
+            events.extend(ring.drain().into_iter().map(|bytes| Event::PerfPadded { map: *map, bytes }));
+        }
+        if let Some(Ok(lines)) = &mut self.lines {
+            let texts = lines.drain().map_err(|error| failed("to read the tracer", &error))?;
+            events.extend(texts.into_iter().map(|text| Event::Trace { text }));
         }
         let (meta, bytes) = self.out.get(..run.len).unwrap_or(&[]).split_at_checked(run.meta).unwrap_or_default();
         Ok(PacketOut { retval: run.retval, bytes: bytes.to_vec(), meta: meta.to_vec(), events, ..PacketOut::default() })
@@ -335,7 +361,7 @@ impl Worker {
 
     pub(super) fn entries(&mut self, map: MapIdx) -> Result<Vec<Entry>, Diagnostic> {
         let spec = self.spec(map)?;
-        if spec.kind == MapKind::Ringbuf {
+        if matches!(spec.kind, MapKind::Ringbuf | MapKind::PerfEventArray) {
             return Ok(Vec::new());
         }
         if references::holds_references(spec.kind) {

@@ -138,7 +138,7 @@ impl MapStore {
                 Some(Hash::default())
             }
             MapKind::Devmap | MapKind::ProgArray | MapKind::ArrayOfMaps => Some(Hash::default()),
-            MapKind::Ringbuf => Some(Hash::default()),
+            MapKind::Ringbuf | MapKind::PerfEventArray => Some(Hash::default()),
             MapKind::LpmTrie if (5..=260).contains(&spec.key_size) && spec.flags & NO_PREALLOC != 0 => {
                 Some(Hash::default())
             }
@@ -154,6 +154,13 @@ impl MapStore {
             }
             if !spec.max_entries.is_power_of_two() || !spec.max_entries.is_multiple_of(PAGE) {
                 return Err(refuse(format!("{} bytes are no power of two of whole pages", spec.max_entries)));
+            }
+            return Ok(Self { spec: spec.clone(), values: Vec::new(), others: BTreeMap::new(), hash, lock: None });
+        }
+        if spec.kind == MapKind::PerfEventArray {
+            // perf_event_array_map_alloc_check: array_map_alloc_check with values that are file descriptors.
+            if spec.key_size != 4 || spec.value_size != 4 || spec.max_entries == 0 {
+                return Err(refuse("a perf event array has keys and values of 4 bytes, and at least one entry".into()));
             }
             return Ok(Self { spec: spec.clone(), values: Vec::new(), others: BTreeMap::new(), hash, lock: None });
         }
@@ -208,7 +215,7 @@ impl MapStore {
     pub(crate) fn slots(&self) -> u64 {
         match &self.hash {
             None => u64::from(self.spec.max_entries),
-            Some(_) if self.spec.kind == MapKind::Ringbuf => 0,
+            Some(_) if matches!(self.spec.kind, MapKind::Ringbuf | MapKind::PerfEventArray) => 0,
             Some(_) => u64::from(self.spec.max_entries) + u64::from(SPARE),
         }
     }
@@ -491,6 +498,9 @@ impl MapStore {
         let value_size = self.spec.value_size as usize;
         if self.spec.kind == MapKind::Ringbuf {
             return Err(refuse("a ring buffer takes records from programs alone".into()));
+        }
+        if self.spec.kind == MapKind::PerfEventArray {
+            return Err(refuse("a perf event array holds readers, which each back end brings along".into()));
         }
         if self.spec.frozen {
             return Err(refuse("the map is read-only once the program is loaded".into()));
