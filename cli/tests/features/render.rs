@@ -4,7 +4,7 @@ use crate::directives::{MEMBERS, REQUEST};
 use offload_compiler::ebpf::MapIdx;
 use offload_compiler::object::Object;
 use offwire_diag::Diagnostic;
-use offwire_harness::{Backend, Entry, EntryValue, Event, PacketIn, PacketOut, Verdict, mapfile};
+use offwire_harness::{Backend, Entry, EntryValue, Event, PacketIn, PacketOut, RedirectTarget, Verdict, mapfile};
 use offwire_image::MapKind;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -41,6 +41,17 @@ pub(crate) fn packet(object: &Object, sent: &PacketIn, out: &PacketOut) -> Strin
     if !out.meta.is_empty() {
         let _ = writeln!(text, "  metadata, {} bytes: {}", out.meta.len(), hex(&out.meta));
     }
+    if let Some(target) = &out.redirect {
+        let name = |map: u16| object.maps.get(usize::from(map)).map_or("?", |map| map.spec.name.as_str());
+        let _ = match target {
+            RedirectTarget::Ifindex(ifindex) => writeln!(text, "  to interface {ifindex}"),
+            RedirectTarget::Entry { map, key } => writeln!(text, "  to {}[{key}]", name(*map)),
+            RedirectTarget::Broadcast { map, exclude_ingress } => {
+                let but = if *exclude_ingress { ", but not back" } else { "" };
+                writeln!(text, "  to all in {}{but}", name(*map))
+            }
+        };
+    }
     for event in &out.events {
         let _ = writeln!(text, "  {}", show_event(object, event));
     }
@@ -55,6 +66,9 @@ fn show_event(object: &Object, event: &Event) -> String {
     match event {
         Event::Ringbuf { map, bytes } => format!("ringbuf {}, {} bytes: {}", name(*map), bytes.len(), hex(bytes)),
         Event::Perf { map, bytes } => format!("perf {}, {} bytes: {}", name(*map), bytes.len(), hex(bytes)),
+        Event::PerfPadded { map, bytes } => {
+            format!("perf {}, {} bytes with padding: {}", name(*map), bytes.len(), hex(bytes))
+        }
         Event::Trace { text } => format!("trace {text:?}"),
     }
 }
