@@ -356,6 +356,10 @@ impl Run<'_, '_> {
 
     /// Looks for an LRU map at its capacity; a back end that evicts may hold less by now, another one still shows it.
     fn find_full_lru(&mut self, number: u64) -> Result<bool, Box<Stop>> {
+        if self.backends.iter().any(|backend| backend.filled_lru()) {
+            self.lru_full = Some(number);
+            return Ok(true);
+        }
         for (map, max) in self.lru_maps() {
             for backend in self.backends.iter_mut() {
                 if backend.map_entries(map)?.len() >= max {

@@ -44,6 +44,8 @@ pub(crate) struct MapStore {
     others: BTreeMap<(u32, u32), Vec<u8>>,
     /// Maps with an index: hash maps, tries and arrays whose entries may be missing.
     hash: Option<Hash>,
+    /// LRU maps: true once as many entries as there may be stood in it.
+    filled: bool,
     /// Offset of the `struct bpf_spin_lock` in a value, if BTF shows one: no update touches it.
     lock: Option<usize>,
 }
@@ -155,14 +157,28 @@ impl MapStore {
             if !spec.max_entries.is_power_of_two() || !spec.max_entries.is_multiple_of(PAGE) {
                 return Err(refuse(format!("{} bytes are no power of two of whole pages", spec.max_entries)));
             }
-            return Ok(Self { spec: spec.clone(), values: Vec::new(), others: BTreeMap::new(), hash, lock: None });
+            return Ok(Self {
+                spec: spec.clone(),
+                values: Vec::new(),
+                others: BTreeMap::new(),
+                hash,
+                filled: false,
+                lock: None,
+            });
         }
         if spec.kind == MapKind::PerfEventArray {
             // perf_event_array_map_alloc_check: array_map_alloc_check with values that are file descriptors.
             if spec.key_size != 4 || spec.value_size != 4 || spec.max_entries == 0 {
                 return Err(refuse("a perf event array has keys and values of 4 bytes, and at least one entry".into()));
             }
-            return Ok(Self { spec: spec.clone(), values: Vec::new(), others: BTreeMap::new(), hash, lock: None });
+            return Ok(Self {
+                spec: spec.clone(),
+                values: Vec::new(),
+                others: BTreeMap::new(),
+                hash,
+                filled: false,
+                lock: None,
+            });
         }
         if spec.key_size == 0 || spec.value_size == 0 || spec.max_entries == 0 {
             return Err(refuse("key size, value size and number of entries must not be zero".into()));
@@ -196,7 +212,12 @@ impl MapStore {
         {
             first.copy_from_slice(&spec.init);
         }
-        Ok(Self { spec: spec.clone(), values, others: BTreeMap::new(), hash, lock: None })
+        Ok(Self { spec: spec.clone(), values, others: BTreeMap::new(), hash, filled: false, lock: None })
+    }
+
+    /// True for an LRU map that has been full: from then on its entries are no rule for others.
+    pub(crate) fn filled(&self) -> bool {
+        self.filled
     }
 
     pub(crate) fn spec(&self) -> &MapSpec {
@@ -343,6 +364,7 @@ impl MapStore {
         hash.free.extend(old);
         hash.index.insert(key.into(), slot);
         hash.touch(key);
+        self.filled |= hash.index.len() >= max;
         self.grow(slot);
         self.write(slot, value);
         0
