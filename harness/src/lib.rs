@@ -156,6 +156,12 @@ impl Event {
     }
 }
 
+/// Entries up to which an LRU map of `max` entries takes another one without evicting any. The kernel evicts when it finds fewer
+/// free elements than it takes at a time (kernel/bpf/bpf_lru_list.c, `target_free`), at most so many; more CPUs make it fewer.
+pub(crate) fn lru_limit(max: usize) -> usize {
+    max.saturating_sub((max / 2).clamp(1, 128))
+}
+
 /// One entry of a map.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Entry {
@@ -201,7 +207,7 @@ pub trait Backend {
     /// so), never that the program dropped it.
     fn run(&mut self, packet: &PacketIn) -> Result<PacketOut, Diagnostic>;
 
-    /// True if an LRU map is known to have been full at some moment, be it inside of a packet.
+    /// True if an LRU map is known to have been full, or nearly so, at some moment, be it inside of a packet.
     fn filled_lru(&self) -> bool {
         false
     }

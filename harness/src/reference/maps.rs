@@ -44,7 +44,7 @@ pub(crate) struct MapStore {
     others: BTreeMap<(u32, u32), Vec<u8>>,
     /// Maps with an index: hash maps, tries and arrays whose entries may be missing.
     hash: Option<Hash>,
-    /// LRU maps: true once as many entries as there may be stood in it.
+    /// LRU maps: true once an update found so many entries that the kernel may have evicted one.
     filled: bool,
     /// Offset of the `struct bpf_spin_lock` in a value, if BTF shows one: no update touches it.
     lock: Option<usize>,
@@ -215,7 +215,7 @@ impl MapStore {
         Ok(Self { spec: spec.clone(), values, others: BTreeMap::new(), hash, filled: false, lock: None })
     }
 
-    /// True for an LRU map that has been full: from then on its entries are no rule for others.
+    /// True for an LRU map in which the kernel may have evicted an entry: its contents are no rule for others any more.
     pub(crate) fn filled(&self) -> bool {
         self.filled
     }
@@ -351,6 +351,7 @@ impl MapStore {
         }
         let max = self.spec.max_entries as usize;
         let Some(hash) = &mut self.hash else { return EINVAL };
+        self.filled |= hash.index.len() > crate::lru_limit(max);
         if old.is_none()
             && hash.index.len() >= max
             && let Some((_, oldest)) = hash.ages.first_key_value()
@@ -364,7 +365,6 @@ impl MapStore {
         hash.free.extend(old);
         hash.index.insert(key.into(), slot);
         hash.touch(key);
-        self.filled |= hash.index.len() >= max;
         self.grow(slot);
         self.write(slot, value);
         0
