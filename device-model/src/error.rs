@@ -70,6 +70,12 @@ pub enum LoadError {
         /// Why.
         why: MapRefusal,
     },
+    /// A link or lock of the image names a map that it does not have.
+    #[error("the image has no map in slot {slot}")]
+    Slot {
+        /// The slot.
+        slot: usize,
+    },
     /// The maps do not fit.
     #[error("the maps take {needed} B of map memory, the device has {available} B")]
     MapMemory {
@@ -106,6 +112,21 @@ pub enum MapRefusal {
         init: usize,
         /// Bytes possible.
         value_size: u32,
+    },
+    /// A ring buffer that is no power of two of whole pages, or larger than what a handle names of a record.
+    #[error("a ring buffer of {0} B is not possible: a power of two from 4096 B to 16 MiB is")]
+    RingSize(u32),
+    /// A spin lock that cannot be there: outside the value, not at a multiple of 4 B, the second of its map, or in a map of a kind
+    /// that has none.
+    #[error("no spin lock can be at byte {0} of its values")]
+    Lock(u32),
+    /// An initial element that names nothing, or that its map does not take.
+    #[error("the initial element {key} cannot be {to}")]
+    Link {
+        /// Key.
+        key: u32,
+        /// Number of the program, or slot of the map.
+        to: u32,
     },
     /// More elements than a handle can name.
     #[error("{0} elements, a handle names 2^28")]
@@ -190,6 +211,9 @@ pub enum MapError {
     /// `-E2BIG`.
     #[error("the map is full, or the index beyond its end")]
     Full,
+    /// The value of a reference names no program, map or interface that may stand there.
+    #[error("the value names nothing that may stand in the map")]
+    Reference,
     /// `-EINVAL`.
     #[error("the map's kind cannot do this, or the flags are unknown")]
     Invalid,

@@ -3,6 +3,10 @@
 
 pub(crate) mod control;
 pub(crate) mod index;
+pub(crate) mod lru;
+pub(crate) mod pool;
 pub(crate) mod port;
+pub(crate) mod ring;
 pub(crate) mod table;
+pub(crate) mod trie;
 pub(crate) mod unit;
