@@ -53,6 +53,38 @@ pub enum LoadError {
         /// The broken rule.
         why: DecodeError,
     },
+    /// A request that this device does not have.
+    #[error("word {address} makes a request that the device does not have: {request}")]
+    Request {
+        /// Its address.
+        address: usize,
+        /// The request, as the assembler writes it.
+        request: &'static str,
+    },
+    /// A program that tail calls can go to starts outside the code.
+    #[error("program {program} starts outside the {words} words")]
+    Program {
+        /// Its number.
+        program: usize,
+        /// Words of the image.
+        words: usize,
+    },
+    /// An initial element that names no map or no element of one.
+    #[error("there is no element {key} in map {map}")]
+    Link {
+        /// Map-table slot.
+        map: u8,
+        /// Key.
+        key: u32,
+    },
+    /// A spin lock that the device cannot hold.
+    #[error("the device has no spin lock at byte {offset} of the values of map {map}")]
+    Lock {
+        /// Map-table slot.
+        map: u8,
+        /// Byte offset in the value.
+        offset: u32,
+    },
     /// A packet would have no cycle to run.
     #[error("the image gives its packets no cycles")]
     NoBudget,

@@ -1,7 +1,7 @@
 //! The map table of the running image: geometry, values and indices. What happens at what cycle is `map::unit`'s.
 
-use offwire_image::{ELEMENTS_MAX, MAPS_MAX, MapKind, MapSpec, VALUE_BYTES_MAX};
-use offwire_isa::Profile;
+use offwire_image::{ELEMENTS_MAX, Link, Lock, MAPS_MAX, MapKind, MapSpec, VALUE_BYTES_MAX};
+use offwire_isa::{Profile, RequestOp};
 
 use super::index::{Elements, Index, KeyHash};
 use crate::error::{LoadError, MapRefusal};
@@ -42,6 +42,33 @@ impl MapInfo {
     pub(crate) fn copies(&self, vcpus: u32) -> u32 {
         if self.kind.is_per_cpu() { vcpus } else { 1 }
     }
+
+    /// True if maps of this kind answer such requests; an engine does not send others.
+    pub(crate) fn serves(&self, op: RequestOp) -> bool {
+        use MapKind::*;
+        let values = matches!(self.kind, Hash | Array | PercpuHash | PercpuArray | LruHash | LpmTrie);
+        match op {
+            RequestOp::Lookup => values || matches!(self.kind, ArrayOfMaps | HashOfMaps | Devmap | DevmapHash),
+            RequestOp::RedirectMap => matches!(self.kind, Devmap | DevmapHash | Cpumap | Xskmap),
+            RequestOp::TailCall => self.kind == ProgArray,
+            RequestOp::PerfOutput => self.kind == PerfEventArray,
+            RequestOp::RingReserve | RequestOp::RingOutput | RequestOp::RingQuery => self.kind == Ringbuf,
+            _ => values,
+        }
+    }
+}
+
+/// What an image says of maps.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct MapImage<'a> {
+    /// The maps.
+    pub maps: &'a [MapSpec],
+    /// Initial elements of program arrays and maps of maps.
+    pub links: &'a [Link],
+    /// Spin locks in map values.
+    pub locks: &'a [Lock],
+    /// Programs that tail calls can go to.
+    pub programs: usize,
 }
 
 /// A map's contents.
@@ -66,7 +93,14 @@ impl Table {
     }
 
     /// Builds the maps of an image with their initial contents.
-    pub(crate) fn new(specs: &[MapSpec], profile: &Profile, seed: u64) -> Result<Self, LoadError> {
+    pub(crate) fn new(image: MapImage<'_>, profile: &Profile, seed: u64) -> Result<Self, LoadError> {
+        let specs = image.maps;
+        if let Some(link) = image.links.iter().find(|link| usize::from(link.map) >= specs.len()) {
+            return Err(LoadError::Link { map: link.map, key: link.key });
+        }
+        if let Some(lock) = image.locks.first() {
+            return Err(LoadError::Lock { map: lock.map, offset: lock.offset });
+        }
         if specs.len() > MAPS_MAX {
             return Err(LoadError::TooManyMaps { maps: specs.len() });
         }
