@@ -140,6 +140,8 @@ pub(crate) struct Context {
     pub packet: Packet,
     pub words: u32,
     pub slots: u32,
+    /// Tail calls so far.
+    pub tail_calls: u8,
     /// First cycle at which no word of the packet is issued any more.
     pub deadline: u64,
     /// Registers, and what the units of a word hand on.
@@ -172,6 +174,7 @@ impl Context {
             retval: 0,
             words: 0,
             slots: 0,
+            tail_calls: 0,
             fault: None,
             exited: 0,
             scratch: Memory::new(),
@@ -190,6 +193,7 @@ impl Context {
         self.retval = 0;
         self.words = 0;
         self.slots = 0;
+        self.tail_calls = 0;
         self.fault = None;
         self.stack.valid = 0;
         self.scratch.valid = 0;
@@ -199,6 +203,15 @@ impl Context {
         put(block, METADATA_EGRESS_IFINDEX, 0u32.to_le_bytes());
         put(block, METADATA_VCPU, u32::from(record.vcpu).to_le_bytes());
         self.note_length();
+    }
+
+    /// A tail call: registers zero, stack and spills as at dispatch; what became of the packet stays.
+    pub(crate) fn enter(&mut self, entry: Goto) {
+        self.tail_calls += 1;
+        self.values[..16].fill(0);
+        self.pc = entry;
+        self.stack.valid = 0;
+        self.scratch.valid &= (1 << (METADATA / VALID_LINE)) - 1;
     }
 
     /// The registers.

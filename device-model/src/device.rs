@@ -3,18 +3,18 @@
 use std::collections::VecDeque;
 
 use offwire_image::{DispatchMode, Image, MapSpec};
-use offwire_isa::{CodeAddr, ISA_VERSION, Profile, Word};
+use offwire_isa::{CodeAddr, ISA_VERSION, Profile, RequestOp, Word};
 
 use crate::agenda::CYCLES;
 use crate::counters::Counters;
-use crate::departure::{Arrival, Departure};
+use crate::departure::{Arrival, Departure, DeviceEvent};
 use crate::dispatcher::Dispatcher;
 use crate::engine::{Around, Ended, Engine, Outbox, Program, WINDOW_CYCLES};
 use crate::error::{LoadError, MapError, OfferError};
 use crate::geometry::{LINE, MAX_PACKET, MIN_PACKET};
 use crate::map::control::{Entry, Update};
 use crate::map::port::WINDOW_MAX;
-use crate::map::table::Table;
+use crate::map::table::{MapImage, Table};
 use crate::map::unit::{Arrived, ID_SHIFT, MapUnit};
 use crate::op::Op;
 use crate::packet::FAR_LINES_MAX;
@@ -94,6 +94,12 @@ fn width(profile: &Profile) -> u32 {
 fn lookahead(profile: &Profile) -> u64 {
     let to_map = u64::from(profile.pipeline_depth) + u64::from(profile.map_request_cycles.max(1));
     to_map.min(u64::from(profile.packet_store_cycles.max(1))).min(WINDOW_CYCLES)
+}
+
+/// True if the device has the request; `load` refuses words that make another one.
+#[doc(hidden)]
+pub fn serves(op: RequestOp) -> bool {
+    matches!(op, RequestOp::None | RequestOp::Exit | RequestOp::AdjustHead) || MapUnit::serves(op)
 }
 
 impl Device {
@@ -202,7 +208,11 @@ impl<T: Trace> Device<T> {
             .enumerate()
             .map(|(address, raw)| Word::decode(raw).map_err(|why| LoadError::BadWord { address, why }))
             .collect::<Result<Vec<_>, _>>()?;
-        self.load_words(&words, image.entry, &image.maps, mode.unwrap_or(image.dispatch.mode), image.budget_cycles)
+        let programs: Vec<CodeAddr> = image.programs.iter().map(|program| program.entry).collect();
+        let maps =
+            MapImage { maps: &image.maps, links: &image.links, locks: &image.locks, programs: image.programs.len() };
+        let mode = mode.unwrap_or(image.dispatch.mode);
+        self.load_linked(&words, image.entry, &programs, maps, mode, image.budget_cycles)
     }
 
     /// Loads a program of decoded words; [`Device::load`] does it for an image.
@@ -212,6 +222,20 @@ impl<T: Trace> Device<T> {
         words: &[Word],
         entry: CodeAddr,
         maps: &[MapSpec],
+        mode: DispatchMode,
+        budget_cycles: u32,
+    ) -> Result<(), LoadError> {
+        self.load_linked(words, entry, &[], MapImage { maps, ..MapImage::default() }, mode, budget_cycles)
+    }
+
+    /// The same with all that an image has; `programs` are the entries for tail calls.
+    #[doc(hidden)]
+    pub fn load_linked(
+        &mut self,
+        words: &[Word],
+        entry: CodeAddr,
+        programs: &[CodeAddr],
+        maps: MapImage<'_>,
         mode: DispatchMode,
         budget_cycles: u32,
     ) -> Result<(), LoadError> {
@@ -230,18 +254,26 @@ impl<T: Trace> Device<T> {
         if budget_cycles == 0 {
             return Err(LoadError::NoBudget);
         }
+        if let Some(program) = programs.iter().position(|program| usize::from(program.0) >= words.len()) {
+            return Err(LoadError::Program { program, words: words.len() });
+        }
         let ops = words
             .iter()
             .enumerate()
             .map(|(address, word)| match word.check() {
+                Ok(()) if !serves(word.q_op) => Err(LoadError::Request { address, request: word.q_op.asm() }),
                 Ok(()) => Ok(Op::new(word)),
                 Err(why) => Err(LoadError::BadWord { address, why }),
             })
             .collect::<Result<_, _>>()?;
         let table = Table::new(maps, self.profile, self.seed)?;
         self.reset();
-        self.program =
-            Program { ops, entry: entry.0, budget: u64::from(budget_cycles.min(self.profile.packet_cycles_max)) };
+        self.program = Program {
+            ops,
+            entry: entry.0,
+            programs: programs.iter().map(|program| program.0).collect(),
+            budget: u64::from(budget_cycles.min(self.profile.packet_cycles_max)),
+        };
         self.map.table = table;
         self.dispatcher.set_mode(mode, self.profile.vcpus, self.profile.order_buckets);
         Ok(())
@@ -298,6 +330,8 @@ impl<T: Trace> Device<T> {
             port,
             retval: 0,
             bytes,
+            events: Vec::new(),
+            redirect: None,
             arrival: cycle,
             dispatched: 0,
             exited: 0,
@@ -536,14 +570,21 @@ impl<T: Trace> Device<T> {
     /// The restorer's cycle.
     fn depart(&mut self, cycle: u64) {
         let (counted, departures, departed) = (&mut self.counted, &mut self.departures, &mut self.departed);
+        let map = &mut self.map;
         self.restorer.step(cycle, &mut self.packets, |id, packets| {
             let out = &mut packets.get_mut(id).out;
-            let departure = Departure { bytes: std::mem::take(&mut out.bytes), departed: cycle, ..*out };
+            let (bytes, events) = (std::mem::take(&mut out.bytes), std::mem::take(&mut out.events));
+            let departure = Departure { bytes, events, departed: cycle, ..*out };
             packets.remove(id);
             counted.verdicts[(departure.retval as usize).min(verdict::REDIRECT as usize + 1)] += 1;
             if let Some(fault) = departure.fault {
                 counted.faults[fault.cause as usize] += 1;
                 counted.first_fault.get_or_insert((departure.seq, fault));
+            }
+            for event in &departure.events {
+                if let DeviceEvent::Ringbuf { map: slot, bytes } = event {
+                    map.consume(cycle, *slot, bytes.len() as u32);
+                }
             }
             departures.push_back(departure);
             *departed = cycle + 1;

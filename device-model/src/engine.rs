@@ -22,6 +22,8 @@ const AHEAD: u64 = 64;
 pub(crate) struct Program {
     pub ops: Vec<Op>,
     pub entry: Goto,
+    /// Entries of the programs that tail calls can go to.
+    pub programs: Vec<Goto>,
     /// Cycles that a packet may take, from its dispatch on.
     pub budget: u64,
 }
@@ -461,9 +463,7 @@ impl Engine {
         let record = around.packets.get_mut(id);
         let at = self.take_in(cycle, (record.out.bytes.len() as u32).min(self.timing.window));
         let port = &mut around.map.ports[usize::from(self.first_id | ContextId::from(number))];
-        port.window.valid = false;
-        port.seq = record.out.seq;
-        port.vcpu = record.vcpu;
+        port.take(record.out.seq, record.vcpu);
         let (program, timing) = (around.program, self.timing);
         let context = &mut self.contexts[usize::from(number)];
         context.take(id, record, program.entry, program.budget, timing.window, timing.far_lines);
@@ -504,8 +504,9 @@ impl Engine {
             self.ready.push(cycle, number.into());
             return;
         }
-        let word = around.program.ops.get(usize::from(context.pc));
-        match word.and_then(|op| execute::resume(op, port.answer, context)) {
+        let Program { ops, programs, .. } = around.program;
+        let word = ops.get(usize::from(context.pc));
+        match word.and_then(|op| execute::resume(op, port.answer, programs, context)) {
             None => self.ready.push(cycle, number.into()),
             Some(value) => {
                 context.retval = value;
@@ -516,6 +517,10 @@ impl Engine {
 
     /// A packet has ended: what it changed goes out, unless it is dropped.
     fn end<T: Trace>(&mut self, cycle: u64, number: u8, around: &mut Around<'_, T>) {
+        let id = self.id(number);
+        if !around.map.ports[usize::from(id)].held.is_empty() {
+            around.map.release(cycle, id);
+        }
         let context = &mut self.contexts[usize::from(number)];
         context.exited = cycle;
         around.out.push(cycle, Ended::Exited { id: context.id });
@@ -534,9 +539,13 @@ impl Engine {
 
     /// A context is free again; its packet waits in the restorer.
     fn done<T: Trace>(&mut self, cycle: u64, number: u8, around: &mut Around<'_, T>) {
+        let port = &mut around.map.ports[usize::from(self.id(number))];
         let context = &mut self.contexts[usize::from(number)];
         let id = context.id;
-        context.give(around.packets.get_mut(id));
+        let record = around.packets.get_mut(id);
+        context.give(record);
+        record.out.events = std::mem::take(&mut port.events);
+        record.out.redirect = port.redirect;
         self.free |= 1 << number;
         around.out.push(cycle, Ended::Done { id, engine: self.number });
     }

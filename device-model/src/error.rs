@@ -53,6 +53,39 @@ pub enum LoadError {
         /// The broken rule.
         why: DecodeError,
     },
+    /// A request that this device does not have.
+    #[error("word {address} makes a request that the device does not have: {request}")]
+    Request {
+        /// Its address.
+        address: usize,
+        /// The request, as the assembler writes it.
+        request: &'static str,
+    },
+    /// A program that tail calls can go to starts outside the code.
+    #[error("program {program} starts outside the {words} words")]
+    Program {
+        /// Its number.
+        program: usize,
+        /// Words of the image.
+        words: usize,
+    },
+    /// An initial element that its map does not take, or that names no program or map.
+    #[error("map {map} cannot have the initial element {key}")]
+    Link {
+        /// Map-table slot.
+        map: u8,
+        /// Key.
+        key: u32,
+    },
+    /// A spin lock that cannot be there: outside the value, not at a multiple of 4 B, the second of its map, or in a map that is
+    /// neither a hash map nor an array.
+    #[error("the device has no spin lock at byte {offset} of the values of map {map}")]
+    Lock {
+        /// Map-table slot.
+        map: u8,
+        /// Byte offset in the value.
+        offset: u32,
+    },
     /// A packet would have no cycle to run.
     #[error("the image gives its packets no cycles")]
     NoBudget,
@@ -69,12 +102,6 @@ pub enum LoadError {
         name: String,
         /// Why.
         why: MapRefusal,
-    },
-    /// A link or lock of the image names a map that it does not have.
-    #[error("the image has no map in slot {slot}")]
-    Slot {
-        /// The slot.
-        slot: usize,
     },
     /// The maps do not fit.
     #[error("the maps take {needed} B of map memory, the device has {available} B")]
@@ -116,18 +143,6 @@ pub enum MapRefusal {
     /// A ring buffer that is no power of two of whole pages, or larger than what a handle names of a record.
     #[error("a ring buffer of {0} B is not possible: a power of two from 4096 B to 16 MiB is")]
     RingSize(u32),
-    /// A spin lock that cannot be there: outside the value, not at a multiple of 4 B, the second of its map, or in a map of a kind
-    /// that has none.
-    #[error("no spin lock can be at byte {0} of its values")]
-    Lock(u32),
-    /// An initial element that names nothing, or that its map does not take.
-    #[error("the initial element {key} cannot be {to}")]
-    Link {
-        /// Key.
-        key: u32,
-        /// Number of the program, or slot of the map.
-        to: u32,
-    },
     /// More elements than a handle can name.
     #[error("{0} elements, a handle names 2^28")]
     Elements(u64),

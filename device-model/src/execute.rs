@@ -3,12 +3,12 @@
 //! A word is all or nothing: all that can refuse it or end the packet is found out before anything is written. What nearly every
 //! word does stands in [`execute`]; what is rare stands apart, in functions that are not inlined.
 
-use offwire_isa::{Handle, RequestOp, Space, StoreOp};
+use offwire_isa::{Handle, KeyUse, MapPointer, MapUse, RequestOp, Space, StoreOp, ValueUse};
 
 use crate::context::{self, Context, formatted, insert, load};
 use crate::fault::FaultCause;
-use crate::geometry::{METADATA, POSTED_CREDITS, SCRATCH, STACK};
-use crate::map::port::{Port, Posted, PostedKind, ValueAddress};
+use crate::geometry::{DATA_BYTES_MAX, METADATA, POSTED_CREDITS, SCRATCH, STACK};
+use crate::map::port::{Held, Port, Posted, PostedKind, ValueAddress};
 use crate::map::table::MapInfo;
 use crate::op::{A1, A2, Access, EXIT, Goto, Op, Part, Place, Request, X0, X1};
 
@@ -41,18 +41,23 @@ pub(crate) struct Outcome {
     pub then: Then,
 }
 
-/// Checks an access of `size` bytes to a map value.
+/// Bytes of what a handle names: a value, or a record that the packet holds (ring buffers have no elements).
 #[inline(always)]
-fn value_at(maps: &[MapInfo], address: u64, size: u32) -> Result<ValueAddress, FaultCause> {
-    let handle = Handle::unpack(address).ok_or(FaultCause::BadHandle)?;
-    let map = maps.get(usize::from(handle.slot)).ok_or(FaultCause::BadHandle)?;
-    if handle.element >= map.elements {
-        return Err(FaultCause::BadHandle);
+fn value_size(maps: &[MapInfo], held: &Held, slot: u8, element: u32) -> Result<u32, FaultCause> {
+    match maps.get(usize::from(slot)) {
+        Some(map) if element < map.elements => Ok(map.value_size),
+        _ => held.record(slot, element).map(|record| record.size).ok_or(FaultCause::BadHandle),
     }
-    if handle.offset + size > map.value_size {
+}
+
+/// Checks an access of `size` bytes to a map value or a record.
+#[inline(always)]
+fn value_at(maps: &[MapInfo], held: &Held, address: u64, size: u32) -> Result<ValueAddress, FaultCause> {
+    let Handle { slot, element, offset } = Handle::unpack(address).ok_or(FaultCause::BadHandle)?;
+    if offset + size > value_size(maps, held, slot, element)? {
         return Err(FaultCause::ValueBounds);
     }
-    Ok(ValueAddress { slot: handle.slot, element: handle.element, offset: handle.offset })
+    Ok(ValueAddress { slot, element, offset })
 }
 
 /// The address if `size` bytes there are in bounds.
@@ -133,13 +138,13 @@ fn value_extracts(op: &Op, address: u64, port: &mut Port, maps: &[MapInfo]) -> R
     let access = &op.load;
     let mut span = u32::from(access.span);
     let mut parts = access.parts;
-    let at = match value_at(maps, address, span) {
+    let at = match value_at(maps, &port.held, address, span) {
         Ok(at) => at,
         Err(cause) if !op.load_dismiss => return Err(Then::Fault(cause)),
         // Dismissible: what is out of bounds reads 0.
         Err(_) => {
-            let Ok(at) = value_at(maps, address, 0) else { return Ok([0; 2]) };
-            let left = maps.get(usize::from(at.slot)).map_or(0, |map| map.value_size - at.offset);
+            let Ok(at) = value_at(maps, &port.held, address, 0) else { return Ok([0; 2]) };
+            let left = value_size(maps, &port.held, at.slot, at.element).map_or(0, |size| size - at.offset);
             span = 0;
             for part in &mut parts {
                 let end = u32::from(part.delta) + u32::from(part.size);
@@ -176,10 +181,10 @@ enum Target {
 }
 
 /// The store unit's checks.
-fn target(access: &Access, address: u64, context: &mut Context, maps: &[MapInfo]) -> Result<Target, Then> {
+fn target(access: &Access, address: u64, context: &mut Context, held: &Held, maps: &[MapInfo]) -> Result<Target, Then> {
     let span = u32::from(access.span);
     if access.place == Place::Value {
-        let at = value_at(maps, address, span).map_err(Then::Fault)?;
+        let at = value_at(maps, held, address, span).map_err(Then::Fault)?;
         let read_only = maps.get(usize::from(at.slot)).is_none_or(|map| map.read_only);
         return if read_only { Err(Then::Fault(FaultCause::ReadOnly)) } else { Ok(Target::Value(at)) };
     }
@@ -260,6 +265,8 @@ fn post(op: &Op, at: ValueAddress, values: [u64; 2], credit: u8, port: &mut Port
 /// An operand of a request, once it is known to be allowed.
 #[derive(Clone, Copy)]
 enum Operand {
+    /// There is none, or it has no bytes.
+    None,
     Packet(u32),
     Stack(u32),
     Scratch(u32),
@@ -269,11 +276,17 @@ enum Operand {
 fn operand(
     space: Space,
     address: u64,
-    size: u32,
+    size: u64,
     context: &Context,
+    held: &Held,
     maps: &[MapInfo],
     late: &mut bool,
 ) -> Result<Operand, FaultCause> {
+    if size == 0 {
+        return Ok(Operand::None);
+    }
+    // What is longer is out of any bounds.
+    let size = if size > u64::from(DATA_BYTES_MAX) { u32::MAX / 2 } else { size as u32 };
     match space {
         Space::Packet => {
             let at = inside(address, size, context.packet.len()).ok_or(FaultCause::PacketBounds)?;
@@ -282,45 +295,106 @@ fn operand(
         }
         Space::Stack => inside(address, size, STACK).map(Operand::Stack).ok_or(FaultCause::StackBounds),
         Space::Scratch => inside(address, size, SCRATCH).map(Operand::Scratch).ok_or(FaultCause::ScratchBounds),
-        Space::MapValue => value_at(maps, address, size).map(Operand::Value),
+        Space::MapValue => value_at(maps, held, address, size).map(Operand::Value),
     }
 }
 
 /// Copies an operand into the request, or tells where the map unit has to read it.
-fn gather(operand: Operand, context: &mut Context, into: &mut [u8]) -> Option<ValueAddress> {
+fn gather(operand: Operand, size: u32, context: &mut Context, into: &mut Vec<u8>) -> Option<ValueAddress> {
+    // The map unit overwrites all of it.
+    into.resize(size as usize, 0);
     let bytes = match operand {
+        Operand::None => return None,
         Operand::Packet(at) => context.packet.at(at),
-        Operand::Stack(at) => context.stack.at(at, into.len() as u32),
-        Operand::Scratch(at) => context.scratch.at(at, into.len() as u32),
+        Operand::Stack(at) => context.stack.at(at, size),
+        Operand::Scratch(at) => context.scratch.at(at, size),
         Operand::Value(at) => return Some(at),
     };
-    into.copy_from_slice(&bytes[..into.len()]);
+    into.copy_from_slice(&bytes[..size as usize]);
     None
 }
 
 /// A request to the map unit that is known to be allowed.
 struct Checked {
+    slot: u8,
     key: Operand,
     key_size: u32,
-    value: Option<(Operand, u32)>,
+    value: Operand,
+    value_size: u32,
+    number: u64,
+    third: u64,
+    at: ValueAddress,
     late: bool,
 }
 
-fn check(request: &Request, context: &Context, maps: &[MapInfo]) -> Result<Checked, FaultCause> {
-    let map = maps.get(usize::from(request.map)).ok_or(FaultCause::BadMap)?;
-    if map.read_only && request.op != RequestOp::Lookup {
+/// The map of a request.
+fn map_of<'a>(request: &Request, third: u64, maps: &'a [MapInfo]) -> Result<Option<(u8, &'a MapInfo)>, FaultCause> {
+    let (slot, wrong) = match request.shape.map {
+        MapUse::None => return Ok(None),
+        MapUse::Slot => (request.map, FaultCause::BadMap),
+        MapUse::Pointer => (MapPointer::unpack(third).ok_or(FaultCause::BadHandle)?.slot, FaultCause::BadHandle),
+    };
+    let map = maps.get(usize::from(slot)).filter(|map| map.serves(request.op)).ok_or(wrong)?;
+    if map.read_only && request.op.changes_map() {
         return Err(FaultCause::ReadOnly);
     }
-    let mut late = false;
-    let key = request.key.of(&context.values);
-    let key = operand(request.key_space, key, map.key_size, context, maps, &mut late)?;
-    let value = if matches!(request.op, RequestOp::UpdateAny | RequestOp::UpdateNoExist | RequestOp::UpdateExist) {
-        let value = request.value.of(&context.values);
-        Some((operand(request.value_space, value, map.value_size, context, maps, &mut late)?, map.value_size))
-    } else {
-        None
+    Ok(Some((slot, map)))
+}
+
+/// What the handle of an atomic, a lock or a record names.
+fn named(request: &Request, key: u64, number: u64, held: &Held, maps: &[MapInfo]) -> Result<ValueAddress, FaultCause> {
+    let changed = |address, size| {
+        let at = value_at(maps, held, address, size)?;
+        let read_only = maps.get(usize::from(at.slot)).is_none_or(|map| map.read_only);
+        if read_only { Err(FaultCause::ReadOnly) } else { Ok(at) }
     };
-    Ok(Checked { key, key_size: map.key_size, value, late })
+    match (request.shape.key, request.op) {
+        (KeyUse::Atomic(_), _) if request.key_space != Space::MapValue => Err(FaultCause::BadHandle),
+        (KeyUse::Atomic(size), _) => changed(key, size.into()),
+        (_, RequestOp::SpinLock | RequestOp::SpinUnlock) => {
+            let at = changed(number, 4)?;
+            let wanted = if request.op == RequestOp::SpinLock { None } else { Some(at) };
+            if held.lock == wanted { Ok(at) } else { Err(FaultCause::BadLock) }
+        }
+        (_, RequestOp::RingSubmit | RequestOp::RingDiscard) => match Handle::unpack(number) {
+            Some(Handle { slot, element, offset: 0 }) if held.record(slot, element).is_some() => {
+                Ok(ValueAddress { slot, element, offset: 0 })
+            }
+            _ => Err(FaultCause::BadHandle),
+        },
+        _ => Ok(ValueAddress::default()),
+    }
+}
+
+fn check(request: &Request, context: &Context, port: &Port, maps: &[MapInfo]) -> Result<Checked, FaultCause> {
+    let held = &port.held;
+    let shape = request.shape;
+    let (number, third) = (request.value.of(&context.values), request.third.of(&context.values));
+    let map = map_of(request, third, maps)?;
+    let sizes = map.map_or((0, 0), |(_, map)| (map.key_size, map.value_size));
+    let key = request.key.of(&context.values);
+    let at = named(request, key, number, held, maps)?;
+    let mut late = false;
+    let key_size = match shape.key {
+        KeyUse::Key => sizes.0.into(),
+        KeyUse::ReadsV => number,
+        KeyUse::None | KeyUse::Atomic(_) | KeyUse::ReadsW | KeyUse::WritesW => 0,
+    };
+    let key = operand(request.key_space, key, key_size, context, held, maps, &mut late)?;
+    let (mut value, mut value_size) = (Operand::None, 0);
+    if shape.value == ValueUse::Value {
+        value_size = sizes.1;
+        value = operand(request.value_space, number, value_size.into(), context, held, maps, &mut late)?;
+    } else if request.op == RequestOp::PerfOutput {
+        // BPF_F_CTXLEN_MASK of include/uapi/linux/bpf.h: packet bytes behind the event's own.
+        let wanted = third >> 32 & 0xf_ffff;
+        if wanted <= u64::from(context.packet.len()) {
+            value_size = wanted as u32;
+            value = operand(Space::Packet, 0, wanted, context, held, maps, &mut late)?;
+        }
+    }
+    let slot = map.map_or(at.slot, |(slot, _)| slot);
+    Ok(Checked { slot, key, key_size: key_size as u32, value, value_size, number, third, at, late })
 }
 
 /// Runs the word `op` of `context` at cycle `now`. `PRIVATE`: it is known not to be `shared`.
@@ -391,7 +465,7 @@ pub(crate) fn execute<const PRIVATE: bool>(
             let values = inserted(op, context);
             inserts(op, context.packet.at_mut(address as u32, span), values);
         } else {
-            match target(&op.store, address, context, maps) {
+            match target(&op.store, address, context, &port.held, maps) {
                 Ok(target) => write(op, target, 0, context, port),
                 Err(then) => return refuse(then),
             }
@@ -429,7 +503,7 @@ fn finish(
     let mut place = Target::Nowhere;
     let mut posted = None;
     if stores {
-        match target(&op.store, op.store.address.of(&context.values), context, maps) {
+        match target(&op.store, op.store.address.of(&context.values), context, &port.held, maps) {
             Ok(target) => place = target,
             Err(then) => return refuse(then),
         }
@@ -443,7 +517,7 @@ fn finish(
     let requests = op.requests && !taken;
     let mut checked = None;
     if requests && op.request.op != RequestOp::AdjustHead {
-        match check(&op.request, context, maps) {
+        match check(&op.request, context, port, maps) {
             Ok(request) => checked = Some(request),
             Err(cause) => return refuse(Then::Fault(cause)),
         }
@@ -491,26 +565,44 @@ fn go(target: Goto, context: &mut Context) -> Then {
 /// Sends a request that passed its checks. It sees the word's own store.
 fn ask(request: &Request, checked: &Checked, context: &mut Context, port: &mut Port) -> Then {
     port.op = request.op;
-    port.slot = request.map;
+    port.slot = checked.slot;
+    port.number = checked.number;
+    port.third = checked.third;
+    port.at = checked.at;
+    port.packet_len = context.packet.len();
     port.window.valid = false;
-    port.key_from = gather(checked.key, context, port.key.resize(checked.key_size));
-    port.value_from = None;
-    if let Some((value, size)) = checked.value {
-        port.value.resize(size as usize, 0);
-        port.value_from = gather(value, context, &mut port.value);
-    }
+    port.key_from = gather(checked.key, checked.key_size, context, &mut port.key);
+    port.value_from = gather(checked.value, checked.value_size, context, &mut port.value);
     Then::Request { late: checked.late }
 }
+
+/// Tail calls of a packet (`MAX_TAIL_CALL_CNT` of include/linux/bpf.h).
+const MAX_TAIL_CALLS: u8 = 33;
 
 /// `-EINVAL` of `bpf_xdp_adjust_head`, as a 64-bit register holds it.
 const ADJUST_REFUSED: u64 = -22i64 as u64;
 
 /// The context goes on after an answer: the answer is written, `q_null` looks at it. Returns the return value if the packet
 /// ends.
-pub(crate) fn resume(op: &Op, answer: u64, context: &mut Context) -> Option<u32> {
+pub(crate) fn resume(op: &Op, answer: u64, programs: &[Goto], context: &mut Context) -> Option<u32> {
+    if op.request.op == RequestOp::TailCall {
+        // The answer is the program's number + 1.
+        let program = usize::try_from(answer).ok().and_then(|answer| programs.get(answer.checked_sub(1)?));
+        match program.filter(|_| context.tail_calls < MAX_TAIL_CALLS) {
+            Some(&entry) => {
+                context.enter(entry);
+                return None;
+            }
+            None => return exit_of(go(op.next, context)),
+        }
+    }
     context.values[usize::from(op.request.answer_register & 15)] = answer;
     let target = if op.request.answer_null && answer == 0 { op.t2 } else { op.next };
-    match go(target, context) {
+    exit_of(go(target, context))
+}
+
+fn exit_of(then: Then) -> Option<u32> {
+    match then {
         Then::Exit(value) => Some(value),
         _ => None,
     }

@@ -23,3 +23,6 @@ pub const VALID_LINE: u32 = 16;
 pub const POSTED_CREDITS: usize = 4;
 /// Longest key of a hash map.
 pub const KEY_BYTES_MAX: u32 = 512;
+/// Most bytes that a request takes from memory at K: what `bpf_perf_event_output` can put into one event (`u16` sizes of
+/// include/uapi/linux/perf_event.h). More is out of bounds.
+pub const DATA_BYTES_MAX: u32 = 0xffff;

@@ -37,9 +37,13 @@ mod trace;
 pub mod verdict;
 
 pub use counters::{Counters, Empty, MapCounters, Replay, SlotCounters, Stall};
-pub use departure::{Arrival, Departure};
+pub use departure::{Arrival, Departure, DeviceEvent, Redirect};
+#[doc(hidden)]
+pub use device::serves;
 pub use device::{Admission, Device, Scheduler};
 pub use error::{LoadError, MapError, MapRefusal, OfferError};
 pub use fault::{Fault, FaultCause};
 pub use map::control::{Entry, Update};
+#[doc(hidden)]
+pub use map::table::MapImage;
 pub use trace::{At, Event, Off, SharedOp, Trace};

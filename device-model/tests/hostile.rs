@@ -5,7 +5,7 @@ mod common;
 use common::{Random, TINY, any_word, arrivals, load, map, maps, mode};
 use device_model::{Admission, Arrival, Device, LoadError, MapRefusal, Scheduler};
 use offwire_image::{Dispatch, DispatchMode, Image, MapKind, MapSpec};
-use offwire_isa::{CodeAddr, ISA_VERSION, Profile, SMALL, Target, WORD_BYTES, Word};
+use offwire_isa::{CodeAddr, ISA_VERSION, Profile, RequestOp, SMALL, Target, WORD_BYTES, Word};
 
 /// Any words that decode: every packet ends, by its budget at the latest, and the device is idle afterwards.
 #[test]
@@ -102,6 +102,17 @@ fn images_that_do_not_fit_are_refused() {
     assert!(matches!(why(map(MapKind::PercpuArray, 4, 8, u32::MAX)), MapRefusal::Elements(_)));
     assert!(matches!(refused(with(map(MapKind::Array, 4, 1 << 20, 2))), LoadError::MapMemory { .. }));
     assert!(matches!(refused(with(map(MapKind::Hash, 4, 8, 1 << 27))), LoadError::MapMemory { .. }));
+}
+
+/// Words that make requests that the device does not have are refused by name.
+#[test]
+fn requests_that_the_device_does_not_have_are_refused() {
+    for request in (0..64).filter_map(RequestOp::from_code) {
+        let word = Word { q_op: request, ..Word::default() };
+        let load = Device::new(&SMALL).load_words(&[word], CodeAddr(0), &[], DispatchMode::Any, 100);
+        let refused = Err(LoadError::Request { address: 0, request: request.asm() });
+        assert_eq!(load, if device_model::serves(request) { Ok(()) } else { refused });
+    }
 }
 
 /// A refused image leaves the running program alone.

@@ -128,14 +128,16 @@ impl Contents {
     }
 }
 
-/// What an image says of its maps.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Specs<'a> {
+/// What an image says of maps.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct MapImage<'a> {
+    /// The maps.
     pub maps: &'a [MapSpec],
     /// Initial elements of program arrays and maps of maps.
     pub links: &'a [Link],
+    /// Spin locks in map values.
     pub locks: &'a [Lock],
-    /// Number of programs that tail calls can go to.
+    /// Programs that tail calls can go to.
     pub programs: usize,
 }
 
@@ -164,8 +166,8 @@ impl Table {
     }
 
     /// Builds the maps of an image with their initial contents.
-    pub(crate) fn new(specs: Specs<'_>, profile: &Profile, seed: u64) -> Result<Self, LoadError> {
-        let maps = specs.maps;
+    pub(crate) fn new(image: MapImage<'_>, profile: &Profile, seed: u64) -> Result<Self, LoadError> {
+        let maps = image.maps;
         if maps.len() > MAPS_MAX {
             return Err(LoadError::TooManyMaps { maps: maps.len() });
         }
@@ -180,16 +182,14 @@ impl Table {
         if bytes > u64::from(profile.map_memory_bytes) {
             return Err(LoadError::MapMemory { needed: bytes, available: profile.map_memory_bytes });
         }
-        for lock in specs.locks {
-            let slot = usize::from(lock.map);
-            let Some(info) = infos.get_mut(slot) else { return Err(LoadError::Slot { slot }) };
-            let fits = lock.offset.checked_add(LOCK_BYTES).is_some_and(|end| end <= info.value_size);
-            // map_check_btf of kernel/bpf/syscall.c; a value holds one lock at most.
-            let kind = matches!(info.kind, MapKind::Hash | MapKind::Array);
-            if !fits || !kind || !lock.offset.is_multiple_of(4) || info.lock.is_some() {
-                return Err(LoadError::Map { name: maps[slot].name.clone(), why: MapRefusal::Lock(lock.offset) });
-            }
-            info.lock = Some(lock.offset);
+        for lock in image.locks {
+            let info = infos.get_mut(usize::from(lock.map)).filter(|info| {
+                let fits = lock.offset.checked_add(LOCK_BYTES).is_some_and(|end| end <= info.value_size);
+                // map_check_btf of kernel/bpf/syscall.c; a value holds one lock at most.
+                let kind = matches!(info.kind, MapKind::Hash | MapKind::Array);
+                fits && kind && lock.offset.is_multiple_of(4) && info.lock.is_none()
+            });
+            info.ok_or(LoadError::Lock { map: lock.map, offset: lock.offset })?.lock = Some(lock.offset);
         }
         let contents = maps.iter().zip(&infos).map(|(spec, info)| contents(spec, info, profile)).collect();
         let longest = infos.iter().map(|info| info.key_size).max().unwrap_or(0);
@@ -198,20 +198,13 @@ impl Table {
             infos,
             contents,
             hash: KeyHash::new(seed, longest.max(8)),
-            programs: specs.programs.min(u32::MAX as usize) as u32,
+            programs: image.programs.min(u32::MAX as usize) as u32,
         };
-        for link in specs.links {
-            let slot = usize::from(link.map);
-            let Some(spec) = maps.get(slot) else { return Err(LoadError::Slot { slot }) };
-            let done = table.link(slot, link.key, link.to, profile.vcpus);
-            done.map_err(|_| refuse(spec, MapRefusal::Link { key: link.key, to: link.to }))?;
+        for link in image.links {
+            let done = table.link(usize::from(link.map), link.key, link.to, profile.vcpus);
+            done.map_err(|_| LoadError::Link { map: link.map, key: link.key })?;
         }
         Ok(table)
-    }
-
-    /// Bytes that an access from `offset` 0 of an element may reach. Of a record of a ring buffer the port knows it.
-    pub(crate) fn value_size(&self, slot: u8) -> u32 {
-        self.infos.get(usize::from(slot)).map_or(0, |info| info.value_size)
     }
 }
 

@@ -42,6 +42,10 @@ enum Kind {
     /// A request, or a read for a value window, arrives. Number: the engine; a word's own posted write comes first.
     Request,
     Read,
+    /// What a packet still held when it ended comes back. Number: the engine.
+    Release,
+    /// The host has read a record of a ring buffer. Number: 0.
+    Consumed,
     /// An answer arrives at its engine. Number: the bank it comes from, value banks after the index banks.
     Answer,
 }
@@ -65,8 +69,9 @@ impl Event {
             Kind::Indexed => 1 << 8 | number,
             Kind::Fetched => 2 << 8 | number,
             Kind::Posted => 3 << 8 | number << 1,
-            Kind::Request | Kind::Read => 3 << 8 | number << 1 | 1,
-            Kind::Answer => 4 << 8 | number,
+            Kind::Request | Kind::Read | Kind::Release => 3 << 8 | number << 1 | 1,
+            Kind::Consumed => 4 << 8 | number,
+            Kind::Answer => 5 << 8 | number,
         };
         Event { order, kind, id, extra }
     }
@@ -108,6 +113,7 @@ struct Timing {
     index: u64,
     value: u64,
     request: u64,
+    depth: u64,
     packet_store: u64,
     /// Logarithm of the bytes that a bank moves in a cycle.
     bank_bytes: u32,
@@ -127,6 +133,8 @@ pub(crate) struct MapUnit {
     pub last: u64,
     events: Calendar<Event>,
     now_due: Vec<Event>,
+    /// Ring buffer and bytes of records that the host has read, on their way here.
+    consumed: VecDeque<(u8, u32)>,
     index_banks: Vec<Bank<ContextId>>,
     value_banks: Vec<Bank<Job>>,
     /// Banks with something in their queue.
@@ -157,6 +165,7 @@ impl MapUnit {
             last: 0,
             events: Calendar::new(),
             now_due: Vec::new(),
+            consumed: VecDeque::new(),
             index_banks: (0..profile.map_banks).map(|_| Bank::new()).collect(),
             value_banks: (0..profile.map_banks).map(|_| Bank::new()).collect(),
             index_waiting: 0,
@@ -165,6 +174,7 @@ impl MapUnit {
                 index: u64::from(profile.map_index_cycles.max(1)),
                 value: u64::from(profile.map_value_cycles.max(1)),
                 request: u64::from(profile.map_request_cycles.max(1)),
+                depth: u64::from(profile.pipeline_depth),
                 packet_store: u64::from(profile.packet_store_cycles),
                 bank_bytes: profile.map_bank_bytes.ilog2(),
                 window: profile.value_window_bytes,
@@ -172,6 +182,12 @@ impl MapUnit {
                 vcpus: profile.vcpus,
             },
         }
+    }
+
+    /// True if the map unit has the request.
+    pub(crate) fn serves(op: RequestOp) -> bool {
+        use RequestOp::*;
+        matches!(op, Lookup | UpdateAny | UpdateNoExist | UpdateExist | Delete)
     }
 
     /// True if nothing is on its way.
@@ -217,6 +233,22 @@ impl MapUnit {
     pub(crate) fn read(&mut self, leaves: u64, id: ContextId) {
         self.ports[usize::from(id)].reads = true;
         self.events.push(leaves + self.timing.request, Event::new(Kind::Read, id >> ID_SHIFT, id, 0));
+    }
+
+    /// A packet that holds something has ended at `ended`: it is here a pipe and a request way later, so that a window of cycles
+    /// never misses it.
+    pub(crate) fn release(&mut self, ended: u64, id: ContextId) {
+        let port = &mut self.ports[usize::from(id)];
+        port.left.push_back(std::mem::take(&mut port.held));
+        let at = ended + self.timing.depth + self.timing.request;
+        self.events.push(at, Event::new(Kind::Release, id >> ID_SHIFT, id, 0));
+    }
+
+    /// A packet with a record has departed at `departed`; the host reads it at once, and tells the map unit as late as above.
+    pub(crate) fn consume(&mut self, departed: u64, slot: u8, bytes: u32) {
+        self.consumed.push_back((slot, bytes));
+        let at = departed + self.timing.depth + self.timing.request;
+        self.events.push(at, Event::new(Kind::Consumed, 0, 0, 0));
     }
 
     /// Tells that no cycle before `cycle` will come again.
@@ -322,6 +354,13 @@ impl MapUnit {
             Kind::Read => {
                 let at = self.ports[usize::from(id)].wanted;
                 self.queue_value(cycle, at.slot, at.element, Job::Window { id });
+            }
+            // Nothing that the unit serves so far is held or read by the host.
+            Kind::Release => {
+                let _left = self.ports[usize::from(id)].left.pop_front();
+            }
+            Kind::Consumed => {
+                let _record = self.consumed.pop_front();
             }
             Kind::Answer => arrived.push(Arrived { id, beats: u32::from(extra) }),
         }
@@ -520,8 +559,8 @@ impl MapUnit {
                 let port = &mut self.ports[usize::from(id)];
                 let (from, into) = match job {
                     Job::FetchKey { .. } => {
-                        let len = port.key.len() as u32;
-                        (port.key_from.take(), port.key.resize(len))
+                        let len = port.key.len();
+                        (port.key_from.take(), &mut port.key[..len])
                     }
                     _ => (port.value_from.take(), &mut port.value[..]),
                 };

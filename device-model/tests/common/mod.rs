@@ -94,7 +94,9 @@ pub(crate) fn any_word(random: &mut Random) -> Word {
         }
         // Most random bits break a rule; a few fields are put right, the rest is tried again.
         raw[0] &= !1;
-        if let Ok(word) = Word::decode(&raw) {
+        if let Ok(word) = Word::decode(&raw)
+            && device_model::serves(word.q_op)
+        {
             return word;
         }
         let mut word = useful_word(random, 64);
