@@ -46,15 +46,18 @@ impl Ring {
         Some(element as u32)
     }
 
-    /// The host has read the records of packet `seq`.
-    pub(crate) fn read(&mut self, seq: u64) {
+    /// The host has read the records of packet `seq`; false if there are none.
+    pub(crate) fn read(&mut self, seq: u64) -> bool {
+        let mut any = false;
         for record in self.records.iter_mut().filter(|record| record.seq == seq) {
             record.read = true;
+            any = true;
         }
         while let Some(first) = self.records.front().filter(|first| first.read) {
             self.consumed = first.end;
             self.records.pop_front();
         }
+        any
     }
 
     /// `bpf_ringbuf_query`.

@@ -1,10 +1,10 @@
 //! What the tests share: a random source, random words and packets, small profiles, maps.
 #![allow(dead_code, reason = "each test takes what it needs")]
 
-use device_model::{Arrival, Device};
-use offwire_image::{DispatchMode, MapKind, MapSpec};
+use device_model::{Arrival, Device, MapImage, Update};
+use offwire_image::{DispatchMode, Link, Lock, MapKind, MapSpec};
 use offwire_isa::{
-    AluOp, Base, CmpOp, CodeAddr, Profile, Read, RequestOp, SMALL, Space, Src, StoreOp, Target, WORD_BYTES, Word,
+    AluOp, Base, CmpOp, CodeAddr, KeyUse, Profile, Read, RequestOp, SMALL, Space, Src, StoreOp, Target, ValueUse, WORD_BYTES, Word,
 };
 
 /// A device that is crowded: little of everything, so that all FIFOs fill up and all units are fought for.
@@ -68,7 +68,8 @@ pub(crate) fn map(kind: MapKind, key_size: u32, value_size: u32, max_entries: u3
         key_size,
         value_size,
         max_entries,
-        flags: 0,
+        // BPF_F_NO_PREALLOC: what a trie has to have.
+        flags: u32::from(kind == MapKind::LpmTrie),
         init: Vec::new(),
         frozen: false,
     }
@@ -82,8 +83,35 @@ pub(crate) fn maps() -> Vec<MapSpec> {
         map(MapKind::Hash, 2, 40, 4),
         map(MapKind::Hash, 20, 100, 3),
         MapSpec { init: (0..64).collect(), frozen: true, ..map(MapKind::Array, 4, 64, 1) },
+        map(MapKind::PercpuHash, 2, 12, 3),
+        map(MapKind::LruHash, 2, 16, 3),
+        map(MapKind::LpmTrie, 8, 20, 5),
+        map(MapKind::Devmap, 4, 8, 4),
+        map(MapKind::DevmapHash, 4, 4, 3),
+        map(MapKind::ProgArray, 4, 4, 4),
+        map(MapKind::ArrayOfMaps, 4, 4, 3),
+        map(MapKind::Array, 4, 24, 2),
+        map(MapKind::Array, 4, 24, 2),
+        map(MapKind::HashOfMaps, 4, 4, 2),
+        map(MapKind::Ringbuf, 0, 0, 4096),
+        map(MapKind::PerfEventArray, 4, 4, 6),
     ]
 }
+
+/// Initial elements of the maps above: a program or map each.
+pub(crate) const LINKS: [Link; 5] = [
+    Link { map: 10, key: 0, to: 1 },
+    Link { map: 10, key: 2, to: 0 },
+    Link { map: 11, key: 0, to: 12 },
+    Link { map: 11, key: 2, to: 13 },
+    Link { map: 14, key: 0, to: 2 },
+];
+
+/// Spin locks in their values.
+pub(crate) const LOCKS: [Lock; 2] = [Lock { map: 0, offset: 20 }, Lock { map: 2, offset: 0 }];
+
+/// What user space has put into the maps that programs only read.
+pub(crate) const DEVICES: [(usize, u32); 4] = [(8, 0), (8, 3), (9, 0), (9, 1)];
 
 /// A word of random bits that decodes: whatever a hostile image can hold.
 pub(crate) fn any_word(random: &mut Random) -> Word {
@@ -212,36 +240,85 @@ pub(crate) fn useful_word(random: &mut Random, words: u16) -> Word {
         word.w1_reg = random.below(6) as u8;
     }
     if random.once_in(3) {
-        word.q_op = random.pick(&[
-            RequestOp::Lookup,
-            RequestOp::Lookup,
-            RequestOp::Lookup,
-            RequestOp::UpdateAny,
-            RequestOp::UpdateNoExist,
-            RequestOp::UpdateExist,
-            RequestOp::Delete,
-            RequestOp::AdjustHead,
-            RequestOp::AdjustHead,
-            RequestOp::Exit,
-        ]);
-        word.q_map = random.below(5) as u8;
-        let any = |random: &mut Random| match random.below(8) {
-            0..3 => (Space::Stack, Base::Zero, random.below(400) as i16),
-            3 => (Space::Scratch, Base::Zero, random.below(200) as i16),
-            4 | 5 => (Space::Packet, Base::Zero, random.below_mostly(40, 2, 400) as i16),
-            _ => (Space::MapValue, Base::Rc, random.below(4) as i16),
-        };
-        (word.q_kspace, word.q_kbase, word.q_koff) = any(random);
-        word.q_vspace = random.pick(&[Space::Stack, Space::Packet, Space::Scratch, Space::MapValue]);
-        word.q_vsrc = match word.q_op {
-            RequestOp::AdjustHead | RequestOp::Exit => random.pick(&late),
-            _ if word.q_vspace == Space::MapValue => Src::Rc,
-            _ => random.pick(&[Src::Ra, Src::Rb, Src::Zero]),
-        };
-        word.q_dst = if word.q_op == RequestOp::Lookup { 12 + random.below(2) as u8 } else { random.below(12) as u8 };
-        word.q_null = random.once_in(2);
+        request(random, &mut word, &late);
     }
     word
+}
+
+/// The request of a word.
+fn request(random: &mut Random, word: &mut Word, late: &[Src]) {
+    use RequestOp::*;
+    word.q_op = match random.below(5) {
+        0 | 1 => random.pick(&[
+            Lookup, Lookup, Lookup, UpdateAny, UpdateNoExist, UpdateExist, Delete, AdjustHead, AdjustHead, Exit,
+        ]),
+        2 => random.pick(&[
+            FetchAdd32, FetchAdd64, FetchOr32, FetchOr64, FetchAnd32, FetchAnd64, FetchXor32, FetchXor64, Xchg32, Xchg64,
+            Cmpxchg32, Cmpxchg64,
+        ]),
+        3 => random.pick(&[SpinLock, SpinLock, SpinUnlock, SpinUnlock, RingReserve, RingSubmit, RingDiscard, RingOutput]),
+        _ => random.pick(&[
+            RingQuery, PerfOutput, PerfOutput, RedirectMap, RedirectMap, TailCall, LookupIn, LookupIn, UpdateInAny,
+            UpdateInNoExist, UpdateInExist, DeleteIn,
+        ]),
+    };
+    word.q_map = match word.q_op {
+        TailCall => 10,
+        RedirectMap => 8 + random.below(2) as u8,
+        RingReserve | RingOutput | RingQuery => 15,
+        PerfOutput => 16,
+        Lookup => random.pick(&[0, 0, 1, 2, 2, 3, 4, 5, 6, 6, 7, 7, 8, 9, 11, 11, 14]),
+        _ => random.pick(&[0, 1, 2, 2, 3, 5, 6, 6, 7, 7]),
+    };
+    if random.once_in(40) {
+        word.q_map = random.below(18) as u8;
+    }
+    let any = |random: &mut Random| match random.below(8) {
+        0..3 => (Space::Stack, Base::Zero, random.below(400) as i16),
+        3 => (Space::Scratch, Base::Zero, random.below(200) as i16),
+        4 | 5 => (Space::Packet, Base::Zero, random.below_mostly(40, 2, 400) as i16),
+        _ => (Space::MapValue, Base::Rc, random.below(4) as i16),
+    };
+    (word.q_kspace, word.q_kbase, word.q_koff) = any(random);
+    if word.q_map == 7 && !random.once_in(4) {
+        // Where packets tend to have prefix lengths.
+        (word.q_kspace, word.q_kbase, word.q_koff) = (Space::Packet, Base::Zero, 8 * random.below(5) as i16);
+    }
+    word.q_vspace = random.pick(&[Space::Stack, Space::Packet, Space::Scratch, Space::MapValue]);
+    word.q_vsrc = match word.q_op {
+        AdjustHead | Exit => random.pick(late),
+        SpinLock | SpinUnlock | RingSubmit | RingDiscard => Src::Rc,
+        RingOutput | PerfOutput | RingReserve | RedirectMap | TailCall | RingQuery => random.pick(&[Src::Ra, Src::Rb]),
+        op if op.shape().value == ValueUse::Number => random.pick(late),
+        _ if word.q_vspace == Space::MapValue => Src::Rc,
+        _ => random.pick(&[Src::Ra, Src::Rb, Src::Zero]),
+    };
+    let constant = |random: &mut Random, end: u64| Read::Const(random.below(end) as i8).encode();
+    match word.q_op {
+        RingReserve | RingOutput | RedirectMap | PerfOutput => {
+            // Flags are 0 mostly.
+            word.rc = if random.once_in(3) { constant(random, 32) } else { Read::Const(0).encode() };
+            (word.ra, word.rb) = (constant(random, 32), constant(random, 32));
+            if random.once_in(3) && word.q_op == RingReserve {
+                (word.q_vsrc, word.i0) = (Src::I0, 500 + random.below(900) as i16);
+            }
+        }
+        TailCall | RingQuery => (word.ra, word.rb) = (constant(random, 5), constant(random, 5)),
+        op if matches!(op.shape().key, KeyUse::Atomic(_)) => {
+            let off = if random.once_in(9) { 90 } else { random.below(16) as i16 };
+            (word.q_kspace, word.q_kbase, word.q_koff) = (Space::MapValue, random.pick(&[Base::Rc, Base::Ra]), off);
+            if !random.once_in(4) {
+                word.ra = Read::Reg(12 + random.below(2) as u8).encode();
+            }
+        }
+        _ => {}
+    }
+    let pointer = matches!(word.q_op, Lookup | LookupIn | RingReserve);
+    word.q_dst = if pointer { 12 + random.below(2) as u8 } else { random.below(12) as u8 };
+    word.q_null = random.once_in(2);
+    if matches!(word.q_op, TailCall) {
+        word.q_null = false;
+    }
 }
 
 /// A random program that tends to run for a while.
@@ -259,6 +336,28 @@ pub(crate) fn useful_program(random: &mut Random) -> Vec<Word> {
         next: Target::Goto(CodeAddr(2)),
         ..lookup
     };
+    let step = |at: u16, word: Word| Word { next: Target::Goto(CodeAddr(at + 1)), ..word };
+    match random.below(6) {
+        // A map in a map, and what it holds.
+        0 => {
+            program[0] = step(0, Word { q_map: random.pick(&[11, 14]), q_dst: 13, ..lookup });
+            let inner = Word { rc: Read::Reg(13).encode(), q_op: RequestOp::LookupIn, q_dst: 12, ..lookup };
+            program[1] = step(1, inner);
+        }
+        // A record, and what is written to it.
+        1 => {
+            let reserve = RequestOp::RingReserve;
+            let i0 = random.pick(&[8, 30, 700]);
+            program[1] = step(1, Word { q_op: reserve, q_map: 15, q_vsrc: Src::I0, i0, q_dst: 13, ..Word::default() });
+        }
+        // A lock around all that follows.
+        2 => {
+            let lock = Word { rc: Read::Reg(12).encode(), q_op: RequestOp::SpinLock, q_vsrc: Src::Rc, ..Word::default() };
+            program[0] = step(0, Word { q_map: 0, q_dst: 12, ..lookup });
+            program[1] = step(1, lock);
+        }
+        _ => {}
+    }
     if random.once_in(3) {
         // More posted writes in a row than there are credits.
         for (at, word) in program.iter_mut().enumerate().take(8).skip(2) {
@@ -286,6 +385,13 @@ pub(crate) fn packet(random: &mut Random) -> Vec<u8> {
         _ => 60 + random.below(700),
     };
     let mut bytes: Vec<u8> = (0..len).map(|_| random.below(4) as u8).collect();
+    if random.once_in(2) {
+        // Prefix lengths.
+        for chunk in bytes.chunks_exact_mut(8) {
+            chunk[0] = random.below(35) as u8;
+            chunk[1..4].fill(0);
+        }
+    }
     if random.once_in(2) && len >= 42 {
         bytes[12..15].copy_from_slice(&[8, 0, 0x45]);
         bytes[20..24].copy_from_slice(&[0, 0, 64, 17]);
@@ -327,4 +433,15 @@ pub(crate) fn load<T: device_model::Trace>(
     budget: u32,
 ) {
     device.load_words(words, CodeAddr(0), maps, mode, budget).unwrap();
+}
+
+/// Loads a random program with [`maps`] and all that stands in them.
+pub(crate) fn load_all<T: device_model::Trace>(device: &mut Device<T>, words: &[Word], mode: DispatchMode, budget: u32) {
+    let image = MapImage { maps: &maps(), links: &LINKS, locks: &LOCKS, programs: 2 };
+    device.load_linked(words, CodeAddr(0), &[CodeAddr(0), CodeAddr(2)], image, mode, budget).unwrap();
+    for (map, key) in DEVICES {
+        let mut value = (key + 7).to_le_bytes().to_vec();
+        value.resize(maps()[map].value_size as usize, 0);
+        device.map_update(map, &key.to_le_bytes(), &[value], Update::Any).unwrap();
+    }
 }
