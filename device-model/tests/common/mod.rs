@@ -248,17 +248,19 @@ pub(crate) fn useful_word(random: &mut Random, words: u16) -> Word {
 /// The request of a word.
 fn request(random: &mut Random, word: &mut Word, late: &[Src]) {
     use RequestOp::*;
-    word.q_op = match random.below(5) {
-        0 | 1 => random.pick(&[
-            Lookup, Lookup, Lookup, UpdateAny, UpdateNoExist, UpdateExist, Delete, AdjustHead, AdjustHead, Exit,
+    word.q_op = match random.below(12) {
+        0..6 => random.pick(&[
+            Lookup, Lookup, Lookup, UpdateAny, UpdateAny, UpdateNoExist, UpdateExist, Delete, AdjustHead, AdjustHead, Exit,
         ]),
-        2 => random.pick(&[
+        6 | 7 => random.pick(&[
             FetchAdd32, FetchAdd64, FetchOr32, FetchOr64, FetchAnd32, FetchAnd64, FetchXor32, FetchXor64, Xchg32, Xchg64,
             Cmpxchg32, Cmpxchg64,
         ]),
-        3 => random.pick(&[SpinLock, SpinLock, SpinUnlock, SpinUnlock, RingReserve, RingSubmit, RingDiscard, RingOutput]),
+        // What the packet does not hold ends it.
+        8 if random.once_in(3) => random.pick(&[SpinLock, SpinUnlock, RingSubmit, RingDiscard]),
+        8 | 9 => random.pick(&[RingReserve, RingOutput, RingOutput]),
         _ => random.pick(&[
-            RingQuery, PerfOutput, PerfOutput, RedirectMap, RedirectMap, TailCall, LookupIn, LookupIn, UpdateInAny,
+            RingQuery, PerfOutput, PerfOutput, PerfOutput, RedirectMap, RedirectMap, RedirectMap, TailCall, LookupIn, LookupIn, UpdateInAny,
             UpdateInNoExist, UpdateInExist, DeleteIn,
         ]),
     };
@@ -268,7 +270,7 @@ fn request(random: &mut Random, word: &mut Word, late: &[Src]) {
         RingReserve | RingOutput | RingQuery => 15,
         PerfOutput => 16,
         Lookup => random.pick(&[0, 0, 1, 2, 2, 3, 4, 5, 6, 6, 7, 7, 8, 9, 11, 11, 14]),
-        _ => random.pick(&[0, 1, 2, 2, 3, 5, 6, 6, 7, 7]),
+        _ => random.pick(&[0, 1, 2, 3, 5, 6, 6, 6, 7, 7]),
     };
     if random.once_in(40) {
         word.q_map = random.below(18) as u8;
@@ -284,6 +286,10 @@ fn request(random: &mut Random, word: &mut Word, late: &[Src]) {
         // Where packets tend to have prefix lengths.
         (word.q_kspace, word.q_kbase, word.q_koff) = (Space::Packet, Base::Zero, 8 * random.below(5) as i16);
     }
+    if word.q_map == 6 && random.once_in(2) {
+        // Where packets differ.
+        (word.q_kspace, word.q_kbase, word.q_koff) = (Space::Packet, Base::Zero, random.below(12) as i16);
+    }
     word.q_vspace = random.pick(&[Space::Stack, Space::Packet, Space::Scratch, Space::MapValue]);
     word.q_vsrc = match word.q_op {
         AdjustHead | Exit => random.pick(late),
@@ -298,7 +304,8 @@ fn request(random: &mut Random, word: &mut Word, late: &[Src]) {
         RingReserve | RingOutput | RedirectMap | PerfOutput => {
             // Flags are 0 mostly.
             word.rc = if random.once_in(3) { constant(random, 32) } else { Read::Const(0).encode() };
-            (word.ra, word.rb) = (constant(random, 32), constant(random, 32));
+            let end = random.pick(&[4, 32]);
+            (word.ra, word.rb) = (constant(random, end), constant(random, end));
             if random.once_in(3) && word.q_op == RingReserve {
                 (word.q_vsrc, word.i0) = (Src::I0, 500 + random.below(900) as i16);
             }
@@ -323,7 +330,7 @@ fn request(random: &mut Random, word: &mut Word, late: &[Src]) {
 
 /// A random program that tends to run for a while.
 pub(crate) fn useful_program(random: &mut Random) -> Vec<Word> {
-    let words = 9 + random.below(18) as u16;
+    let words = 10 + random.below(18) as u16;
     let mut program: Vec<Word> = (0..words).map(|_| useful_word(random, words)).collect();
     // Registers 12 and 13 get handles first: of element 0, and of element 1 or that of the packet's first bytes.
     let lookup = Word { q_op: RequestOp::Lookup, q_kspace: Space::Stack, q_koff: 8, ..Word::default() };
@@ -344,21 +351,51 @@ pub(crate) fn useful_program(random: &mut Random) -> Vec<Word> {
             let inner = Word { rc: Read::Reg(13).encode(), q_op: RequestOp::LookupIn, q_dst: 12, ..lookup };
             program[1] = step(1, inner);
         }
-        // A record, and what is written to it.
+        // A record, and what is written to it; submitted or discarded as often as not.
         1 => {
-            let reserve = RequestOp::RingReserve;
-            let i0 = random.pick(&[8, 30, 700]);
-            program[1] = step(1, Word { q_op: reserve, q_map: 15, q_vsrc: Src::I0, i0, q_dst: 13, ..Word::default() });
+            let record = Word { rc: Read::Reg(13).encode(), q_vsrc: Src::Rc, ..Word::default() };
+            let reserve = Word { q_op: RequestOp::RingReserve, q_map: 15, q_vsrc: Src::I0, q_dst: 13, ..Word::default() };
+            program[1] = step(1, Word { i0: random.pick(&[8, 30, 700]), ..reserve });
+            for at in 2..4 {
+                let place = (Space::MapValue, Base::Rc, random.below(9) as i16);
+                let (st_space, st_base, st_off) = place;
+                let store = Word { st_op: StoreOp::Store, st_space, st_base, st_off, s0_size: 4, s0_src: Src::I0, ..record };
+                program[usize::from(at)] = step(at, Word { i0: random.next() as i16, ..store });
+            }
+            if random.once_in(2) {
+                let q_op = random.pick(&[RequestOp::RingSubmit, RequestOp::RingSubmit, RequestOp::RingDiscard]);
+                program[4] = step(4, Word { q_op, ..record });
+            }
+            return program;
         }
-        // A lock around all that follows.
+        // A lock around what follows; given back as often as not.
         2 => {
-            let lock = Word { rc: Read::Reg(12).encode(), q_op: RequestOp::SpinLock, q_vsrc: Src::Rc, ..Word::default() };
+            let lock = Word { rc: Read::Reg(12).encode(), q_vsrc: Src::Rc, ..Word::default() };
             program[0] = step(0, Word { q_map: 0, q_dst: 12, ..lookup });
-            program[1] = step(1, lock);
+            program[1] = step(1, Word { q_op: RequestOp::SpinLock, ..lock });
+            for at in 2..5 {
+                let st = Word { st_op: StoreOp::Add64, st_space: Space::MapValue, st_base: Base::Rc, ..lock };
+                program[usize::from(at)] = step(at, Word { s0_size: 8, s0_src: Src::I0, i0: 3, ..st });
+            }
+            if random.once_in(2) {
+                program[5] = step(5, Word { q_op: RequestOp::SpinUnlock, ..lock });
+            }
+            return program;
         }
         _ => {}
     }
-    if random.once_in(3) {
+    if random.once_in(2) {
+        // Requests one after the other, whatever they are.
+        for at in 2..7 {
+            let mut word = Word { rc: Read::Reg(12 + random.below(2) as u8).encode(), ..Word::default() };
+            request(random, &mut word, &[Src::Ra, Src::I0]);
+            let ends = matches!(word.q_op, RequestOp::Exit | RequestOp::SpinUnlock | RequestOp::RingSubmit);
+            if !ends && word.q_kspace != Space::MapValue && word.next == Target::default() {
+                word.t2 = Target::Goto(CodeAddr(at + 1));
+                program[usize::from(at)] = step(at, word);
+            }
+        }
+    } else if random.once_in(3) {
         // More posted writes in a row than there are credits.
         for (at, word) in program.iter_mut().enumerate().take(8).skip(2) {
             *word = Word {
