@@ -1,6 +1,6 @@
 //! What a device can tell about itself while it runs: a typed event sink, chosen by type, so that [`Off`] costs nothing.
 
-use offwire_isa::CodeAddr;
+use offwire_isa::{CodeAddr, RequestOp};
 
 use crate::counters::Replay;
 use crate::fault::Fault;
@@ -76,6 +76,19 @@ pub enum Event<'a> {
         map: u8,
         /// What it was.
         op: SharedOp<'a>,
+    },
+    /// A context has the answer to a request and goes on; of a tail call it is the program's number + 1, or 0.
+    Answered {
+        /// Cycle.
+        cycle: u64,
+        /// Packet.
+        seq: u64,
+        /// The word that made the request.
+        word: CodeAddr,
+        /// The request.
+        request: RequestOp,
+        /// The answer.
+        answer: u64,
     },
     /// A packet ended: the word that ended it has left the pipe.
     Exited {

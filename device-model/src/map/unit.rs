@@ -10,6 +10,7 @@ use offwire_isa::{Handle, Profile, RequestOp};
 use super::port::{Port, Posted, PostedKind, ValueAddress};
 use super::table::Table;
 use crate::calendar::Calendar;
+use crate::chance::Generator;
 use crate::context::{load, store};
 use crate::counters::MapCounters;
 use crate::trace::{self, SharedOp, Trace};
@@ -58,12 +59,12 @@ struct Event {
     kind: Kind,
     id: ContextId,
     /// The credit of a posted write; the cycles that an answer takes of the answer port.
-    extra: u8,
+    extra: u16,
 }
 
 impl Event {
     #[inline(always)]
-    fn new(kind: Kind, number: u16, id: ContextId, extra: u8) -> Self {
+    fn new(kind: Kind, number: u16, id: ContextId, extra: u16) -> Self {
         let order = match kind {
             Kind::Swap => number,
             Kind::Indexed => 1 << 8 | number,
@@ -80,11 +81,27 @@ impl Event {
 /// Work of a value bank.
 #[derive(Clone, Copy, Debug)]
 enum Job {
-    Posted { id: ContextId, credit: u8 },
-    Window { id: ContextId },
-    Write { id: ContextId, index_bank: Option<u8> },
-    FetchKey { id: ContextId },
-    FetchValue { id: ContextId },
+    Posted {
+        id: ContextId,
+        credit: u8,
+    },
+    Window {
+        id: ContextId,
+    },
+    Write {
+        id: ContextId,
+        index_bank: Option<u8>,
+    },
+    FetchKey {
+        id: ContextId,
+    },
+    /// Packet bytes into a value (`LoadBytes`).
+    Copy {
+        id: ContextId,
+    },
+    FetchValue {
+        id: ContextId,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -112,6 +129,7 @@ pub(crate) struct Arrived {
 struct Timing {
     index: u64,
     value: u64,
+    random: u64,
     request: u64,
     depth: u64,
     packet_store: u64,
@@ -129,6 +147,7 @@ pub(crate) struct MapUnit {
     pub table: Table,
     pub ports: Vec<Port>,
     pub counters: MapCounters,
+    pub random: Generator,
     /// One more than the last cycle at which anything happened here.
     pub last: u64,
     events: Calendar<Event>,
@@ -162,6 +181,7 @@ impl MapUnit {
             table: Table::empty(),
             ports: (0..profile.engines << ID_SHIFT).map(|_| Port::new()).collect(),
             counters: MapCounters::default(),
+            random: Generator::new(0),
             last: 0,
             events: Calendar::new(),
             now_due: Vec::new(),
@@ -173,6 +193,7 @@ impl MapUnit {
             timing: Timing {
                 index: u64::from(profile.map_index_cycles.max(1)),
                 value: u64::from(profile.map_value_cycles.max(1)),
+                random: u64::from(profile.random_cycles),
                 request: u64::from(profile.map_request_cycles.max(1)),
                 depth: u64::from(profile.pipeline_depth),
                 packet_store: u64::from(profile.packet_store_cycles),
@@ -187,7 +208,7 @@ impl MapUnit {
     /// True if the map unit has the request.
     pub(crate) fn serves(op: RequestOp) -> bool {
         use RequestOp::*;
-        matches!(op, Lookup | UpdateAny | UpdateNoExist | UpdateExist | Delete)
+        matches!(op, Lookup | UpdateAny | UpdateNoExist | UpdateExist | Delete | Prandom)
     }
 
     /// True if nothing is on its way.
@@ -220,7 +241,7 @@ impl MapUnit {
     /// A word that leaves the pipe at `leaves` posted a write.
     pub(crate) fn post(&mut self, leaves: u64, credit: u8, id: ContextId) {
         self.ports[usize::from(id)].credits[usize::from(credit)] = u64::MAX;
-        self.events.push(leaves + self.timing.request, Event::new(Kind::Posted, id >> ID_SHIFT, id, credit));
+        self.events.push(leaves + self.timing.request, Event::new(Kind::Posted, id >> ID_SHIFT, id, credit.into()));
     }
 
     /// A word that leaves the pipe at `leaves` sent a request; `late` if its operands come from the packet store.
@@ -343,7 +364,7 @@ impl MapUnit {
             }
             Kind::Fetched => self.operands(cycle, id, trace),
             Kind::Posted => {
-                let credit = extra;
+                let credit = extra as u8;
                 let posted = &self.ports[usize::from(id)].posted[usize::from(credit)];
                 self.queue_value(cycle, posted.slot, posted.element, Job::Posted { id, credit });
             }
@@ -369,10 +390,23 @@ impl MapUnit {
     /// A request that is here: reads the operands that lie in map values, then goes to its bank.
     fn operands<T: Trace>(&mut self, cycle: u64, id: ContextId, trace: &mut T) {
         let port = &mut self.ports[usize::from(id)];
-        if let Some(at) = port.key_from {
+        if port.op == RequestOp::Prandom {
+            let (number, start) = self.random.next(cycle);
+            self.answer(start + self.timing.random, 0, id, number.into());
+        } else if port.op == RequestOp::LoadBytes {
+            let at = port.at;
+            self.queue_value(cycle, at.slot, at.element, Job::Copy { id });
+        } else if let Some(at) = port.key_from {
             self.queue_value(cycle, at.slot, at.element, Job::FetchKey { id });
         } else if let Some(at) = port.value_from {
             self.queue_value(cycle, at.slot, at.element, Job::FetchValue { id });
+        } else if port.fetches {
+            // Some 64 KiB at most, in lines of at least 1 B.
+            let (at, size) = (port.at, port.key.len() as u32);
+            let beats = self.lines(0, size);
+            let source = self.timing.banks as usize + self.value_bank(at.slot, at.element);
+            let arrives = cycle + self.timing.request;
+            self.events.push(arrives, Event::new(Kind::Answer, source as u16, id, beats as u16));
         } else if self.table.infos[usize::from(port.slot)].kind == MapKind::Hash {
             port.hash = self.table.hash.hash(&port.key);
             let bank = self.index_bank(id);
@@ -533,7 +567,7 @@ impl MapUnit {
                 self.note_read(cycle, id, at, len, trace);
                 let beats = self.lines(at.offset, len);
                 let arrives = cycle + self.timing.value + self.timing.request;
-                self.events.push(arrives, Event::new(Kind::Answer, source as u16, id, beats as u8));
+                self.events.push(arrives, Event::new(Kind::Answer, source as u16, id, beats as u16));
                 beats
             }
             Job::Write { id, index_bank } => {
@@ -553,6 +587,22 @@ impl MapUnit {
                         self.answer(cycle + beats, source, id, 0);
                     }
                 }
+                beats
+            }
+            Job::Copy { id } => {
+                let port = &self.ports[usize::from(id)];
+                let (at, size) = (port.at, port.value.len() as u32);
+                let value_size = self.table.infos[usize::from(at.slot)].value_size;
+                let value = self.table.contents[usize::from(at.slot)].elements.value_mut(at.element, value_size);
+                value[at.offset as usize..(at.offset + size) as usize].copy_from_slice(&port.value);
+                self.counters.stores += 1;
+                self.note(cycle, id, trace, |port| SharedOp::Store {
+                    element: at.element,
+                    offset: at.offset,
+                    bytes: &port.value,
+                });
+                let beats = self.lines(at.offset, size);
+                self.answer(cycle + beats, source, id, 0);
                 beats
             }
             Job::FetchKey { id } | Job::FetchValue { id } => {

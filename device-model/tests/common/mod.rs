@@ -4,7 +4,8 @@
 use device_model::{Arrival, Device};
 use offwire_image::{DispatchMode, MapKind, MapSpec};
 use offwire_isa::{
-    AluOp, Base, CmpOp, CodeAddr, Profile, Read, RequestOp, SMALL, Space, Src, StoreOp, Target, WORD_BYTES, Word,
+    AluOp, Base, CmpOp, CodeAddr, Profile, Read, RequestOp, SMALL, Space, Src, StoreOp, Target, ValueUse, WORD_BYTES,
+    Word,
 };
 
 /// A device that is crowded: little of everything, so that all FIFOs fill up and all units are fought for.
@@ -22,6 +23,9 @@ pub(crate) static TINY: Profile = Profile {
     map_index_cycles: 3,
     map_value_cycles: 2,
     map_request_cycles: 5,
+    divide_cycles: 7,
+    copy_bytes: 4,
+    csum_bytes: 2,
     value_window_bytes: 32,
     restorer_entries: 7,
     ingress_fifo_packets: 6,
@@ -211,8 +215,8 @@ pub(crate) fn useful_word(random: &mut Random, words: u16) -> Word {
         word.w1_src = random.pick(&late);
         word.w1_reg = random.below(6) as u8;
     }
-    if random.once_in(3) {
-        word.q_op = random.pick(&[
+    if random.once_in(2) {
+        let of_maps = [
             RequestOp::Lookup,
             RequestOp::Lookup,
             RequestOp::Lookup,
@@ -223,7 +227,25 @@ pub(crate) fn useful_word(random: &mut Random, words: u16) -> Word {
             RequestOp::AdjustHead,
             RequestOp::AdjustHead,
             RequestOp::Exit,
-        ]);
+        ];
+        let of_engines = [
+            RequestOp::AdjustTail,
+            RequestOp::AdjustMeta,
+            RequestOp::AdjustMeta,
+            RequestOp::LoadBytes,
+            RequestOp::StoreBytes,
+            RequestOp::Csum,
+            RequestOp::Printk,
+            RequestOp::Redirect,
+            RequestOp::KtimeNs,
+            RequestOp::Jiffies,
+            RequestOp::Prandom,
+            RequestOp::DivU64,
+            RequestOp::ModS32,
+            RequestOp::Call,
+            RequestOp::Ret,
+        ];
+        word.q_op = if random.once_in(2) { random.pick(&of_engines) } else { random.pick(&of_maps) };
         word.q_map = random.below(5) as u8;
         let any = |random: &mut Random| match random.below(8) {
             0..3 => (Space::Stack, Base::Zero, random.below(400) as i16),
@@ -235,9 +257,34 @@ pub(crate) fn useful_word(random: &mut Random, words: u16) -> Word {
         word.q_vspace = random.pick(&[Space::Stack, Space::Packet, Space::Scratch, Space::MapValue]);
         word.q_vsrc = match word.q_op {
             RequestOp::AdjustHead | RequestOp::Exit => random.pick(&late),
+            _ if word.q_op.shape().value == ValueUse::Number => random.pick(&late),
             _ if word.q_vspace == Space::MapValue => Src::Rc,
             _ => random.pick(&[Src::Ra, Src::Rb, Src::Zero]),
         };
+        match word.q_op {
+            // A few bytes more or less, metadata in steps of 4.
+            RequestOp::AdjustHead | RequestOp::AdjustTail if random.once_in(2) => {
+                (word.i0, word.q_vsrc) = (random.below(60) as i16 - 30, Src::I0);
+            }
+            RequestOp::AdjustMeta if !random.once_in(4) => {
+                (word.i0, word.q_vsrc) = (4 * (random.below(16) as i16 - 12), Src::I0);
+            }
+            RequestOp::LoadBytes | RequestOp::StoreBytes => {
+                if word.q_kspace != Space::MapValue || random.once_in(2) {
+                    word.rc = Read::Const(random.below(32) as i8).encode();
+                    word.q_kbase = Base::Zero;
+                }
+                if word.q_kspace == Space::Scratch {
+                    word.q_koff = 64 + word.q_koff % 100;
+                }
+                (word.i0, word.q_vsrc) = (random.below_mostly(60, 3, 600) as i16, Src::I0);
+            }
+            RequestOp::Csum | RequestOp::Printk => {
+                (word.i0, word.q_vsrc) = (random.below_mostly(24, 3, 200) as i16, Src::I0);
+            }
+            RequestOp::Redirect if random.once_in(2) => word.rc = Read::Const(0).encode(),
+            _ => {}
+        }
         word.q_dst = if word.q_op == RequestOp::Lookup { 12 + random.below(2) as u8 } else { random.below(12) as u8 };
         word.q_null = random.once_in(2);
     }
