@@ -38,8 +38,8 @@ pub enum Empty {
     Transfer,
     /// A context waits for a line of its packet.
     PacketStore,
-    /// A context waits for its packet unit (adjust_head).
-    Adjust,
+    /// A context waits for a unit of the engine: packet unit, divider, byte unit, clock.
+    Unit,
     /// All contexts that hold a running packet wait for the map unit.
     Map,
     /// No context holds a running packet.
@@ -49,7 +49,7 @@ pub enum Empty {
 impl Empty {
     /// All causes, in order of their numbers.
     pub const ALL: [Empty; 6] =
-        [Empty::Pipeline, Empty::Transfer, Empty::PacketStore, Empty::Adjust, Empty::Map, Empty::NoContext];
+        [Empty::Pipeline, Empty::Transfer, Empty::PacketStore, Empty::Unit, Empty::Map, Empty::NoContext];
 
     /// A short name for tables.
     pub fn name(self) -> &'static str {
@@ -57,7 +57,7 @@ impl Empty {
             Empty::Pipeline => "pipeline",
             Empty::Transfer => "transfer",
             Empty::PacketStore => "packet_store",
-            Empty::Adjust => "adjust",
+            Empty::Unit => "unit",
             Empty::Map => "map",
             Empty::NoContext => "no_context",
         }

@@ -30,6 +30,8 @@ pub struct Departure {
     pub retval: u32,
     /// The frame as the program left it, whatever the return value.
     pub bytes: Vec<u8>,
+    /// Metadata before the frame (`bpf_xdp_adjust_meta`).
+    pub meta: Vec<u8>,
     /// What it told the host, in the order in which it did.
     pub events: Vec<DeviceEvent>,
     /// The last redirect that did not fail.

@@ -6,6 +6,7 @@ use offwire_image::{DispatchMode, Image, MapSpec};
 use offwire_isa::{CodeAddr, ISA_VERSION, Profile, RequestOp, Word};
 
 use crate::agenda::CYCLES;
+use crate::chance::Clock;
 use crate::counters::Counters;
 use crate::departure::{Arrival, Departure};
 use crate::dispatcher::Dispatcher;
@@ -80,6 +81,9 @@ pub struct Device<T: Trace = Off> {
     scheduler: Scheduler,
     admission: Admission,
     seed: u64,
+    clock: Clock,
+    /// Where the random numbers of the next `load` start, if not at the seed.
+    random: Option<u64>,
     trace: T,
 }
 
@@ -99,7 +103,7 @@ fn lookahead(profile: &Profile) -> u64 {
 /// True if the device has the request; `load` refuses words that make another one.
 #[doc(hidden)]
 pub fn serves(op: RequestOp) -> bool {
-    matches!(op, RequestOp::None | RequestOp::Exit | RequestOp::AdjustHead) || MapUnit::serves(op)
+    Op::serves(op) || MapUnit::serves(op)
 }
 
 impl Device {
@@ -151,6 +155,8 @@ impl<T: Trace> Device<T> {
             scheduler: Scheduler::Fast,
             admission: Admission::Drop,
             seed: SEED,
+            clock: Clock::new(profile.clock_mhz),
+            random: None,
             trace,
         }
     }
@@ -173,6 +179,15 @@ impl<T: Trace> Device<T> {
     /// Keys the index hash of the next `load`. A card draws its seed at reset; here runs repeat.
     pub fn set_seed(&mut self, seed: u64) {
         self.seed = seed;
+    }
+
+    /// Makes repeatable what programs cannot know before: from now on time (`ktime_ns`) and ticks (`jiffies`) stand still until
+    /// the next call, and random numbers go on from `random_state`. A device of which this was never asked counts time and ticks
+    /// (250 a second) from `load`. It holds beyond `load`.
+    pub fn set_chance(&mut self, ktime_ns: u64, jiffies: u64, random_state: u64) {
+        self.clock.fix(ktime_ns, jiffies);
+        self.random = Some(random_state);
+        self.map.random.set(random_state);
     }
 
     /// The sink of events.
@@ -286,6 +301,7 @@ impl<T: Trace> Device<T> {
         self.engines = (0..profile.engines).map(|number| Engine::new(number as u16, profile)).collect();
         self.due.fill(u64::MAX);
         self.map = MapUnit::new(profile);
+        self.map.random.set(self.random.unwrap_or(self.seed));
         self.dispatcher = Dispatcher::new(profile.ingress_fifo_packets, profile.engines, contexts, width);
         self.restorer = Restorer::new(profile.restorer_entries, profile.order_buckets, width);
         self.packets = Packets::default();
@@ -330,6 +346,7 @@ impl<T: Trace> Device<T> {
             port,
             retval: 0,
             bytes,
+            meta: Vec::new(),
             events: Vec::new(),
             redirect: None,
             arrival: cycle,
@@ -461,6 +478,7 @@ impl<T: Trace> Device<T> {
         self.outbox.start(from);
         let mut around = Around {
             program: &self.program,
+            clock: self.clock,
             map: &mut self.map,
             packets: &mut self.packets,
             out: &mut self.outbox,
@@ -573,8 +591,8 @@ impl<T: Trace> Device<T> {
         let map = &mut self.map;
         self.restorer.step(cycle, &mut self.packets, |id, packets| {
             let out = &mut packets.get_mut(id).out;
-            let (bytes, events) = (std::mem::take(&mut out.bytes), std::mem::take(&mut out.events));
-            let departure = Departure { bytes, events, departed: cycle, ..*out };
+            let [bytes, meta] = [&mut out.bytes, &mut out.meta].map(std::mem::take);
+            let departure = Departure { bytes, meta, events: std::mem::take(&mut out.events), departed: cycle, ..*out };
             packets.remove(id);
             counted.verdicts[(departure.retval as usize).min(verdict::REDIRECT as usize + 1)] += 1;
             if let Some(fault) = departure.fault {

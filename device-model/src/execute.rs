@@ -3,14 +3,15 @@
 //! A word is all or nothing: all that can refuse it or end the packet is found out before anything is written. What nearly every
 //! word does stands in [`execute`]; what is rare stands apart, in functions that are not inlined.
 
-use offwire_isa::{Handle, KeyUse, MapPointer, MapUse, RequestOp, Space, StoreOp, ValueUse};
+use offwire_isa::{Handle, RequestOp, StoreOp};
 
 use crate::context::{self, Context, formatted, insert, load};
 use crate::fault::FaultCause;
-use crate::geometry::{DATA_BYTES_MAX, METADATA, POSTED_CREDITS, SCRATCH, STACK};
+use crate::geometry::{CALLS_MAX, METADATA, POSTED_CREDITS, SCRATCH, STACK};
 use crate::map::port::{Held, Port, Posted, PostedKind, ValueAddress};
 use crate::map::table::MapInfo;
-use crate::op::{A1, A2, Access, EXIT, Goto, Op, Part, Place, Request, X0, X1};
+use crate::op::{A1, A2, Access, EXIT, Goto, Op, Part, Place, X0, X1};
+use crate::request;
 
 /// What a word came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,8 +22,8 @@ pub(crate) enum Then {
     Exit(u32),
     /// It was run and sent a request to the map unit. `late`: the operands come from the packet store.
     Request { late: bool },
-    /// It was run and moved the packet's front (`Context::written`).
-    Adjust,
+    /// It was run and a unit of the engine works for it (`Context::work`).
+    Work,
     /// Refused: lines of the packet are missing (`Context::miss`).
     Far,
     /// Refused: bytes of a map value are missing (`Port::wanted`).
@@ -52,7 +53,7 @@ fn value_size(maps: &[MapInfo], held: &Held, slot: u8, element: u32) -> Result<u
 
 /// Checks an access of `size` bytes to a map value or a record.
 #[inline(always)]
-fn value_at(maps: &[MapInfo], held: &Held, address: u64, size: u32) -> Result<ValueAddress, FaultCause> {
+pub(crate) fn value_at(maps: &[MapInfo], held: &Held, address: u64, size: u32) -> Result<ValueAddress, FaultCause> {
     let Handle { slot, element, offset } = Handle::unpack(address).ok_or(FaultCause::BadHandle)?;
     if offset + size > value_size(maps, held, slot, element)? {
         return Err(FaultCause::ValueBounds);
@@ -62,17 +63,17 @@ fn value_at(maps: &[MapInfo], held: &Held, address: u64, size: u32) -> Result<Va
 
 /// The address if `size` bytes there are in bounds.
 #[inline(always)]
-fn inside(address: u64, size: u32, limit: u32) -> Option<u32> {
+pub(crate) fn inside(address: u64, size: u32, limit: u32) -> Option<u32> {
     if address <= u64::from(limit) && size <= limit - address as u32 { Some(address as u32) } else { None }
 }
 
-/// The bounds that an access can break.
+/// The address if `size` bytes there are in bounds of a place in the context, or the bounds that they break.
 #[inline(always)]
-fn bounds(place: Place, context: &Context) -> (u32, FaultCause) {
+fn bounded(place: Place, address: u64, size: u32, context: &Context) -> Result<u32, FaultCause> {
     match place {
-        Place::Packet => (context.packet.len(), FaultCause::PacketBounds),
-        Place::Stack => (STACK, FaultCause::StackBounds),
-        _ => (SCRATCH, FaultCause::ScratchBounds),
+        Place::Packet => context.packet.inside(address, size).ok_or(FaultCause::PacketBounds),
+        Place::Stack => inside(address, size, STACK).ok_or(FaultCause::StackBounds),
+        _ => inside(address, size, SCRATCH).ok_or(FaultCause::ScratchBounds),
     }
 }
 
@@ -84,11 +85,10 @@ fn extracts(op: &Op, address: u64, context: &mut Context, port: &mut Port, maps:
         return value_extracts(op, address, port, maps);
     }
     let span = u32::from(access.span);
-    let (limit, cause) = bounds(access.place, context);
-    let at = match inside(address, span, limit) {
-        Some(at) => at,
-        None if op.load_dismiss => return dismissed(access, address, context),
-        None => return Err(Then::Fault(cause)),
+    let at = match bounded(access.place, address, span, context) {
+        Ok(at) => at,
+        Err(_) if op.load_dismiss => return dismissed(access, address, context),
+        Err(cause) => return Err(Then::Fault(cause)),
     };
     let bytes = match access.place {
         Place::Packet => {
@@ -106,10 +106,9 @@ fn extracts(op: &Op, address: u64, context: &mut Context, port: &mut Port, maps:
 
 /// A dismissible load of which a part is out of bounds: that part reads 0.
 fn dismissed(access: &Access, address: u64, context: &mut Context) -> Result<[u64; 2], Then> {
-    let (limit, _) = bounds(access.place, context);
     let at = access.parts.map(|part| match part.size {
         0 => None,
-        size => inside(address.wrapping_add(u64::from(part.delta)), u32::from(size), limit),
+        size => bounded(access.place, address.wrapping_add(u64::from(part.delta)), u32::from(size), context).ok(),
     });
     if access.place == Place::Packet {
         let wanted = |(at, part): (&Option<u32>, &Part)| at.map(|at| context.packet.lines_of(at, u32::from(part.size)));
@@ -188,8 +187,7 @@ fn target(access: &Access, address: u64, context: &mut Context, held: &Held, map
         let read_only = maps.get(usize::from(at.slot)).is_none_or(|map| map.read_only);
         return if read_only { Err(Then::Fault(FaultCause::ReadOnly)) } else { Ok(Target::Value(at)) };
     }
-    let (limit, cause) = bounds(access.place, context);
-    let at = inside(address, span, limit).ok_or(Then::Fault(cause))?;
+    let at = bounded(access.place, address, span, context).map_err(Then::Fault)?;
     match access.place {
         Place::Packet => {
             context.miss = context.packet.missing(context.packet.lines_of(at, span));
@@ -260,141 +258,6 @@ fn post(op: &Op, at: ValueAddress, values: [u64; 2], credit: u8, port: &mut Port
     let (seq, vcpu) = (port.seq, port.vcpu);
     port.posted[usize::from(credit) % POSTED_CREDITS] =
         Posted { kind, slot: at.slot, element: at.element, parts, seq, vcpu };
-}
-
-/// An operand of a request, once it is known to be allowed.
-#[derive(Clone, Copy)]
-enum Operand {
-    /// There is none, or it has no bytes.
-    None,
-    Packet(u32),
-    Stack(u32),
-    Scratch(u32),
-    Value(ValueAddress),
-}
-
-fn operand(
-    space: Space,
-    address: u64,
-    size: u64,
-    context: &Context,
-    held: &Held,
-    maps: &[MapInfo],
-    late: &mut bool,
-) -> Result<Operand, FaultCause> {
-    if size == 0 {
-        return Ok(Operand::None);
-    }
-    // What is longer is out of any bounds.
-    let size = if size > u64::from(DATA_BYTES_MAX) { u32::MAX / 2 } else { size as u32 };
-    match space {
-        Space::Packet => {
-            let at = inside(address, size, context.packet.len()).ok_or(FaultCause::PacketBounds)?;
-            *late |= context.packet.missing(context.packet.lines_of(at, size)) != 0;
-            Ok(Operand::Packet(at))
-        }
-        Space::Stack => inside(address, size, STACK).map(Operand::Stack).ok_or(FaultCause::StackBounds),
-        Space::Scratch => inside(address, size, SCRATCH).map(Operand::Scratch).ok_or(FaultCause::ScratchBounds),
-        Space::MapValue => value_at(maps, held, address, size).map(Operand::Value),
-    }
-}
-
-/// Copies an operand into the request, or tells where the map unit has to read it.
-fn gather(operand: Operand, size: u32, context: &mut Context, into: &mut Vec<u8>) -> Option<ValueAddress> {
-    // The map unit overwrites all of it.
-    into.resize(size as usize, 0);
-    let bytes = match operand {
-        Operand::None => return None,
-        Operand::Packet(at) => context.packet.at(at),
-        Operand::Stack(at) => context.stack.at(at, size),
-        Operand::Scratch(at) => context.scratch.at(at, size),
-        Operand::Value(at) => return Some(at),
-    };
-    into.copy_from_slice(&bytes[..size as usize]);
-    None
-}
-
-/// A request to the map unit that is known to be allowed.
-struct Checked {
-    slot: u8,
-    key: Operand,
-    key_size: u32,
-    value: Operand,
-    value_size: u32,
-    number: u64,
-    third: u64,
-    at: ValueAddress,
-    late: bool,
-}
-
-/// The map of a request.
-fn map_of<'a>(request: &Request, third: u64, maps: &'a [MapInfo]) -> Result<Option<(u8, &'a MapInfo)>, FaultCause> {
-    let (slot, wrong) = match request.shape.map {
-        MapUse::None => return Ok(None),
-        MapUse::Slot => (request.map, FaultCause::BadMap),
-        MapUse::Pointer => (MapPointer::unpack(third).ok_or(FaultCause::BadHandle)?.slot, FaultCause::BadHandle),
-    };
-    let map = maps.get(usize::from(slot)).filter(|map| map.serves(request.op)).ok_or(wrong)?;
-    if map.read_only && request.op.changes_map() {
-        return Err(FaultCause::ReadOnly);
-    }
-    Ok(Some((slot, map)))
-}
-
-/// What the handle of an atomic, a lock or a record names.
-fn named(request: &Request, key: u64, number: u64, held: &Held, maps: &[MapInfo]) -> Result<ValueAddress, FaultCause> {
-    let changed = |address, size| {
-        let at = value_at(maps, held, address, size)?;
-        let read_only = maps.get(usize::from(at.slot)).is_none_or(|map| map.read_only);
-        if read_only { Err(FaultCause::ReadOnly) } else { Ok(at) }
-    };
-    match (request.shape.key, request.op) {
-        (KeyUse::Atomic(_), _) if request.key_space != Space::MapValue => Err(FaultCause::BadHandle),
-        (KeyUse::Atomic(size), _) => changed(key, size.into()),
-        (_, RequestOp::SpinLock | RequestOp::SpinUnlock) => {
-            let at = changed(number, 4)?;
-            let wanted = if request.op == RequestOp::SpinLock { None } else { Some(at) };
-            if held.lock == wanted { Ok(at) } else { Err(FaultCause::BadLock) }
-        }
-        (_, RequestOp::RingSubmit | RequestOp::RingDiscard) => match Handle::unpack(number) {
-            Some(Handle { slot, element, offset: 0 }) if held.record(slot, element).is_some() => {
-                Ok(ValueAddress { slot, element, offset: 0 })
-            }
-            _ => Err(FaultCause::BadHandle),
-        },
-        _ => Ok(ValueAddress::default()),
-    }
-}
-
-fn check(request: &Request, context: &Context, port: &Port, maps: &[MapInfo]) -> Result<Checked, FaultCause> {
-    let held = &port.held;
-    let shape = request.shape;
-    let (number, third) = (request.value.of(&context.values), request.third.of(&context.values));
-    let map = map_of(request, third, maps)?;
-    let sizes = map.map_or((0, 0), |(_, map)| (map.key_size, map.value_size));
-    let key = request.key.of(&context.values);
-    let at = named(request, key, number, held, maps)?;
-    let mut late = false;
-    let key_size = match shape.key {
-        KeyUse::Key => sizes.0.into(),
-        KeyUse::ReadsV => number,
-        KeyUse::None | KeyUse::Atomic(_) | KeyUse::ReadsW | KeyUse::WritesW => 0,
-    };
-    let key = operand(request.key_space, key, key_size, context, held, maps, &mut late)?;
-    let (mut value, mut value_size) = (Operand::None, 0);
-    if shape.value == ValueUse::Value {
-        value_size = sizes.1;
-        value = operand(request.value_space, number, value_size.into(), context, held, maps, &mut late)?;
-    } else if request.op == RequestOp::PerfOutput {
-        // BPF_F_CTXLEN_MASK of include/uapi/linux/bpf.h: packet bytes behind the event's own.
-        let wanted = third >> 32 & 0xf_ffff;
-        if wanted <= u64::from(context.packet.len()) {
-            value_size = wanted as u32;
-            value = operand(Space::Packet, 0, wanted, context, held, maps, &mut late)?;
-        }
-    }
-    let slot = map.map_or(at.slot, |(slot, _)| slot);
-    Ok(Checked { slot, key, key_size: key_size as u32, value, value_size, number, third, at, late })
 }
 
 /// Runs the word `op` of `context` at cycle `now`. `PRIVATE`: it is known not to be `shared`.
@@ -515,26 +378,34 @@ fn finish(
         }
     }
     let requests = op.requests && !taken;
+    let called = if requests { op.request.op } else { RequestOp::None };
     let mut checked = None;
-    if requests && op.request.op != RequestOp::AdjustHead {
-        match check(&op.request, context, port, maps) {
+    match called {
+        RequestOp::Call if usize::from(context.depth) >= CALLS_MAX => {
+            return refuse(Then::Fault(FaultCause::CallDepth));
+        }
+        RequestOp::Ret if context.depth == 0 => return refuse(Then::Fault(FaultCause::CallDepth)),
+        RequestOp::None | RequestOp::Call | RequestOp::Ret => {}
+        _ => match request::check(&op.request, context, port, maps) {
             Ok(request) => checked = Some(request),
             Err(cause) => return refuse(Then::Fault(cause)),
-        }
+        },
     }
-    let operand = op.request.value.of(&context.values);
+    let exit = op.exit_value.of(&context.values);
     write(op, place, posted.unwrap_or(0), context, port);
     write_back(op, context);
     let then = match checked {
-        Some(checked) => ask(&op.request, &checked, context, port),
-        None if requests => {
-            let written = context.packet.adjust_head(operand as u32 as i32);
-            port.answer = if written.is_some() { 0 } else { ADJUST_REFUSED };
-            context.note_length();
-            context.written = written.unwrap_or(0);
-            Then::Adjust
+        Some(checked) => request::make(&op.request, &checked, context, port),
+        None if called == RequestOp::Call => {
+            context.calls[usize::from(context.depth) % CALLS_MAX] = op.next;
+            context.depth += 1;
+            go(op.t2, context)
         }
-        None if op.exits && !taken => Then::Exit(operand as u32),
+        None if called == RequestOp::Ret => {
+            context.depth -= 1;
+            go(context.calls[usize::from(context.depth) % CALLS_MAX], context)
+        }
+        None if op.exits && !taken => Then::Exit(exit as u32),
         None => go(next, context),
     };
     Outcome { posted, then }
@@ -554,56 +425,10 @@ fn write_back(op: &Op, context: &mut Context) {
 }
 
 #[inline(always)]
-fn go(target: Goto, context: &mut Context) -> Then {
+pub(crate) fn go(target: Goto, context: &mut Context) -> Then {
     if target & EXIT != 0 {
         return Then::Exit(u32::from(target & 7));
     }
     context.pc = target;
     Then::Next
-}
-
-/// Sends a request that passed its checks. It sees the word's own store.
-fn ask(request: &Request, checked: &Checked, context: &mut Context, port: &mut Port) -> Then {
-    port.op = request.op;
-    port.slot = checked.slot;
-    port.number = checked.number;
-    port.third = checked.third;
-    port.at = checked.at;
-    port.packet_len = context.packet.len();
-    port.window.valid = false;
-    port.key_from = gather(checked.key, checked.key_size, context, &mut port.key);
-    port.value_from = gather(checked.value, checked.value_size, context, &mut port.value);
-    Then::Request { late: checked.late }
-}
-
-/// Tail calls of a packet (`MAX_TAIL_CALL_CNT` of include/linux/bpf.h).
-const MAX_TAIL_CALLS: u8 = 33;
-
-/// `-EINVAL` of `bpf_xdp_adjust_head`, as a 64-bit register holds it.
-const ADJUST_REFUSED: u64 = -22i64 as u64;
-
-/// The context goes on after an answer: the answer is written, `q_null` looks at it. Returns the return value if the packet
-/// ends.
-pub(crate) fn resume(op: &Op, answer: u64, programs: &[Goto], context: &mut Context) -> Option<u32> {
-    if op.request.op == RequestOp::TailCall {
-        // The answer is the program's number + 1.
-        let program = usize::try_from(answer).ok().and_then(|answer| programs.get(answer.checked_sub(1)?));
-        match program.filter(|_| context.tail_calls < MAX_TAIL_CALLS) {
-            Some(&entry) => {
-                context.enter(entry);
-                return None;
-            }
-            None => return exit_of(go(op.next, context)),
-        }
-    }
-    context.values[usize::from(op.request.answer_register & 15)] = answer;
-    let target = if op.request.answer_null && answer == 0 { op.t2 } else { op.next };
-    exit_of(go(target, context))
-}
-
-fn exit_of(then: Then) -> Option<u32> {
-    match then {
-        Then::Exit(value) => Some(value),
-        _ => None,
-    }
 }

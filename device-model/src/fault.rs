@@ -26,13 +26,15 @@ pub enum FaultCause {
     BadCodeAddress,
     /// The packet took more cycles than the image or the profile allow.
     Budget,
+    /// A call with [`crate::geometry::CALLS_MAX`] calls that have not returned, or a return without a call.
+    CallDepth,
     /// A lock was taken while the packet holds one, or given back that it does not hold.
     BadLock,
 }
 
 impl FaultCause {
     /// All causes, in order of their numbers.
-    pub const ALL: [FaultCause; 10] = [
+    pub const ALL: [FaultCause; 11] = [
         FaultCause::PacketBounds,
         FaultCause::StackBounds,
         FaultCause::ScratchBounds,
@@ -42,6 +44,7 @@ impl FaultCause {
         FaultCause::BadMap,
         FaultCause::BadCodeAddress,
         FaultCause::Budget,
+        FaultCause::CallDepth,
         FaultCause::BadLock,
     ];
 
@@ -57,6 +60,7 @@ impl FaultCause {
             FaultCause::BadMap => "bad_map",
             FaultCause::BadCodeAddress => "bad_code_address",
             FaultCause::Budget => "budget",
+            FaultCause::CallDepth => "call_depth",
             FaultCause::BadLock => "bad_lock",
         }
     }

@@ -5,7 +5,8 @@
 //! the modules carry the blocks' names:
 //!
 //! * `flow`, `dispatcher`: hash to order bucket and vCPU, ingress FIFO, who runs where;
-//! * `engine`, `context`, `op`, `execute`, `packet`: contexts that take turns in a pipe, one word at a time;
+//! * `engine`, `context`, `op`, `execute`, `request`, `packet`: contexts that take turns in a pipe, one word at a time;
+//! * `chance`: clock and random numbers;
 //! * `map`: index and value banks, the map table, the control plane;
 //! * `restorer`: egress order;
 //! * `device`: one cycle of all of them, the two schedulers, and what users call.
@@ -17,6 +18,7 @@
 
 mod agenda;
 mod calendar;
+mod chance;
 mod context;
 mod counters;
 mod departure;
@@ -32,6 +34,7 @@ mod map;
 mod op;
 mod packet;
 mod packets;
+mod request;
 mod restorer;
 mod trace;
 pub mod verdict;

@@ -208,6 +208,14 @@ fn read(field: u8) -> Operand {
 }
 
 impl Op {
+    /// True if the engine itself has the request.
+    pub(crate) fn serves(op: RequestOp) -> bool {
+        use RequestOp::*;
+        let own =
+            matches!(op, None | Exit | Call | Ret | AdjustHead | AdjustTail | AdjustMeta | LoadBytes | StoreBytes);
+        own || op.is_division() || matches!(op, Csum | Printk | Redirect | KtimeNs | Jiffies)
+    }
+
     /// Predecodes a word that passes [`Word::check`].
     pub(crate) fn new(word: &Word) -> Op {
         let reads = [Operand::default(), read(word.ra), read(word.rb), read(word.rc)];

@@ -77,6 +77,19 @@ pub enum Event<'a> {
         /// What it was.
         op: SharedOp<'a>,
     },
+    /// A context has the answer to a request and goes on; of a tail call it is the program's number + 1, or 0.
+    Answered {
+        /// Cycle.
+        cycle: u64,
+        /// Packet.
+        seq: u64,
+        /// The word that made the request.
+        word: CodeAddr,
+        /// The request.
+        request: RequestOp,
+        /// The answer.
+        answer: u64,
+    },
     /// A packet ended: the word that ended it has left the pipe.
     Exited {
         /// Cycle.

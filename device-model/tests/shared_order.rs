@@ -143,7 +143,7 @@ impl Trace for Replay {
 #[test]
 fn the_told_order_explains_every_answer() {
     let mut seen = [0; 6];
-    for seed in 0..150 {
+    for seed in 0..400 {
         let random = &mut Random(seed);
         let mut device = Device::with_trace(&TINY, Replay::new(seed));
         device.set_admission(Admission::Hold);

@@ -136,6 +136,8 @@ pub(crate) struct Port {
     pub slot: u8,
     /// A load missed the window: the answer fills it and nothing else.
     pub reads: bool,
+    /// A unit of the engine only wants the bytes at K: they are fetched, and the answer says so.
+    pub fetches: bool,
     /// vCPU and number of the context's packet.
     pub vcpu: u16,
     /// Element that the request is about.
@@ -187,6 +189,7 @@ impl Port {
             op: RequestOp::None,
             slot: 0,
             reads: false,
+            fetches: false,
             vcpu: 0,
             element: 0,
             new: false,

@@ -12,6 +12,7 @@ use super::lock::Locks;
 use super::port::{Held, Port};
 use super::table::{Directory, Table};
 use crate::calendar::Calendar;
+use crate::chance::Generator;
 use crate::counters::MapCounters;
 use crate::trace::{self, SharedOp, Trace};
 
@@ -62,12 +63,12 @@ pub(super) struct Event {
     kind: Kind,
     id: ContextId,
     /// The credit of a posted write; the cycles that an answer takes of the answer port.
-    extra: u8,
+    extra: u16,
 }
 
 impl Event {
     #[inline(always)]
-    pub(super) fn new(kind: Kind, number: u16, id: ContextId, extra: u8) -> Self {
+    pub(super) fn new(kind: Kind, number: u16, id: ContextId, extra: u16) -> Self {
         let order = match kind {
             Kind::Swap => number,
             Kind::Indexed => 1 << 8 | number,
@@ -97,6 +98,10 @@ pub(super) enum Job {
         index_bank: Option<u8>,
     },
     FetchKey {
+        id: ContextId,
+    },
+    /// Packet bytes into a value (`LoadBytes`).
+    Copy {
         id: ContextId,
     },
     FetchValue {
@@ -154,6 +159,7 @@ pub(crate) struct Arrived {
 pub(super) struct Timing {
     pub index: u64,
     pub value: u64,
+    random: u64,
     pub request: u64,
     depth: u64,
     packet_store: u64,
@@ -171,6 +177,7 @@ pub(crate) struct MapUnit {
     pub table: Table,
     pub ports: Vec<Port>,
     pub counters: MapCounters,
+    pub random: Generator,
     /// One more than the last cycle at which anything happened here.
     pub last: u64,
     pub(super) events: Calendar<Event>,
@@ -212,6 +219,7 @@ impl MapUnit {
             table: Table::empty(),
             ports: (0..profile.engines << ID_SHIFT).map(|_| Port::new()).collect(),
             counters: MapCounters::default(),
+            random: Generator::new(0),
             last: 0,
             events: Calendar::new(),
             now_due: Vec::new(),
@@ -226,6 +234,7 @@ impl MapUnit {
             timing: Timing {
                 index: u64::from(profile.map_index_cycles.max(1)),
                 value: u64::from(profile.map_value_cycles.max(1)),
+                random: u64::from(profile.random_cycles),
                 request: u64::from(profile.map_request_cycles.max(1)),
                 depth: u64::from(profile.pipeline_depth),
                 packet_store: u64::from(profile.packet_store_cycles),
@@ -240,9 +249,9 @@ impl MapUnit {
     /// True if the map unit has the request.
     pub(crate) fn serves(op: RequestOp) -> bool {
         use RequestOp::*;
-        let record = matches!(op, RingSubmit | RingDiscard | SpinLock | SpinUnlock);
+        let other = matches!(op, RingSubmit | RingDiscard | SpinLock | SpinUnlock | Prandom);
         let shape = op.shape();
-        record || shape.map != MapUse::None || matches!(shape.key, KeyUse::Atomic(_))
+        other || shape.map != MapUse::None || matches!(shape.key, KeyUse::Atomic(_))
     }
 
     /// True if nothing is on its way.
@@ -275,7 +284,7 @@ impl MapUnit {
     /// A word that leaves the pipe at `leaves` posted a write.
     pub(crate) fn post(&mut self, leaves: u64, credit: u8, id: ContextId) {
         self.ports[usize::from(id)].credits[usize::from(credit)] = u64::MAX;
-        self.events.push(leaves + self.timing.request, Event::new(Kind::Posted, id >> ID_SHIFT, id, credit));
+        self.events.push(leaves + self.timing.request, Event::new(Kind::Posted, id >> ID_SHIFT, id, credit.into()));
     }
 
     /// A word that leaves the pipe at `leaves` sent a request; `late` if its operands come from the packet store.
@@ -381,7 +390,7 @@ impl MapUnit {
             Kind::Indexed => self.indexed(cycle, usize::from(order & 0xff), id),
             Kind::Fetched => self.operands(cycle, id, trace),
             Kind::Posted => {
-                let credit = extra;
+                let credit = extra as u8;
                 let posted = &self.ports[usize::from(id)].posted[usize::from(credit)];
                 self.queue_value(cycle, posted.slot, posted.element, Job::Posted { id, credit });
             }
@@ -414,10 +423,23 @@ impl MapUnit {
     /// A request that is here: reads the operands that lie in map values, then goes to its bank.
     fn operands<T: Trace>(&mut self, cycle: u64, id: ContextId, trace: &mut T) {
         let port = &mut self.ports[usize::from(id)];
-        if let Some(at) = port.key_from {
+        if port.op == RequestOp::Prandom {
+            let (number, start) = self.random.next(cycle);
+            self.answer(start + self.timing.random, 0, id, number.into());
+        } else if port.op == RequestOp::LoadBytes {
+            let at = port.at;
+            self.queue_value(cycle, at.slot, at.element, Job::Copy { id });
+        } else if let Some(at) = port.key_from {
             self.queue_value(cycle, at.slot, at.element, Job::FetchKey { id });
         } else if let Some(at) = port.value_from {
             self.queue_value(cycle, at.slot, at.element, Job::FetchValue { id });
+        } else if port.fetches {
+            // Some 64 KiB at most, in lines of at least 1 B.
+            let (at, size) = (port.at, port.key.len() as u32);
+            let beats = self.lines(0, size);
+            let source = self.timing.banks as usize + self.value_bank(at.slot, at.element);
+            let arrives = cycle + self.timing.request;
+            self.events.push(arrives, Event::new(Kind::Answer, source as u16, id, beats as u16));
         } else {
             self.place(cycle, id, trace);
         }

@@ -64,6 +64,22 @@ impl MapUnit {
                 self.events.push(at, Event::new(Kind::Fetched, bank as u16, id, 0));
                 beats
             }
+            Job::Copy { id } => {
+                let port = &self.ports[usize::from(id)];
+                let (at, size) = (port.at, port.value.len() as u32);
+                let elements = &mut self.table.contents[usize::from(at.slot)].elements;
+                let value = elements.value_mut(at.element, at.offset + size);
+                value[at.offset as usize..].copy_from_slice(&port.value);
+                self.counters.stores += 1;
+                self.note(cycle, id, trace, |port| SharedOp::Store {
+                    element: at.element,
+                    offset: at.offset,
+                    bytes: &port.value,
+                });
+                let beats = self.lines(at.offset, size);
+                self.answer(cycle + beats, source, id, 0);
+                beats
+            }
             Job::Reference { id } => {
                 let number = self.reference(id);
                 let answer = self.refer(cycle, id, number, trace);
@@ -122,7 +138,7 @@ impl MapUnit {
         self.note_read(cycle, id, at, len, trace);
         let beats = self.lines(at.offset, len);
         let arrives = cycle + self.timing.value + self.timing.request;
-        self.events.push(arrives, Event::new(Kind::Answer, source as u16, id, beats as u8));
+        self.events.push(arrives, Event::new(Kind::Answer, source as u16, id, beats as u16));
         beats
     }
 

@@ -1,10 +1,12 @@
 //! What the tests share: a random source, random words and packets, small profiles, maps.
 #![allow(dead_code, reason = "each test takes what it needs")]
 
+mod requests;
+
 use device_model::{Arrival, Device, MapImage, Update};
 use offwire_image::{DispatchMode, Link, Lock, MapKind, MapSpec};
 use offwire_isa::{
-    AluOp, Base, CmpOp, CodeAddr, KeyUse, Profile, Read, RequestOp, SMALL, Space, Src, StoreOp, Target, ValueUse, WORD_BYTES, Word,
+    AluOp, Base, CmpOp, CodeAddr, KeyUse, Profile, Read, RequestOp, SMALL, Space, Src, StoreOp, Target, WORD_BYTES, Word,
 };
 
 /// A device that is crowded: little of everything, so that all FIFOs fill up and all units are fought for.
@@ -22,6 +24,9 @@ pub(crate) static TINY: Profile = Profile {
     map_index_cycles: 3,
     map_value_cycles: 2,
     map_request_cycles: 5,
+    divide_cycles: 7,
+    copy_bytes: 4,
+    csum_bytes: 2,
     value_window_bytes: 32,
     restorer_entries: 7,
     ingress_fifo_packets: 6,
@@ -239,93 +244,14 @@ pub(crate) fn useful_word(random: &mut Random, words: u16) -> Word {
         word.w1_src = random.pick(&late);
         word.w1_reg = random.below(6) as u8;
     }
-    if random.once_in(3) {
-        request(random, &mut word, &late);
+    if random.once_in(2) {
+        if random.once_in(3) {
+            requests::of_engines(random, &mut word, &late);
+        } else {
+            requests::of_maps(random, &mut word, &late);
+        }
     }
     word
-}
-
-/// The request of a word.
-fn request(random: &mut Random, word: &mut Word, late: &[Src]) {
-    use RequestOp::*;
-    word.q_op = match random.below(12) {
-        0..6 => random.pick(&[
-            Lookup, Lookup, Lookup, UpdateAny, UpdateAny, UpdateNoExist, UpdateExist, Delete, AdjustHead, AdjustHead, Exit,
-        ]),
-        6 | 7 => random.pick(&[
-            FetchAdd32, FetchAdd64, FetchOr32, FetchOr64, FetchAnd32, FetchAnd64, FetchXor32, FetchXor64, Xchg32, Xchg64,
-            Cmpxchg32, Cmpxchg64,
-        ]),
-        // What the packet does not hold ends it.
-        8 if random.once_in(3) => random.pick(&[SpinLock, SpinUnlock, RingSubmit, RingDiscard]),
-        8 | 9 => random.pick(&[RingReserve, RingOutput, RingOutput]),
-        _ => random.pick(&[
-            RingQuery, PerfOutput, PerfOutput, PerfOutput, RedirectMap, RedirectMap, RedirectMap, TailCall, LookupIn, LookupIn, UpdateInAny,
-            UpdateInNoExist, UpdateInExist, DeleteIn,
-        ]),
-    };
-    word.q_map = match word.q_op {
-        TailCall => 10,
-        RedirectMap => 8 + random.below(2) as u8,
-        RingReserve | RingOutput | RingQuery => 15,
-        PerfOutput => 16,
-        Lookup => random.pick(&[0, 0, 1, 2, 2, 3, 4, 5, 6, 6, 7, 7, 8, 9, 11, 11, 14]),
-        _ => random.pick(&[0, 1, 2, 3, 5, 6, 6, 6, 7, 7]),
-    };
-    if random.once_in(40) {
-        word.q_map = random.below(18) as u8;
-    }
-    let any = |random: &mut Random| match random.below(8) {
-        0..3 => (Space::Stack, Base::Zero, random.below(400) as i16),
-        3 => (Space::Scratch, Base::Zero, random.below(200) as i16),
-        4 | 5 => (Space::Packet, Base::Zero, random.below_mostly(40, 2, 400) as i16),
-        _ => (Space::MapValue, Base::Rc, random.below(4) as i16),
-    };
-    (word.q_kspace, word.q_kbase, word.q_koff) = any(random);
-    if word.q_map == 7 && !random.once_in(4) {
-        // Where packets tend to have prefix lengths.
-        (word.q_kspace, word.q_kbase, word.q_koff) = (Space::Packet, Base::Zero, 8 * random.below(5) as i16);
-    }
-    if word.q_map == 6 && random.once_in(2) {
-        // Where packets differ.
-        (word.q_kspace, word.q_kbase, word.q_koff) = (Space::Packet, Base::Zero, random.below(12) as i16);
-    }
-    word.q_vspace = random.pick(&[Space::Stack, Space::Packet, Space::Scratch, Space::MapValue]);
-    word.q_vsrc = match word.q_op {
-        AdjustHead | Exit => random.pick(late),
-        SpinLock | SpinUnlock | RingSubmit | RingDiscard => Src::Rc,
-        RingOutput | PerfOutput | RingReserve | RedirectMap | TailCall | RingQuery => random.pick(&[Src::Ra, Src::Rb]),
-        op if op.shape().value == ValueUse::Number => random.pick(late),
-        _ if word.q_vspace == Space::MapValue => Src::Rc,
-        _ => random.pick(&[Src::Ra, Src::Rb, Src::Zero]),
-    };
-    let constant = |random: &mut Random, end: u64| Read::Const(random.below(end) as i8).encode();
-    match word.q_op {
-        RingReserve | RingOutput | RedirectMap | PerfOutput => {
-            // Flags are 0 mostly.
-            word.rc = if random.once_in(3) { constant(random, 32) } else { Read::Const(0).encode() };
-            let end = random.pick(&[4, 32]);
-            (word.ra, word.rb) = (constant(random, end), constant(random, end));
-            if random.once_in(3) && word.q_op == RingReserve {
-                (word.q_vsrc, word.i0) = (Src::I0, 500 + random.below(900) as i16);
-            }
-        }
-        TailCall | RingQuery => (word.ra, word.rb) = (constant(random, 5), constant(random, 5)),
-        op if matches!(op.shape().key, KeyUse::Atomic(_)) => {
-            let off = if random.once_in(9) { 90 } else { random.below(16) as i16 };
-            (word.q_kspace, word.q_kbase, word.q_koff) = (Space::MapValue, random.pick(&[Base::Rc, Base::Ra]), off);
-            if !random.once_in(4) {
-                word.ra = Read::Reg(12 + random.below(2) as u8).encode();
-            }
-        }
-        _ => {}
-    }
-    let pointer = matches!(word.q_op, Lookup | LookupIn | RingReserve);
-    word.q_dst = if pointer { 12 + random.below(2) as u8 } else { random.below(12) as u8 };
-    word.q_null = random.once_in(2);
-    if matches!(word.q_op, TailCall) {
-        word.q_null = false;
-    }
 }
 
 /// A random program that tends to run for a while.
@@ -388,9 +314,10 @@ pub(crate) fn useful_program(random: &mut Random) -> Vec<Word> {
         // Requests one after the other, whatever they are.
         for at in 2..7 {
             let mut word = Word { rc: Read::Reg(12 + random.below(2) as u8).encode(), ..Word::default() };
-            request(random, &mut word, &[Src::Ra, Src::I0]);
+            requests::of_maps(random, &mut word, &[Src::Ra, Src::I0]);
             let ends = matches!(word.q_op, RequestOp::Exit | RequestOp::SpinUnlock | RequestOp::RingSubmit);
-            if !ends && word.q_kspace != Space::MapValue && word.next == Target::default() {
+            let atomic = matches!(word.q_op.shape().key, KeyUse::Atomic(_));
+            if !ends && (atomic || word.q_kspace != Space::MapValue) {
                 word.t2 = Target::Goto(CodeAddr(at + 1));
                 program[usize::from(at)] = step(at, word);
             }
@@ -409,6 +336,12 @@ pub(crate) fn useful_program(random: &mut Random) -> Vec<Word> {
                 next: Target::Goto(CodeAddr(at as u16 + 1)),
                 ..Word::default()
             };
+        }
+        if random.once_in(2) {
+            // An atomic waits for them.
+            let atomic = Word { q_op: RequestOp::FetchAdd64, q_kspace: Space::MapValue, q_kbase: Base::Rc, ..Word::default() };
+            let (rc, q_vsrc) = (Read::Reg(12).encode(), Src::Iw);
+            program[8] = step(8, Word { rc, q_vsrc, i0: 1, ..atomic });
         }
     }
     program
