@@ -107,7 +107,9 @@ fn images_that_do_not_fit_are_refused() {
     assert_eq!(why(map(MapKind::Ringbuf, 4, 0, 4096)), MapRefusal::KeySize(4));
     assert!(matches!(refused(with(map(MapKind::Ringbuf, 0, 0, 1 << 21))), LoadError::MapMemory { .. }));
     let hash = map(MapKind::Hash, 4, 8, 1);
-    for (locks, offset) in [(vec![6], 6), (vec![2], 2), (vec![0, 4], 4), (vec![8], 8), (vec![u32::MAX - 3], u32::MAX - 3)] {
+    for (locks, offset) in
+        [(vec![6], 6), (vec![2], 2), (vec![0, 4], 4), (vec![8], 8), (vec![u32::MAX - 3], u32::MAX - 3)]
+    {
         let lock = |offset| Lock { map: 0, offset };
         let image = |image: &mut Image| {
             image.maps = vec![hash.clone()];

@@ -145,14 +145,7 @@ impl Table {
     }
 
     /// An update, also of a frozen map.
-    fn set(
-        &mut self,
-        slot: usize,
-        key: &[u8],
-        values: &[Vec<u8>],
-        update: Update,
-        vcpus: u32,
-    ) -> Result<(), MapError> {
+    fn set(&mut self, slot: usize, key: &[u8], values: &[Vec<u8>], update: Update, vcpus: u32) -> Result<(), MapError> {
         let map = self.map(slot, Some(key), vcpus)?;
         let info = map.info;
         let copies = info.copies(vcpus);

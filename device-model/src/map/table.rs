@@ -156,13 +156,7 @@ pub(crate) struct Table {
 impl Table {
     /// The table without maps.
     pub(crate) fn empty() -> Self {
-        Table {
-            infos: Vec::new(),
-            contents: Vec::new(),
-            hash: KeyHash::new(0, 8),
-            programs: 0,
-            templates: Vec::new(),
-        }
+        Table { infos: Vec::new(), contents: Vec::new(), hash: KeyHash::new(0, 8), programs: 0, templates: Vec::new() }
     }
 
     /// Builds the maps of an image with their initial contents.

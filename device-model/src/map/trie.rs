@@ -302,8 +302,7 @@ mod tests {
                 key.extend(data.to_be_bytes());
                 let exact = model.get(&(prefix, own)).map(|entry| entry.1);
                 assert_eq!(trie.exact(&key, |_| ()).element, exact);
-                let covering =
-                    model.iter().filter(|((length, of), _)| *length <= prefix && covers(*length, *of, data));
+                let covering = model.iter().filter(|((length, of), _)| *length <= prefix && covers(*length, *of, data));
                 let longest = covering.max_by_key(|((length, _), _)| *length).map(|(_, entry)| entry.1);
                 assert_eq!(trie.longest(&key, |_| ()).element, longest);
                 if state >> 34 & 3 == 0 {
@@ -342,7 +341,10 @@ mod tests {
             trie.swap(&key(length, [10, 1, 2, 3]), n as u32, true);
         }
         let mut seen = Vec::new();
-        assert_eq!(trie.longest(&key(32, [10, 1, 2, 3]), |node| seen.push(node)), Walked { element: Some(3), levels: 4 });
+        assert_eq!(
+            trie.longest(&key(32, [10, 1, 2, 3]), |node| seen.push(node)),
+            Walked { element: Some(3), levels: 4 }
+        );
         assert_eq!(seen, [0, 1, 2, 3]);
         assert_eq!(trie.longest(&key(32, [10, 1, 9, 9]), |_| ()), Walked { element: Some(1), levels: 3 });
         assert_eq!(trie.longest(&key(12, [10, 1, 2, 3]), |_| ()), Walked { element: Some(0), levels: 2 });

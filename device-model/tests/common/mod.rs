@@ -6,7 +6,8 @@ mod requests;
 use device_model::{Arrival, Device, MapImage, Update};
 use offwire_image::{DispatchMode, Link, Lock, MapKind, MapSpec};
 use offwire_isa::{
-    AluOp, Base, CmpOp, CodeAddr, KeyUse, Profile, Read, RequestOp, SMALL, Space, Src, StoreOp, Target, WORD_BYTES, Word,
+    AluOp, Base, CmpOp, CodeAddr, KeyUse, Profile, Read, RequestOp, SMALL, Space, Src, StoreOp, Target, WORD_BYTES,
+    Word,
 };
 
 /// A device that is crowded: little of everything, so that all FIFOs fill up and all units are fought for.
@@ -280,12 +281,14 @@ pub(crate) fn useful_program(random: &mut Random) -> Vec<Word> {
         // A record, and what is written to it; submitted or discarded as often as not.
         1 => {
             let record = Word { rc: Read::Reg(13).encode(), q_vsrc: Src::Rc, ..Word::default() };
-            let reserve = Word { q_op: RequestOp::RingReserve, q_map: 15, q_vsrc: Src::I0, q_dst: 13, ..Word::default() };
+            let reserve =
+                Word { q_op: RequestOp::RingReserve, q_map: 15, q_vsrc: Src::I0, q_dst: 13, ..Word::default() };
             program[1] = step(1, Word { i0: random.pick(&[8, 30, 700]), ..reserve });
             for at in 2..4 {
                 let place = (Space::MapValue, Base::Rc, random.below(9) as i16);
                 let (st_space, st_base, st_off) = place;
-                let store = Word { st_op: StoreOp::Store, st_space, st_base, st_off, s0_size: 4, s0_src: Src::I0, ..record };
+                let store =
+                    Word { st_op: StoreOp::Store, st_space, st_base, st_off, s0_size: 4, s0_src: Src::I0, ..record };
                 program[usize::from(at)] = step(at, Word { i0: random.next() as i16, ..store });
             }
             if random.once_in(2) {
@@ -339,7 +342,8 @@ pub(crate) fn useful_program(random: &mut Random) -> Vec<Word> {
         }
         if random.once_in(2) {
             // An atomic waits for them.
-            let atomic = Word { q_op: RequestOp::FetchAdd64, q_kspace: Space::MapValue, q_kbase: Base::Rc, ..Word::default() };
+            let atomic =
+                Word { q_op: RequestOp::FetchAdd64, q_kspace: Space::MapValue, q_kbase: Base::Rc, ..Word::default() };
             let (rc, q_vsrc) = (Read::Reg(12).encode(), Src::Iw);
             program[8] = step(8, Word { rc, q_vsrc, i0: 1, ..atomic });
         }
@@ -406,9 +410,15 @@ pub(crate) fn load<T: device_model::Trace>(
 }
 
 /// Loads a random program with [`maps`] and all that stands in them.
-pub(crate) fn load_all<T: device_model::Trace>(device: &mut Device<T>, words: &[Word], mode: DispatchMode, budget: u32) {
+pub(crate) fn load_all<T: device_model::Trace>(
+    device: &mut Device<T>,
+    words: &[Word],
+    mode: DispatchMode,
+    budget: u32,
+) {
     let image = MapImage { maps: &maps(), links: &LINKS, locks: &LOCKS, programs: 2 };
-    device.load_linked(words, CodeAddr(0), &[CodeAddr(0), CodeAddr(2)], image, mode, budget).unwrap();
+    let second = CodeAddr(2.min(words.len() as u16 - 1));
+    device.load_linked(words, CodeAddr(0), &[CodeAddr(0), second], image, mode, budget).unwrap();
     for (map, key) in DEVICES {
         let mut value = (key + 7).to_le_bytes().to_vec();
         value.resize(maps()[map].value_size as usize, 0);

@@ -9,18 +9,40 @@ pub(crate) fn of_maps(random: &mut Random, word: &mut Word, late: &[Src]) {
     use RequestOp::*;
     word.q_op = match random.below(12) {
         0..6 => random.pick(&[
-            Lookup, Lookup, Lookup, UpdateAny, UpdateAny, UpdateNoExist, UpdateExist, Delete, AdjustHead, AdjustHead, Exit,
+            Lookup,
+            Lookup,
+            Lookup,
+            UpdateAny,
+            UpdateAny,
+            UpdateNoExist,
+            UpdateExist,
+            Delete,
+            AdjustHead,
+            AdjustHead,
+            Exit,
         ]),
         6 | 7 => random.pick(&[
-            FetchAdd32, FetchAdd64, FetchOr32, FetchOr64, FetchAnd32, FetchAnd64, FetchXor32, FetchXor64, Xchg32, Xchg64,
-            Cmpxchg32, Cmpxchg64,
+            FetchAdd32, FetchAdd64, FetchOr32, FetchOr64, FetchAnd32, FetchAnd64, FetchXor32, FetchXor64, Xchg32,
+            Xchg64, Cmpxchg32, Cmpxchg64,
         ]),
         // What the packet does not hold ends it.
         8 if random.once_in(3) => random.pick(&[SpinLock, SpinUnlock, RingSubmit, RingDiscard]),
         8 | 9 => random.pick(&[RingReserve, RingOutput, RingOutput]),
         _ => random.pick(&[
-            RingQuery, PerfOutput, PerfOutput, PerfOutput, RedirectMap, RedirectMap, RedirectMap, TailCall, LookupIn, LookupIn, UpdateInAny,
-            UpdateInNoExist, UpdateInExist, DeleteIn,
+            RingQuery,
+            PerfOutput,
+            PerfOutput,
+            PerfOutput,
+            RedirectMap,
+            RedirectMap,
+            RedirectMap,
+            TailCall,
+            LookupIn,
+            LookupIn,
+            UpdateInAny,
+            UpdateInNoExist,
+            UpdateInExist,
+            DeleteIn,
         ]),
     };
     word.q_map = match word.q_op {
@@ -91,8 +113,8 @@ pub(crate) fn of_maps(random: &mut Random, word: &mut Word, late: &[Src]) {
 pub(crate) fn of_engines(random: &mut Random, word: &mut Word, late: &[Src]) {
     use RequestOp::*;
     word.q_op = random.pick(&[
-        AdjustHead, AdjustTail, AdjustMeta, AdjustMeta, LoadBytes, StoreBytes, Csum, Printk, Redirect, KtimeNs, Jiffies,
-        Prandom, DivU64, ModS32, Call, Ret,
+        AdjustHead, AdjustTail, AdjustMeta, AdjustMeta, LoadBytes, StoreBytes, Csum, Printk, Redirect, KtimeNs,
+        Jiffies, Prandom, DivU64, ModS32, Call, Ret,
     ]);
     let any = |random: &mut Random| match random.below(8) {
         0..3 => (Space::Stack, Base::Zero, random.below(400) as i16),
