@@ -126,6 +126,7 @@ impl Traffic {
                     traffic.reads(key);
                     traffic.changed.insert(*map);
                 }
+                Op::Request(request) => traffic.unknown |= !request.op.is_division(),
                 Op::Store { .. } | Op::Const(_) | Op::Alu { .. } | Op::AdjustHead { .. } => {}
             }
         }

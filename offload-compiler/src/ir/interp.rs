@@ -343,6 +343,7 @@ impl Machine<'_> {
                 let delta = (self.get(*delta)? as u32).cast_signed();
                 Ok(self.packet.adjust_head(delta))
             }
+            Op::Request(request) => Err(format!("the interpreter does not know {request}")),
         }
     }
 

@@ -185,6 +185,9 @@ impl Simplify {
                 self.address(value);
             }
             Op::AdjustHead { delta } => *delta = self.low(*delta, 32),
+            Op::Request(request) => {
+                request.key.iter_mut().chain(&mut request.value_at).for_each(|mem| self.address(mem));
+            }
             Op::Const(_) | Op::Alu { .. } => {}
         }
     }

@@ -151,7 +151,8 @@ impl Lower<'_> {
 
     fn inst(&mut self, result: Option<Value>, op: &IrOp) {
         match op {
-            IrOp::Const(_) => {}
+            // `generate` refuses requests.
+            IrOp::Const(_) | IrOp::Request(_) => {}
             IrOp::Alu { op, wide, a, b } => {
                 let (a, b) = if is_unary(*op) {
                     (self.operand(*a, if *wide { 64 } else { 32 }), Opnd::Const(0))

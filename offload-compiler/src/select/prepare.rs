@@ -44,7 +44,7 @@ fn reach(func: &mut Func) {
                     far.mem(key, insn);
                     far.fold(value);
                 }
-                Op::Const(_) | Op::Alu { .. } | Op::AdjustHead { .. } => {}
+                Op::Const(_) | Op::Alu { .. } | Op::AdjustHead { .. } | Op::Request(_) => {}
             }
             far.out.push(inst);
         }

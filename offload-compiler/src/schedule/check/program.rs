@@ -112,6 +112,7 @@ impl<'a> Walk<'a> {
                 let (a, b) = (self.value(*a), self.value(*b));
                 self.symbols.alu(*op, *wide, a, b)
             }
+            Op::Request(_) => return,
             Op::Load { mem, size, swap, .. } => {
                 let at = self.place(mem);
                 let seen = self.seen(|symbols, effect| symbols.changes(effect, &at, Some(u32::from(*size))));
