@@ -7,6 +7,7 @@
 //! * `# map NAME KIND KEY VALUE ENTRIES [frozen] [HEX]`: sizes in bytes, initial contents
 //! * `# entry NAME KEY VALUE`: in hex
 //! * `# packet HEX [*LENGTH] [port N] [ifindex N] [queue N] [vcpu N]`: filled up with zeros to LENGTH
+//! * `# chance KTIME_NS JIFFIES RANDOM_STATE`: time stands still, random numbers start there
 //! * `# together`: all packets are offered at cycle 0; else one after the other, on vCPU 0
 mod common;
 
@@ -14,7 +15,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use common::{TINY, map};
-use device_model::{Arrival, Departure, Device, Scheduler, Update};
+use device_model::{Arrival, Departure, Device, DeviceEvent, Redirect, Scheduler, Update};
 use offwire_image::{DispatchMode, MapKind, MapSpec};
 use offwire_isa::{Profile, Word};
 
@@ -27,6 +28,7 @@ struct Case {
     entries: Vec<(usize, Vec<u8>, Vec<u8>)>,
     packets: Vec<Arrival>,
     together: bool,
+    chance: Option<[u64; 3]>,
     words: Vec<Word>,
 }
 
@@ -64,6 +66,7 @@ fn parse(source: &str) -> Case {
         entries: Vec::new(),
         packets: Vec::new(),
         together: false,
+        chance: None,
         words: Vec::new(),
     };
     for line in lines {
@@ -117,6 +120,9 @@ fn parse(source: &str) -> Case {
                 case.packets.push(packet);
             }
             ["together"] => case.together = true,
+            ["chance", time, ticks, state] => {
+                case.chance = Some([time, ticks, state].map(|number| number.parse().unwrap()));
+            }
             _ => panic!("{}: {line}", case.name),
         }
     }
@@ -127,10 +133,23 @@ fn action(retval: u32) -> String {
     ["aborted", "drop", "pass", "tx", "redirect"].get(retval as usize).map_or_else(|| retval.to_string(), |&n| n.into())
 }
 
+fn event(event: &DeviceEvent) -> String {
+    match event {
+        DeviceEvent::Ringbuf { map, bytes } => format!("ring {map}: {}", text(bytes)),
+        DeviceEvent::Perf { map, index, bytes, packet } => {
+            format!("perf {map}[{index}]: {} packet {}", text(bytes), text(packet))
+        }
+        DeviceEvent::Printk { format, arguments } => format!("printk {} {arguments:x?}", text(format)),
+    }
+}
+
 fn run(case: &Case, scheduler: Scheduler) -> String {
     let mut device = Device::new(case.profile);
     device.set_scheduler(scheduler);
     common::load(&mut device, &case.words, &case.maps, case.mode, case.budget);
+    if let Some([time, ticks, state]) = case.chance {
+        device.set_chance(time, ticks, state);
+    }
     for (slot, key, value) in &case.entries {
         let copies = if case.maps[*slot].kind.is_per_cpu() { case.profile.vcpus as usize } else { 1 };
         device.map_update(*slot, key, &vec![value.clone(); copies], Update::Any).unwrap();
@@ -143,6 +162,21 @@ fn run(case: &Case, scheduler: Scheduler) -> String {
         let _ = writeln!(out, ", departure +{}", departed - exited);
         if let Some(fault) = departure.fault {
             let _ = writeln!(out, "   fault {} at {}", fault.cause.name(), fault.word.0);
+        }
+        if !departure.meta.is_empty() {
+            let _ = writeln!(out, "   meta {}", text(&departure.meta));
+        }
+        for event in &departure.events {
+            let _ = writeln!(out, "   {}", self::event(event));
+        }
+        match departure.redirect {
+            Some(Redirect::Interface { ifindex, flags }) => {
+                let _ = writeln!(out, "   redirect to interface {ifindex}, flags {flags}");
+            }
+            Some(Redirect::Map { map, key, flags }) => {
+                let _ = writeln!(out, "   redirect to entry {key} of map {map}, flags {flags}");
+            }
+            None => {}
         }
         if departure.bytes != input.bytes {
             let _ = writeln!(out, "   {}", text(&departure.bytes));

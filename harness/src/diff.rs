@@ -354,11 +354,15 @@ impl Run<'_, '_> {
         self.lru_maps().next().is_some()
     }
 
-    /// Looks for an LRU map at its capacity; a back end that evicts may hold less by now, another one still shows it.
+    /// Looks for an LRU map that is full or nearly so; a back end that evicts may hold less by now, another one still shows it.
     fn find_full_lru(&mut self, number: u64) -> Result<bool, Box<Stop>> {
+        if self.backends.iter().any(|backend| backend.filled_lru()) {
+            self.lru_full = Some(number);
+            return Ok(true);
+        }
         for (map, max) in self.lru_maps() {
             for backend in self.backends.iter_mut() {
-                if backend.map_entries(map)?.len() >= max {
+                if backend.map_entries(map)?.len() > crate::lru_limit(max) {
                     self.lru_full = Some(number);
                     return Ok(true);
                 }

@@ -1,4 +1,5 @@
-//! Random sequences of map operations, interpreter against kernel. `OFFWIRE_SEQUENCES=100000` runs so many for each kind of map.
+//! Random sequences of map operations, interpreter against kernel. `OFFWIRE_SEQUENCES=100000` runs so many for each kind of map,
+//! `OFFWIRE_SUBJECT=LpmTrie` for one kind alone.
 
 mod common;
 
@@ -22,6 +23,9 @@ fn sequences_of_operations() {
     }
     let wanted = std::env::var("OFFWIRE_SEQUENCES").ok().and_then(|text| text.parse().ok()).unwrap_or(SEQUENCES);
     for subject in Subject::ALL {
+        if std::env::var("OFFWIRE_SUBJECT").is_ok_and(|only| only != format!("{subject:?}")) {
+            continue;
+        }
         let mut compared = 0;
         for seed in 0..wanted.div_ceil(ROUND) as u64 {
             let object = subject.object(seed, Flags::Any).expect("the generator's programs encode");

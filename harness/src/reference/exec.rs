@@ -151,6 +151,15 @@ impl Run {
         }
     }
 
+    /// A run that begins with these values in r1 and r2.
+    pub(crate) fn with_arguments(mem: &Mem, program: usize, r1: u64, r2: u64) -> Self {
+        let mut run = Self::new(mem, program);
+        run.regs[1] = r1;
+        run.regs[2] = r2;
+        run.written |= 1 << 2;
+        run
+    }
+
     /// The last conditional branch.
     pub(crate) fn last_branch(&self) -> Option<u32> {
         let last = self.branch_count.checked_sub(1)?;

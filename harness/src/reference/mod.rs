@@ -119,6 +119,19 @@ impl Ref {
         self.insns
     }
 
+    /// Runs the program as a bare function: r1 is the address of the first value of a map (0 if `len` is 0), r2 is `len`. Gives r0.
+    ///
+    /// # Errors
+    /// As [`Backend::run`].
+    pub(crate) fn run_on_value(&mut self, map: MapIdx, len: u64) -> Result<u64, Diagnostic> {
+        self.mem.start(&[], 1, 0);
+        let address = if len == 0 { None } else { self.mem.value_pointer(map, 0) };
+        let mut run = Run::with_arguments(&self.mem, self.program, address.unwrap_or(0), len);
+        let result = run.execute(&self.codes, self.limit, &mut self.mem, self.coverage.as_mut());
+        self.insns += run.count;
+        result.map_err(|fault| self.fault(&run, fault))
+    }
+
     fn fault(&self, run: &Run, fault: Fault) -> Diagnostic {
         let program = self.programs.get(run.program);
         let name = program.map_or("?", |program| program.name.as_str());
@@ -209,6 +222,10 @@ impl Backend for Ref {
             Some(store) => Ok(store.entries()),
             None => Err(Diagnostic::error(codes::host::MAP_UPDATE, format!("there is no map number {}", map.0))),
         }
+    }
+
+    fn filled_lru(&self) -> bool {
+        self.mem.maps.iter().any(MapStore::filled)
     }
 
     fn set_chance(&mut self, chance: Chance) {

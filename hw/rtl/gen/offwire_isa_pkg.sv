@@ -17,11 +17,12 @@ package offwire_isa_pkg;
   localparam int unsigned MetadataRxQueueIndex = 12;  // 4 bytes: xdp_md.rx_queue_index.
   localparam int unsigned MetadataEgressIfindex = 16;  // 4 bytes: xdp_md.egress_ifindex; 0.
   localparam int unsigned MetadataVcpu = 20;  // 4 bytes: What bpf_get_smp_processor_id returns.
+  localparam int unsigned MetadataMetaLen = 24;  // 8 bytes: data - data_meta, bytes, now.
   localparam logic [3:0] HandleTag = 4'd4;  // bits 63 to 60 of a map-value handle
 
   // Memory space of an access.
   typedef enum logic [1:0] {
-    SpacePacket = 2'd0,  // Packet bytes; address 0 is the first byte (`data`). In bounds: 0 <= a, a + size <= packet length.
+    SpacePacket = 2'd0,  // Packet bytes; address 0 is the first byte (`data`), metadata has negative addresses. In bounds: -metadata length <= a, a + size <= packet length.
     SpaceStack = 2'd1,  // The program's stack, 512 B; address 0 is the lowest byte, so eBPF r10 is address 512.
     SpaceScratch = 2'd2,  // Per-context scratch, 256 B. Bytes 0 to 63 are the read-only packet metadata, 64 to 255 spills.
     SpaceMapValue = 2'd3  // A map value; the base register holds a handle made by a lookup or by the compiler.
@@ -113,8 +114,8 @@ package offwire_isa_pkg;
     RequestOpModU64 = 6'd50,  // Remainder of V by W, unsigned, 64 bits; by zero V (RFC 9669, 4.1).
     RequestOpModS32 = 6'd51,  // Remainder of V by W, signed, 32 bits, zero-extended; by zero V, overflow wraps (RFC 9669, 4.1).
     RequestOpModS64 = 6'd52,  // Remainder of V by W, signed, 64 bits; by zero V, overflow wraps (RFC 9669, 4.1).
-    RequestOpCall = 6'd53,  // Remembers `next` as the place to return to (8 deep) and goes on at `t2`. No guard, compare 2 or `q_null` in its word. No answer.
-    RequestOpRet = 6'd54  // Goes on at the place of the last call that has not returned. No answer.
+    RequestOpCall = 6'd53,  // Remembers `next` as the place to return to (8 deep, one more is a fault) and goes on at `t2`. No guard, compare 2 or `q_null` in its word. No answer.
+    RequestOpRet = 6'd54  // Goes on at the place of the last call that has not returned; a fault if there is none. No answer.
   } request_op_e;
 
   // Operation of an ALU.

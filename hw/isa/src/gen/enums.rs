@@ -4,7 +4,7 @@
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Space {
-    /// Packet bytes; address 0 is the first byte (`data`). In bounds: 0 <= a, a + size <= packet length.
+    /// Packet bytes; address 0 is the first byte (`data`), metadata has negative addresses. In bounds: -metadata length <= a, a + size <= packet length.
     #[default]
     Packet = 0,
     /// The program's stack, 512 B; address 0 is the lowest byte, so eBPF r10 is address 512.
@@ -409,9 +409,9 @@ pub enum RequestOp {
     ModS32 = 51,
     /// Remainder of V by W, signed, 64 bits; by zero V, overflow wraps (RFC 9669, 4.1).
     ModS64 = 52,
-    /// Remembers `next` as the place to return to (8 deep) and goes on at `t2`. No guard, compare 2 or `q_null` in its word. No answer.
+    /// Remembers `next` as the place to return to (8 deep, one more is a fault) and goes on at `t2`. No guard, compare 2 or `q_null` in its word. No answer.
     Call = 53,
-    /// Goes on at the place of the last call that has not returned. No answer.
+    /// Goes on at the place of the last call that has not returned; a fault if there is none. No answer.
     Ret = 54,
 }
 
