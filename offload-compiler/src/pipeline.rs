@@ -51,7 +51,7 @@ pub fn compile(
     let func = opt::optimize(ir::lift(object, program, &facts)?, &MapTable::of(object));
     let dispatch = match options.dispatch {
         Some(mode) => Dispatch { mode, reason: "asked for by the user".into() },
-        None => dispatch::prove(object, &func),
+        None => dispatch::prove(object, std::slice::from_ref(&func)),
     };
     let maps: Vec<MapSpec> = object.maps.iter().map(|map| map.spec.clone()).collect();
     let span = |at: InsnIdx| program.span(at);
