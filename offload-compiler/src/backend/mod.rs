@@ -2,7 +2,7 @@
 
 use crate::ebpf::InsnIdx;
 use crate::emit::{self, Bound, LayoutError};
-use crate::ir::{Block, Cfg, Func, Op};
+use crate::ir::{Block, Cfg, Func};
 use crate::regalloc::{self, Allocated, Failure};
 use crate::schedule::{self, Bans, Code};
 use crate::select;
@@ -59,11 +59,6 @@ pub fn generate(
     if maps.len() > MAPS_MAX {
         let message = format!("{} maps, but a device's map table has {MAPS_MAX} slots", maps.len());
         return Err(Diagnostic::error(codes::compiler::TOO_MANY_MAPS, message));
-    }
-    if let Some(inst) = func.blocks.iter().flat_map(|block| &block.insts).find(|inst| matches!(inst.op, Op::Request(_)))
-    {
-        return Err(Diagnostic::error(codes::compiler::HELPER, format!("{} is not on the device", inst.op))
-            .with_span(span(inst.insn)));
     }
     let parts = Parts::new(func, maps, span)?;
     parts.check()?;
