@@ -56,6 +56,7 @@ pub fn compile(
     let maps: Vec<MapSpec> = object.maps.iter().map(|map| map.spec.clone()).collect();
     let span = |_: usize, at: InsnIdx| program.span(at);
     let links = Links::default();
-    let Generated { image, stats } = backend::generate(std::slice::from_ref(&func), &maps, links, dispatch, profile, span)?;
+    let Generated { image, stats } =
+        backend::generate(std::slice::from_ref(&func), &maps, links, dispatch, profile, span)?;
     Ok(Compiled { image, verified, facts, func, stats })
 }

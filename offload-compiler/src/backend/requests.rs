@@ -6,11 +6,11 @@ use crate::ir::{Jump, Mem, Op, Request, Term, Value};
 use offwire_isa::{AluOp, CmpOp, PRINTK_ARGUMENTS, RequestOp, Space};
 
 use RequestOp::{
-    AdjustMeta, AdjustTail, Cmpxchg32, Cmpxchg64, Csum, DeleteIn, DivS32, DivS64, DivU32, DivU64, FetchAdd32, FetchAdd64,
-    FetchAnd32, FetchAnd64, FetchOr32, FetchOr64, FetchXor32, FetchXor64, Jiffies, KtimeNs, LoadBytes, LookupIn, ModS32,
-    ModS64, ModU32, ModU64, PerfOutput, Prandom, Printk, Redirect, RedirectMap, RingDiscard, RingOutput, RingQuery,
-    RingReserve, RingSubmit, SpinLock, SpinUnlock, StoreBytes, TailCall, UpdateInAny, UpdateInExist, UpdateInNoExist,
-    Xchg32, Xchg64,
+    AdjustMeta, AdjustTail, Cmpxchg32, Cmpxchg64, Csum, DeleteIn, DivS32, DivS64, DivU32, DivU64, FetchAdd32,
+    FetchAdd64, FetchAnd32, FetchAnd64, FetchOr32, FetchOr64, FetchXor32, FetchXor64, Jiffies, KtimeNs, LoadBytes,
+    LookupIn, ModS32, ModS64, ModU32, ModU64, PerfOutput, Prandom, Printk, Redirect, RedirectMap, RingDiscard,
+    RingOutput, RingQuery, RingReserve, RingSubmit, SpinLock, SpinUnlock, StoreBytes, TailCall, UpdateInAny,
+    UpdateInExist, UpdateInNoExist, Xchg32, Xchg64,
 };
 
 const DIVISIONS: [RequestOp; 8] = [DivU32, DivU64, DivS32, DivS64, ModU32, ModU64, ModS32, ModS64];

@@ -49,11 +49,7 @@ pub fn bound(laid: &Laid, programs: &[usize], profile: &Profile) -> Bound {
         most = most.saturating_add(words.saturating_mul(TAIL_CALLS));
         worst = worst.saturating_add(cycles.saturating_mul(TAIL_CALLS.into()));
     }
-    Bound {
-        words: Some(most),
-        worst_cycles: Some(worst),
-        budget: u32::try_from(worst).unwrap_or(cap).clamp(1, cap),
-    }
+    Bound { words: Some(most), worst_cycles: Some(worst), budget: u32::try_from(worst).unwrap_or(cap).clamp(1, cap) }
 }
 
 fn cost(word: &Word, profile: &Profile) -> u64 {

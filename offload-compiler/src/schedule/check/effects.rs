@@ -203,10 +203,8 @@ impl Symbols {
         match (op(a), op(b)) {
             (Some((a, a_map)), Some((b, b_map))) => {
                 let slots = a.shape().map == MapUse::Slot && b.shape().map == MapUse::Slot;
-                let entries = is_entry(a)
-                    && is_entry(b)
-                    && (a.changes_map() || b.changes_map())
-                    && !(slots && a_map != b_map);
+                let entries =
+                    is_entry(a) && is_entry(b) && (a.changes_map() || b.changes_map()) && !(slots && a_map != b_map);
                 let maps = |op: RequestOp| is_entry(op) || is_event(op) || is_fence(op);
                 entries
                     || (is_event(a) && is_event(b))

@@ -44,17 +44,8 @@ pub(super) enum Node {
 /// What others can notice.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Effect {
-    Store {
-        at: Place,
-        size: u8,
-        swap: bool,
-        value: Term,
-    },
-    Add {
-        at: Place,
-        size: u8,
-        value: Term,
-    },
+    Store { at: Place, size: u8, swap: bool, value: Term },
+    Add { at: Place, size: u8, value: Term },
     Request(Ask),
 }
 
