@@ -1,6 +1,6 @@
 //! The whole way from a loaded program to an image.
 
-use crate::backend::{self, Generated, Stats};
+use crate::backend::{self, Generated, Links, Stats};
 use crate::dispatch;
 use crate::ebpf::InsnIdx;
 use crate::facts::{self, Facts};
@@ -51,10 +51,12 @@ pub fn compile(
     let func = opt::optimize(ir::lift(object, program, &facts)?, &MapTable::of(object));
     let dispatch = match options.dispatch {
         Some(mode) => Dispatch { mode, reason: "asked for by the user".into() },
-        None => dispatch::prove(object, &func),
+        None => dispatch::prove(object, std::slice::from_ref(&func)),
     };
     let maps: Vec<MapSpec> = object.maps.iter().map(|map| map.spec.clone()).collect();
-    let span = |at: InsnIdx| program.span(at);
-    let Generated { image, stats } = backend::generate(&func, &maps, dispatch, profile, span)?;
+    let span = |_: usize, at: InsnIdx| program.span(at);
+    let links = Links::default();
+    let Generated { image, stats } =
+        backend::generate(std::slice::from_ref(&func), &maps, links, dispatch, profile, span)?;
     Ok(Compiled { image, verified, facts, func, stats })
 }
