@@ -61,26 +61,33 @@ int prog(struct xdp_md *ctx)
 	switch (r->op) {
 	case OUTPUT:
 		r->result = bpf_ringbuf_output(&ring, &number, sizeof(number), 0);
+		APART("1");
 		return XDP_PASS;
 	case EMPTY:
 		r->result = bpf_ringbuf_output(&ring, &number, 0, 0);
+		APART("2");
 		return XDP_PASS;
 	case ODD:
 		r->result = bpf_ringbuf_output(&ring, &number, 5, BPF_RB_NO_WAKEUP);
+		APART("3");
 		r->seen = bpf_ringbuf_output(&ring, &number, 7, BPF_RB_FORCE_WAKEUP);
 		return XDP_PASS;
 	case RESERVE:
 		record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
+		APART("reserve 1");
 		if (!record)
 			return XDP_TX;
 		record->number = number;
 		record->key = r->key;
 		record->more = record->key + 1;
 		r->seen = record->number;
-		if (r->key)
+		if (r->key) {
 			bpf_ringbuf_discard(record, BPF_RB_FORCE_WAKEUP);
-		else
+			APART("discard");
+		} else {
 			bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
+			APART("submit");
+		}
 		return XDP_PASS;
 	case FILL:
 		/* Records of one packet stay in the ring until it is done. */
@@ -101,12 +108,14 @@ int prog(struct xdp_md *ctx)
 		if (!memory)
 			return XDP_ABORTED;
 		r->result = bpf_ringbuf_output(&ring, memory, 4080, 0);
+		APART("7");
 		return XDP_PASS;
 	case TOO_LARGE:
 		memory = bpf_map_lookup_elem(&source, &zero);
 		if (!memory)
 			return XDP_ABORTED;
 		r->result = bpf_ringbuf_output(&ring, memory, 4096, 0);
+		APART("8");
 		return XDP_PASS;
 	case WHOLE:
 		/* The kernel keeps at least a byte of the ring free. */
@@ -114,14 +123,18 @@ int prog(struct xdp_md *ctx)
 		if (!memory)
 			return XDP_ABORTED;
 		r->result = bpf_ringbuf_output(&ring, memory, 4088, 0);
+		APART("9");
 		return XDP_PASS;
 	case TWO:
 		record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
+		APART("reserve 2");
 		if (!record)
 			return XDP_TX;
 		other = bpf_ringbuf_reserve(&ring, sizeof(*other), 0);
+		APART("reserve 3");
 		if (!other) {
 			bpf_ringbuf_discard(record, 0);
+			APART("alone");
 			return XDP_TX;
 		}
 		record->number = 1;
@@ -130,14 +143,19 @@ int prog(struct xdp_md *ctx)
 		record->more = other->more = 0;
 		/* Submitted in the other order, they are read in the order of their places. */
 		bpf_ringbuf_submit(other, 0);
+		APART("11");
 		bpf_ringbuf_submit(record, 0);
+		APART("12");
 		return XDP_PASS;
 	case DISCARD_FIRST:
 		record = bpf_ringbuf_reserve(&ring, 4000, 0);
+		APART("reserve 4");
 		if (!record)
 			return XDP_TX;
 		bpf_ringbuf_discard(record, 0);
+		APART("13");
 		r->result = bpf_ringbuf_output(&ring, &number, sizeof(number), 0);
+		APART("14");
 		return XDP_PASS;
 	}
 	return XDP_DROP;
