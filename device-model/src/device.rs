@@ -8,7 +8,7 @@ use offwire_isa::{CodeAddr, ISA_VERSION, Profile, RequestOp, Word};
 use crate::agenda::CYCLES;
 use crate::chance::Clock;
 use crate::counters::Counters;
-use crate::departure::{Arrival, Departure, DeviceEvent};
+use crate::departure::{Arrival, Departure};
 use crate::dispatcher::Dispatcher;
 use crate::engine::{Around, Ended, Engine, Outbox, Program, WINDOW_CYCLES};
 use crate::error::{LoadError, MapError, OfferError};
@@ -599,11 +599,7 @@ impl<T: Trace> Device<T> {
                 counted.faults[fault.cause as usize] += 1;
                 counted.first_fault.get_or_insert((departure.seq, fault));
             }
-            for event in &departure.events {
-                if let DeviceEvent::Ringbuf { map: slot, bytes } = event {
-                    map.consume(cycle, *slot, bytes.len() as u32);
-                }
-            }
+            map.departed(cycle, departure.seq);
             departures.push_back(departure);
             *departed = cycle + 1;
         });

@@ -32,3 +32,5 @@ pub const KEY_BYTES_MAX: u32 = 512;
 /// Most bytes that a request takes from memory at K: what `bpf_perf_event_output` can put into one event (`u16` sizes of
 /// include/uapi/linux/perf_event.h). More is out of bounds.
 pub const DATA_BYTES_MAX: u32 = 0xffff;
+/// Records of ring buffers that a packet can hold at a time; a reserve beyond that finds no room.
+pub const RECORDS_MAX: usize = 8;

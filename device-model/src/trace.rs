@@ -106,7 +106,7 @@ pub enum Event<'a> {
 /// An operation on a map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SharedOp<'a> {
-    /// A lookup; 0 if there is no such key, else a handle.
+    /// A lookup; 0 if there is no such key, else a handle, or in a map of maps a map pointer.
     Lookup {
         /// The key.
         key: &'a [u8],
@@ -150,6 +150,100 @@ pub enum SharedOp<'a> {
         size: u8,
         /// What is added.
         value: u64,
+    },
+    /// An LRU map gave an entry away, for the update that follows.
+    Evict {
+        /// Its key.
+        key: &'a [u8],
+    },
+    /// A fetching atomic.
+    Atomic {
+        /// Which one.
+        op: RequestOp,
+        /// Element.
+        element: u32,
+        /// Offset in the value.
+        offset: u32,
+        /// V.
+        operand: u64,
+        /// What a compare and exchange compares with.
+        compare: u64,
+        /// What was there, zero-extended: the answer.
+        old: u64,
+    },
+    /// A packet has taken a spin lock.
+    Lock {
+        /// Element.
+        element: u32,
+        /// Offset in the value.
+        offset: u32,
+    },
+    /// A packet has given a spin lock back, or has ended with it.
+    Unlock {
+        /// Element.
+        element: u32,
+        /// Offset in the value.
+        offset: u32,
+    },
+    /// A record of a ring buffer was reserved.
+    RingReserve {
+        /// Bytes that were asked for.
+        bytes: u64,
+        /// 0 if there is no room, else a handle.
+        answer: u64,
+    },
+    /// A record was submitted.
+    RingSubmit {
+        /// Its element.
+        element: u32,
+        /// The record.
+        bytes: &'a [u8],
+    },
+    /// A record was discarded, by the program or because the packet has ended with it.
+    RingDiscard {
+        /// Its element.
+        element: u32,
+    },
+    /// A record was submitted at once.
+    RingOutput {
+        /// The record.
+        bytes: &'a [u8],
+        /// 0 or a negative errno.
+        answer: i32,
+    },
+    /// A ring buffer was asked about itself.
+    RingQuery {
+        /// What was asked.
+        flags: u64,
+        /// The answer.
+        answer: u64,
+    },
+    /// The host has read the packet's records, discarded ones too, and given their memory back.
+    RingRead,
+    /// An event for a perf event array.
+    PerfOutput {
+        /// V bytes of the program.
+        bytes: &'a [u8],
+        /// W.
+        flags: u64,
+        /// 0 or a negative errno.
+        answer: i32,
+    },
+    /// A redirect through a map.
+    RedirectMap {
+        /// Key of the entry.
+        key: u32,
+        /// W.
+        flags: u64,
+        /// `XDP_REDIRECT`, or another return value.
+        answer: u32,
+    },
+    /// A tail call.
+    TailCall {
+        /// Index in the program array.
+        index: u32,
+        /// The program there; the packet has made too many tail calls if it does not go on in it.
+        program: Option<u32>,
     },
     /// Bytes of a value were read into a context's value window or into a request.
     Read {

@@ -2,9 +2,9 @@
 
 mod common;
 
-use common::{Random, TINY, any_word, arrivals, load, map, maps, mode};
+use common::{Random, TINY, any_word, arrivals, load_all, map, mode};
 use device_model::{Admission, Arrival, Device, LoadError, MapRefusal, Scheduler};
-use offwire_image::{Dispatch, DispatchMode, Image, MapKind, MapSpec};
+use offwire_image::{Dispatch, DispatchMode, Image, Link, Lock, MapKind, MapSpec};
 use offwire_isa::{CodeAddr, ISA_VERSION, Profile, RequestOp, SMALL, Target, WORD_BYTES, Word};
 
 /// Any words that decode: every packet ends, by its budget at the latest, and the device is idle afterwards.
@@ -21,7 +21,7 @@ fn any_words_end_within_the_budget() {
         }
         let words: Vec<Word> = (0..1 + random.below(12)).map(|_| any_word(random)).collect();
         let budget = 1 + random.below(1000) as u32;
-        load(&mut device, &words, &maps(), mode(random), budget);
+        load_all(&mut device, &words, mode(random), budget);
         let offered = arrivals(random, 40, u64::from(profile.vcpus));
         let bytes: Vec<Vec<u8>> = offered.iter().map(|arrival| arrival.bytes.clone()).collect();
         for arrival in offered {
@@ -91,7 +91,48 @@ fn images_that_do_not_fit_are_refused() {
         LoadError::Map { why, .. } => why,
         other => panic!("{other:?}"),
     };
-    assert_eq!(why(map(MapKind::LruHash, 4, 8, 1)), MapRefusal::Kind(MapKind::LruHash));
+    assert_eq!(why(map(MapKind::Cpumap, 4, 8, 1)), MapRefusal::Kind(MapKind::Cpumap));
+    assert_eq!(why(map(MapKind::Xskmap, 4, 4, 1)), MapRefusal::Kind(MapKind::Xskmap));
+    assert_eq!(why(map(MapKind::Devmap, 4, 6, 1)), MapRefusal::ValueSize(6));
+    assert_eq!(why(map(MapKind::DevmapHash, 8, 4, 1)), MapRefusal::KeySize(8));
+    assert_eq!(why(map(MapKind::ProgArray, 4, 8, 1)), MapRefusal::ValueSize(8));
+    assert_eq!(why(map(MapKind::HashOfMaps, 4, 1, 1)), MapRefusal::ValueSize(1));
+    assert_eq!(why(map(MapKind::LpmTrie, 4, 8, 1)), MapRefusal::KeySize(4));
+    assert_eq!(why(map(MapKind::LpmTrie, 261, 8, 1)), MapRefusal::KeySize(261));
+    assert_eq!(why(MapSpec { flags: 0, ..map(MapKind::LpmTrie, 8, 8, 1) }), MapRefusal::Flags(1));
+    assert_eq!(why(MapSpec { flags: 1, ..map(MapKind::LruHash, 4, 8, 1) }), MapRefusal::Flags(1));
+    for size in [1, 2048, 4096 + 8, 12288, 1 << 25] {
+        assert_eq!(why(map(MapKind::Ringbuf, 0, 0, size)), MapRefusal::RingSize(size));
+    }
+    assert_eq!(why(map(MapKind::Ringbuf, 4, 0, 4096)), MapRefusal::KeySize(4));
+    assert!(matches!(refused(with(map(MapKind::Ringbuf, 0, 0, 1 << 21))), LoadError::MapMemory { .. }));
+    let hash = map(MapKind::Hash, 4, 8, 1);
+    for (locks, offset) in
+        [(vec![6], 6), (vec![2], 2), (vec![0, 4], 4), (vec![8], 8), (vec![u32::MAX - 3], u32::MAX - 3)]
+    {
+        let lock = |offset| Lock { map: 0, offset };
+        let image = |image: &mut Image| {
+            image.maps = vec![hash.clone()];
+            image.locks = locks.iter().copied().map(lock).collect();
+        };
+        assert_eq!(refused(image), LoadError::Lock { map: 0, offset });
+    }
+    let lock = |image: &mut Image| {
+        image.maps = vec![map(MapKind::PercpuHash, 4, 8, 1)];
+        image.locks = vec![Lock { map: 0, offset: 0 }];
+    };
+    assert_eq!(refused(lock), LoadError::Lock { map: 0, offset: 0 });
+    let outer = map(MapKind::ArrayOfMaps, 4, 4, 2);
+    let tables = [outer.clone(), hash.clone(), map(MapKind::Hash, 4, 16, 1), map(MapKind::ProgArray, 4, 4, 1)];
+    // Beyond the end, no such map, an outer map, a map of programs, another geometry than the first one, no such program.
+    let wrong = [(0, 2, 1), (0, 0, 4), (0, 0, 0), (0, 0, 3), (0, 1, 2), (3, 0, 0), (1, 0, 1), (9, 0, 0)];
+    for (map, key, to) in wrong {
+        let links = |image: &mut Image| {
+            image.maps = tables.to_vec();
+            image.links = vec![Link { map: 0, key: 0, to: 1 }, Link { map, key, to }];
+        };
+        assert_eq!(refused(links), LoadError::Link { map, key });
+    }
     assert_eq!(why(map(MapKind::Array, 8, 8, 1)), MapRefusal::KeySize(8));
     assert_eq!(why(map(MapKind::Hash, 0, 8, 1)), MapRefusal::KeySize(0));
     assert_eq!(why(map(MapKind::Hash, 513, 8, 1)), MapRefusal::KeySize(513));

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Random, TINY, arrivals, load, maps, mode, useful_program};
+use common::{Random, TINY, arrivals, load_all, maps, mode, useful_program};
 use device_model::{Admission, At, Counters, Departure, Device, Empty, Entry, Event, Scheduler, Trace};
 use offwire_isa::{Profile, SMALL, X16};
 
@@ -22,7 +22,7 @@ fn run<T: Trace>(mut device: Device<T>, seed: u64, scheduler: Scheduler) -> (See
     device.set_scheduler(scheduler);
     let program = useful_program(random);
     let budget = random.pick(&[40, 300, 3000]);
-    load(&mut device, &program, &maps(), mode(random), budget);
+    load_all(&mut device, &program, mode(random), budget);
     if random.once_in(3) {
         device.set_chance(random.next(), random.next(), random.next());
     }
@@ -73,7 +73,7 @@ fn audit(seen: &Seen, profile: &Profile, seed: u64) {
 
 #[test]
 fn both_schedulers_see_the_same() {
-    let mut reached = [0u64; 16];
+    let mut reached = [0u64; 26];
     for seed in 0..240 {
         let profile: &'static Profile = match seed % 8 {
             0 => &SMALL,
@@ -101,6 +101,16 @@ fn both_schedulers_see_the_same() {
             last.map.value_conflicts,
             last.slots.answer_wait_cycles,
             last.stalls[2],
+            last.map.atomics,
+            last.map.fences,
+            last.map.locks,
+            last.map.lock_conflicts,
+            last.map.evictions,
+            last.map.ring_records,
+            last.map.ring_full,
+            last.map.perf_events,
+            last.map.redirects,
+            last.map.tail_calls,
             last.slots.empty[Empty::Unit as usize],
             fast.departures.iter().filter(|out| !out.meta.is_empty()).count() as u64,
             fast.departures.iter().map(|out| out.events.len() as u64).sum(),

@@ -111,6 +111,8 @@ pub(crate) struct Held {
     pub records: Vec<Record>,
     /// The lock that it has taken.
     pub lock: Option<ValueAddress>,
+    /// Number and vCPU of a packet that has ended.
+    pub packet: (u64, u16),
 }
 
 impl Held {
@@ -140,6 +142,12 @@ pub(crate) struct Port {
     pub vcpu: u16,
     /// Element that the request is about.
     pub element: u32,
+    /// The element was taken for a new key.
+    pub new: bool,
+    /// The element is written where it is in the index.
+    pub in_place: bool,
+    /// The request waits until the writes that the context posted before have taken effect.
+    pub fenced: bool,
     /// Hash of the key.
     pub hash: u32,
     pub seq: u64,
@@ -184,6 +192,9 @@ impl Port {
             fetches: false,
             vcpu: 0,
             element: 0,
+            new: false,
+            in_place: false,
+            fenced: false,
             hash: 0,
             seq: 0,
             answer: 0,
