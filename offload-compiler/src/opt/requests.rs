@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn what_is_left_of_a_division_gives_the_same_answer() {
-        use RequestOp::*;
+        use RequestOp::{DivS32, DivS64, DivU32, DivU64, ModS32, ModS64, ModU32, ModU64};
         let numbers = [
             0,
             1,
