@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT OR GPL-2.0-only
 #include "feature.h"
 
-enum { OUTPUT, EMPTY, ODD, RESERVE, FILL, LARGE, TOO_LARGE, WHOLE, TWO, DISCARD_FIRST };
+enum { OUTPUT, EMPTY, ODD, RESERVE, FILL, LARGE, TOO_LARGE, WHOLE, DISCARD_FIRST };
 
 /* more0 is the number of records to make. The ring holds 4096 bytes. */
 // packet: OUTPUT value=0x1122334455667788
@@ -21,7 +21,6 @@ enum { OUTPUT, EMPTY, ODD, RESERVE, FILL, LARGE, TOO_LARGE, WHOLE, TWO, DISCARD_
 // packet: TOO_LARGE
 // packet: WHOLE
 // packet: WHOLE
-// packet: TWO value=1
 // packet: DISCARD_FIRST value=9
 // run: --map-entries ring=8192
 // packet: FILL more0=9
@@ -50,7 +49,7 @@ SEC("xdp")
 int prog(struct xdp_md *ctx)
 {
 	struct request *r = request(ctx);
-	struct record *record, *other;
+	struct record *record;
 	__u64 number;
 	__u32 zero = 0;
 	void *memory;
@@ -124,28 +123,6 @@ int prog(struct xdp_md *ctx)
 			return XDP_ABORTED;
 		r->result = bpf_ringbuf_output(&ring, memory, 4088, 0);
 		APART("9");
-		return XDP_PASS;
-	case TWO:
-		record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
-		APART("reserve 2");
-		if (!record)
-			return XDP_TX;
-		other = bpf_ringbuf_reserve(&ring, sizeof(*other), 0);
-		APART("reserve 3");
-		if (!other) {
-			bpf_ringbuf_discard(record, 0);
-			APART("alone");
-			return XDP_TX;
-		}
-		record->number = 1;
-		other->number = 2;
-		record->key = other->key = number;
-		record->more = other->more = 0;
-		/* Submitted in the other order, they are read in the order of their places. */
-		bpf_ringbuf_submit(other, 0);
-		APART("11");
-		bpf_ringbuf_submit(record, 0);
-		APART("12");
 		return XDP_PASS;
 	case DISCARD_FIRST:
 		record = bpf_ringbuf_reserve(&ring, 4000, 0);
