@@ -67,6 +67,10 @@ fn run<T: Trace>(mut device: Device<T>, seed: u64, scheduler: Scheduler) -> (See
                 seen.departures.extend(device.departures());
                 for _ in 0..random.below(4) {
                     seen.answers.push(by_user(&mut device, random));
+                    for (slot, spec) in maps().iter().enumerate() {
+                        let entries = device.map_entries(slot).unwrap().len() as u64;
+                        assert!(entries <= u64::from(spec.max_entries), "seed {seed}: {entries} in map {slot}");
+                    }
                 }
             }
         }
