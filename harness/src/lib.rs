@@ -8,9 +8,11 @@
 pub mod capture;
 mod chance;
 pub mod classes;
+pub mod conform;
 pub mod diff;
 pub mod host;
 pub mod mapfile;
+pub mod overlap;
 pub mod programs;
 pub mod random;
 pub mod reference;
@@ -22,6 +24,9 @@ pub use chance::{Chance, RANDOM_FACTOR, RANDOM_INCREMENT};
 use offload_compiler::ebpf::MapIdx;
 use offwire_diag::{Diagnostic, Span};
 use serde::Serialize;
+
+/// Shortest frame that back ends take (ETH_HLEN).
+pub use host::MIN_FRAME;
 
 /// XDP actions (include/uapi/linux/bpf.h, enum xdp_action). Any other return value counts as [`Verdict::Aborted`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -152,6 +157,12 @@ impl Event {
     }
 }
 
+/// Entries up to which an LRU map of `max` entries takes another one without evicting any. The kernel evicts when it finds fewer
+/// free elements than it takes at a time (kernel/bpf/bpf_lru_list.c, `target_free`), at most so many; more CPUs make it fewer.
+pub(crate) fn lru_limit(max: usize) -> usize {
+    max.saturating_sub((max / 2).clamp(1, 128))
+}
+
 /// One entry of a map.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Entry {
@@ -196,6 +207,11 @@ pub trait Backend {
     /// Runs one packet to its end. An `Err` means that the back end cannot run it at all (`not_comparable` where the code says
     /// so), never that the program dropped it.
     fn run(&mut self, packet: &PacketIn) -> Result<PacketOut, Diagnostic>;
+
+    /// True if an LRU map is known to have been full, or nearly so, at some moment, be it inside of a packet.
+    fn filled_lru(&self) -> bool {
+        false
+    }
 
     /// True if [`PacketOut::redirect`] is told.
     fn tells_redirect(&self) -> bool {

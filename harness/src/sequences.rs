@@ -39,6 +39,15 @@ const RINGBUF_DISCARD: u32 = 133;
 /// BPF_F_NO_PREALLOC.
 const NO_PREALLOC: u32 = 1;
 
+/// How updates get their flags.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flags {
+    /// BPF_ANY, BPF_NOEXIST and BPF_EXIST, each by a call of its own.
+    Constant,
+    /// From the packet, often wrong.
+    Any,
+}
+
 /// What the operations work on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "kinds of maps")]
@@ -89,7 +98,7 @@ impl Subject {
 
     /// An object whose first program does the operations. The seed varies sizes of keys, values and maps; `None` if the
     /// generator made what does not encode.
-    pub fn object(self, seed: u64) -> Option<Object> {
+    pub fn object(self, seed: u64, flags: Flags) -> Option<Object> {
         let shape = Shape::new(self, seed);
         let maps = [shape.spec("subject", shape.kind)];
         let one = |insns: Vec<Insn>, maps: &[MapSpec]| Some(object_of(vec![program("sequence", &insns).ok()?], maps));
@@ -103,7 +112,7 @@ impl Subject {
             }
             Subject::ArrayOfArrays | Subject::ArrayOfHashes | Subject::HashOfArrays | Subject::HashOfHashes => {
                 let inner = shape.spec("inner", shape.inner);
-                let mut object = one(each(|asm, at| inner_operation(asm, at, &shape)), &[])?;
+                let mut object = one(each(|asm, at| inner_operation(asm, at, &shape, flags)), &[])?;
                 let outer = map_spec("subject", shape.kind, 4, 4, shape.max_entries);
                 object.maps.push(Map { inner: Some(Box::new(inner.clone())), ..Map::from(outer) });
                 for number in 1..=2 {
@@ -111,7 +120,7 @@ impl Subject {
                 }
                 Some(object)
             }
-            _ => one(each(|asm, at| operation(asm, at, &shape)), &maps),
+            _ => one(each(|asm, at| operation(asm, at, &shape, flags)), &maps),
         }
     }
 
@@ -218,11 +227,11 @@ fn at_record(name: &str, at: i16) -> String {
 }
 
 /// Lookup (0), update (1), delete (2), lookup and add (3), lookup and overwrite (4), lookup and add atomically (5).
-fn operation(asm: &mut Asm, at: i16, shape: &Shape) {
+fn operation(asm: &mut Asm, at: i16, shape: &Shape, flags: Flags) {
     asm.put([load(Size::B8, R1, R6, at + 8), store(Size::B8, R10, -8, R1)]);
     stack_value(asm, at, shape);
     asm.put(map(R1, 0));
-    map_operation(asm, at, shape, -8);
+    map_operation(asm, at, shape, -8, flags);
 }
 
 /// The value, repeated, below the key on the stack.
@@ -234,7 +243,7 @@ fn stack_value(asm: &mut Asm, at: i16, shape: &Shape) {
 }
 
 /// The operation on the map in r1, whose key is at `key` on the stack.
-fn map_operation(asm: &mut Asm, at: i16, shape: &Shape, key: i32) {
+fn map_operation(asm: &mut Asm, at: i16, shape: &Shape, key: i32, flags: Flags) {
     let size = shape.value_size as i16;
     let [update, delete, overwrite, atomic, done] =
         ["update", "delete", "overwrite", "atomic", "done"].map(|name| at_record(name, at));
@@ -260,21 +269,26 @@ fn map_operation(asm: &mut Asm, at: i16, shape: &Shape, key: i32) {
         src: R1,
     }]);
     asm.jump(&done);
-    asm.label(&update)
-        .put([copy(R3, R10), add(R3, -8 - i32::from(size)), load(Size::B4, R4, R6, at + 4)])
-        .helper(UPDATE);
-    asm.put([store(Size::B8, R6, at + 24, R0)]).jump(&done);
+    asm.label(&update).put([copy(R3, R10), add(R3, -8 - i32::from(size)), load(Size::B4, R4, R6, at + 4)]);
+    let updated = at_record("updated", at);
+    if flags == Flags::Constant {
+        let [fresh, present] = ["fresh", "present"].map(|name| at_record(name, at));
+        asm.jump_if(Cond::Eq, R4, 1, &fresh).jump_if(Cond::Eq, R4, 2, &present);
+        asm.put([mov(R4, 0)]).helper(UPDATE).jump(&updated);
+        asm.label(&fresh).put([mov(R4, 1)]).helper(UPDATE).jump(&updated).label(&present).put([mov(R4, 2)]);
+    }
+    asm.helper(UPDATE).label(&updated).put([store(Size::B8, R6, at + 24, R0)]).jump(&done);
     asm.label(&delete).helper(DELETE).put([store(Size::B8, R6, at + 24, R0)]).label(&done);
 }
 
 /// The same on a map that stands in a map: the low half of the key finds it, the high half is the key in it.
-fn inner_operation(asm: &mut Asm, at: i16, shape: &Shape) {
+fn inner_operation(asm: &mut Asm, at: i16, shape: &Shape, flags: Flags) {
     let (found, done) = (at_record("inner", at), at_record("done", at));
     asm.put([load(Size::B8, R1, R6, at + 8), store(Size::B8, R10, -8, R1)]);
     stack_value(asm, at, shape);
     asm.put(map(R1, 0)).put([copy(R2, R10), add(R2, -8)]).helper(LOOKUP).jump_if(Cond::Ne, R0, 0, &found);
     asm.put([store_imm(Size::B1, R6, at + 2, 1)]).jump(&done).label(&found).put([copy(R1, R0)]);
-    map_operation(asm, at, shape, -4);
+    map_operation(asm, at, shape, -4, flags);
 }
 
 /// bpf_redirect_map with key and flags of the record; what the map holds under the key goes to byte 3.
@@ -367,7 +381,7 @@ fn records(subject: Subject, shape: &Shape, rng: &mut Rng) -> Vec<u8> {
             Subject::Devmap | Subject::DevmapHash => rng.pick(&[0, 1, 2, 3, 2, 3, 4, 8, 16, 24, 27, 32, u32::MAX]),
             Subject::Ringbuf => rng.pick(&[0, 0, 0, 1, 2, 3, 4, u32::MAX]),
             Subject::PerfEventArray => rng.pick(&[u32::MAX, u32::MAX, u32::MAX, 0, 1, 2, 3, 0x8000_0000]),
-            _ => rng.pick(&[0, 0, 0, 0, 1, 2, 3, 4, 5, 8, u32::MAX]),
+            _ => rng.pick(&[0, 0, 0, 0, 1, 1, 2, 2, 3, 4, 5, 8, u32::MAX]),
         };
         let key = match subject {
             Subject::LpmTrie => {

@@ -145,6 +145,15 @@ impl Run {
         }
     }
 
+    /// A run that begins with these values in r1 and r2.
+    pub(crate) fn with_arguments(mem: &Mem, program: usize, r1: u64, r2: u64) -> Self {
+        let mut run = Self::new(mem, program);
+        run.regs[1] = r1;
+        run.regs[2] = r2;
+        run.written |= 1 << 2;
+        run
+    }
+
     /// The last conditional branch.
     pub(crate) fn last_branch(&self) -> Option<u32> {
         let last = self.branch_count.checked_sub(1)?;
@@ -218,6 +227,15 @@ impl Run {
                     let len = size.bytes() as usize;
                     if !matches!(mem.place(addr).0, Place::Stack(_) | Place::Value { .. }) {
                         return Err(Violation("atomic operation outside stack and map values".into()).into());
+                    }
+                    if let Some(old) = self.replayed_atomic(mem, insn, addr)? {
+                        match op {
+                            AtomicOp::Cmpxchg => self.regs[0] = old,
+                            _ if fetch || op == AtomicOp::Xchg => self.put(src, old),
+                            _ => {}
+                        }
+                        self.at = next;
+                        continue;
                     }
                     let old = load(mem, addr, len)?;
                     let keep = if len == 4 { u64::from(u32::MAX) } else { u64::MAX };
@@ -316,6 +334,27 @@ impl Run {
         }
     }
 
+    /// An atomic operation on a map value in a replay; gives what was there, or 0 if nobody asks.
+    fn replayed_atomic(&self, mem: &mut Mem, insn: &Insn, addr: u64) -> Result<Option<u64>, Violation> {
+        let Insn::Atomic { size, op, fetch, src, .. } = *insn else { return Ok(None) };
+        let ((Place::Value { map, slot }, offset), true) = (mem.place(addr), mem.replay.is_some()) else {
+            return Ok(None);
+        };
+        let len = size.bytes() as usize;
+        // It must be a place that the program may write.
+        mem.bytes_mut(addr, len)?;
+        let keep = if len == 4 { u64::from(u32::MAX) } else { u64::MAX };
+        let (operand, expected) = (self.get(src) & keep, self.regs[0] & keep);
+        let offset = usize::try_from(offset).unwrap_or(usize::MAX);
+        let home = (map.0, slot);
+        let Some(replay) = &mut mem.replay else { return Ok(None) };
+        if op == AtomicOp::Add && !fetch && !replay.has_atomic(home, offset) {
+            replay.add(home, offset, len as u8, operand);
+            return Ok(Some(0));
+        }
+        replay.atomic(home, offset, |old| alu::atomic(op, old, operand, expected)).map(Some)
+    }
+
     /// Goes into a local function.
     fn enter(
         &mut self,
@@ -364,10 +403,11 @@ impl Run {
 }
 
 #[inline]
-fn load(mem: &Mem, addr: u64, len: usize) -> Result<u64, Violation> {
+fn load(mem: &mut Mem, addr: u64, len: usize) -> Result<u64, Violation> {
     if let (Place::Ctx, offset) = mem.place(addr) {
         return mem.load_ctx(offset, len);
     }
+    mem.refresh(addr, len);
     let bytes = mem.bytes(addr, len)?;
     Ok(match *bytes {
         [a] => u64::from(a),
@@ -388,5 +428,6 @@ fn store(mem: &mut Mem, addr: u64, len: usize, value: u64) -> Result<(), Violati
         4 => bytes.copy_from_slice(&value[..4]),
         _ => bytes.copy_from_slice(&value),
     }
+    mem.wrote(addr, len);
     Ok(())
 }
