@@ -79,12 +79,6 @@ impl From<Violation> for Fault {
     }
 }
 
-/// A function without a result leaves r0 as it is; the program itself and callbacks must have one (kernel/bpf/verifier.c,
-/// prepare_func_exit).
-fn returns_nothing(insn: &Insn, callers: &[Frame]) -> bool {
-    matches!(insn, Insn::Exit) && callers.last().is_some_and(|frame| frame.looping.is_none())
-}
-
 /// What is fixed for a program.
 pub(crate) struct Code {
     /// Map references are constants: addresses.
@@ -193,7 +187,9 @@ impl Run {
                 *count += 1;
             }
             let missing = uses.reads & !self.written;
-            if missing != 0 && !returns_nothing(insn, &callers) {
+            // A function without a result leaves none; it matters where the caller reads it.
+            let may_lack = matches!(insn, Insn::Exit) && callers.last().is_some_and(|frame| frame.looping.is_none());
+            if missing != 0 && !may_lack {
                 return Err(Fault::Unwritten(missing.trailing_zeros()));
             }
             self.written = (self.written | uses.writes) & !uses.clobbers;

@@ -1,4 +1,4 @@
-// expect: not given back at 23
+// expect: not given back at 22
 // kernel: reference leak
 // SPDX-License-Identifier: Apache-2.0 OR MIT OR GPL-2.0-only
 /* Each turn reserves a record that nobody gives back. */
