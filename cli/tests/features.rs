@@ -33,6 +33,7 @@ const NOT_ON_MODEL: &[(&str, &str)] = &[
     ("loop_variable", "OW0401"),
     ("map_by_path", "OW0406"),
     ("map_ringbuf_two", "OW0406"),
+    ("pointer_difference_32", "OW0405"),
     ("spin_lock_flags", "OW0402"),
     ("trace_printk", "OW0405"),
     ("update_flags", "OW0402"),
