@@ -1,12 +1,14 @@
 //! The device model as a back end.
 
 use super::{Prepared, TimedBackend, Timing};
-use device_model::{Arrival, Device, MapError, OfferError, Update, geometry};
+use device_model::{Arrival, Device, DeviceEvent, MapError, OfferError, Redirect, Update, geometry};
 use offload_compiler::ebpf::MapIdx;
 use offwire_diag::{Diagnostic, codes};
 use offwire_harness::mapfile::Contents;
-use offwire_harness::{Backend, Chance, Entry, EntryValue, PacketIn, PacketOut};
+use offwire_harness::reference::printk::{self, Printed};
+use offwire_harness::{Backend, Chance, Entry, EntryValue, Event, PacketIn, PacketOut, RedirectTarget, Verdict};
 use offwire_image::MapSpec;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 /// The device model with one program; packets run one at a time on vCPU 0.
@@ -15,8 +17,6 @@ pub struct Model {
     device: Device,
     maps: Vec<MapSpec>,
     timing: Timing,
-    /// For the helpers that draw on it; the compiler refuses them so far.
-    chance: Chance,
 }
 
 impl Model {
@@ -25,12 +25,10 @@ impl Model {
     /// # Errors
     /// `OW0601` if the device refuses the image.
     pub fn new(prepared: &Prepared<'_>) -> Result<Self, Diagnostic> {
-        Ok(Model {
-            device: loaded(prepared)?,
-            maps: prepared.compiled.image.maps.clone(),
-            timing: Timing::default(),
-            chance: Chance::default(),
-        })
+        let maps = prepared.compiled.image.maps.clone();
+        let mut model = Model { device: loaded(prepared)?, maps, timing: Timing::default() };
+        model.set_chance(Chance::default());
+        Ok(model)
     }
 }
 
@@ -137,12 +135,8 @@ impl Backend for Model {
         .with_reason(format!("a frame has {} to {} bytes", geometry::MIN_PACKET, geometry::MAX_PACKET)))
     }
 
-    fn tells_redirect(&self) -> bool {
-        false
-    }
-
     fn set_chance(&mut self, chance: Chance) {
-        self.chance = chance;
+        self.device.set_chance(chance.ktime_ns, chance.jiffies, chance.random_state);
     }
 
     fn run(&mut self, packet: &PacketIn) -> Result<PacketOut, Diagnostic> {
@@ -154,9 +148,14 @@ impl Backend for Model {
         let latency = departure.departed - departure.arrival;
         self.timing.cycles += latency;
         self.timing.latencies.push(latency);
+        let events = departure.events.into_iter().filter_map(|told| event(told).transpose());
+        let redirected = Verdict::from_retval(departure.retval) == Verdict::Redirect;
         Ok(PacketOut {
             retval: departure.retval,
             bytes: departure.bytes,
+            meta: departure.meta,
+            events: events.collect::<Result<_, _>>()?,
+            redirect: departure.redirect.filter(|_| redirected).map(target),
             words: Some(u64::from(departure.words)),
             slots: Some(u64::from(departure.slots)),
             fault: departure.fault.map(|fault| format!("{} at word {}", fault.cause.name(), fault.word.0)),
@@ -171,6 +170,48 @@ impl TimedBackend for Model {
     }
 }
 
+/// An event as the host sees it; a text that is no format prints nothing.
+fn event(event: DeviceEvent) -> Result<Option<Event>, Diagnostic> {
+    Ok(Some(match event {
+        DeviceEvent::Ringbuf { map, bytes } => Event::Ringbuf { map: map.into(), bytes },
+        DeviceEvent::Perf { map, bytes, packet, .. } => {
+            Event::Perf { map: map.into(), bytes: [bytes, packet].concat() }
+        }
+        DeviceEvent::Printk { format, arguments } => {
+            let asked = Cell::new(false);
+            let memory = |_: u64, _: usize| {
+                asked.set(true);
+                None
+            };
+            let printed = printk::format(&format, arguments, &memory);
+            let refuse = |why: String| {
+                Err(Diagnostic::error(codes::device::EVENT, "the device cannot tell what the program printed")
+                    .with_reason(why))
+            };
+            match printed {
+                _ if asked.get() => return refuse("a format that reads memory in bpf_trace_printk".to_owned()),
+                Printed::Unsupported(what) => return refuse(what),
+                Printed::Error(_) => return Ok(None),
+                Printed::Line { text, .. } => Event::Trace { text: String::from_utf8_lossy(&text).into_owned() },
+            }
+        }
+    }))
+}
+
+/// Flags of bpf_redirect_map (include/uapi/linux/bpf.h): BPF_F_BROADCAST and BPF_F_EXCLUDE_INGRESS.
+const BROADCAST: u64 = 8;
+const EXCLUDE_INGRESS: u64 = 16;
+
+fn target(redirect: Redirect) -> RedirectTarget {
+    match redirect {
+        Redirect::Interface { ifindex, .. } => RedirectTarget::Ifindex(ifindex),
+        Redirect::Map { map, flags, .. } if flags & BROADCAST != 0 => {
+            RedirectTarget::Broadcast { map: map.into(), exclude_ingress: flags & EXCLUDE_INGRESS != 0 }
+        }
+        Redirect::Map { map, key, .. } => RedirectTarget::Entry { map: map.into(), key },
+    }
+}
+
 /// The packet as the device sees it come, at `cycle`.
 pub fn arrival(packet: &PacketIn, cycle: u64) -> Arrival {
     Arrival {
@@ -180,5 +221,44 @@ pub fn arrival(packet: &PacketIn, cycle: u64) -> Arrival {
         rx_queue: packet.rx_queue,
         bytes: packet.bytes.clone(),
         vcpu: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn printed(format: &str, arguments: [u64; 3]) -> Result<Option<Event>, Diagnostic> {
+        event(DeviceEvent::Printk { format: format.as_bytes().to_vec(), arguments })
+    }
+
+    #[test]
+    fn a_line_is_formatted_on_the_host() {
+        let text = "length 60, -1, ff".to_owned();
+        let line = printed("length %d, %lld, %x\0", [60, u64::MAX, 255]).unwrap();
+        assert_eq!(line, Some(Event::Trace { text }));
+        assert_eq!(printed("%q\0", [0; 3]).unwrap(), None, "the kernel's -EINVAL prints nothing");
+    }
+
+    #[test]
+    fn a_line_with_memory_of_the_device_is_refused() {
+        for format in ["%s\0", "%pI4\0", "%p\0"] {
+            assert_eq!(printed(format, [1; 3]).unwrap_err().code, codes::device::EVENT, "{format}");
+        }
+    }
+
+    #[test]
+    fn data_and_packet_of_a_perf_event_follow_each_other() {
+        let perf = DeviceEvent::Perf { map: 3, index: 0, bytes: vec![1, 2], packet: vec![3] };
+        assert_eq!(event(perf).unwrap(), Some(Event::Perf { map: 3, bytes: vec![1, 2, 3] }));
+    }
+
+    #[test]
+    fn targets_of_redirects_are_named_as_the_kernel_does() {
+        let map = |flags| target(Redirect::Map { map: 2, key: 7, flags });
+        assert_eq!(map(0), RedirectTarget::Entry { map: 2, key: 7 });
+        assert_eq!(map(8), RedirectTarget::Broadcast { map: 2, exclude_ingress: false });
+        assert_eq!(map(24), RedirectTarget::Broadcast { map: 2, exclude_ingress: true });
+        assert_eq!(target(Redirect::Interface { ifindex: 5, flags: 0 }), RedirectTarget::Ifindex(5));
     }
 }

@@ -231,7 +231,8 @@ fn info(spec: &MapSpec, profile: &Profile) -> Result<MapInfo, MapRefusal> {
         ProgArray | PerfEventArray | ArrayOfMaps | HashOfMaps => 4..=4,
         _ => 1..=VALUE_BYTES_MAX,
     };
-    if !sizes.contains(&spec.value_size) || (matches!(kind, Devmap | DevmapHash) && spec.value_size % 4 != 0) {
+    if !sizes.contains(&spec.value_size) || (matches!(kind, Devmap | DevmapHash) && !spec.value_size.is_multiple_of(4))
+    {
         return Err(MapRefusal::ValueSize(spec.value_size));
     }
     let limit = if matches!(kind, Array | PercpuArray) { spec.value_size } else { 0 };

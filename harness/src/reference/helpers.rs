@@ -235,7 +235,8 @@ pub(crate) fn call(id: u32, regs: &[u64; 16], mem: &mut Mem) -> Result<u64, Faul
         }
         number::TRACE_PRINTK => {
             let text = mem.bytes(r1, r2 as u32 as usize)?.to_vec();
-            match printk::format(&text, [r3, r4, r5], mem)? {
+            let known = |addr: u64, len: usize| mem.bytes(addr, len).ok().map(<[u8]>::to_vec);
+            match printk::format(&text, [r3, r4, r5], &known) {
                 Printed::Error(code) => code as u64,
                 Printed::Unsupported(what) => return Err(Fault::Unsupported(what)),
                 Printed::Line { length, text } => {

@@ -11,7 +11,7 @@ mod exec;
 mod helpers;
 mod maps;
 mod mem;
-mod printk;
+pub mod printk;
 
 use crate::{Backend, Chance, Entry, Event, PacketIn, PacketOut, Verdict};
 use check::{Broken, Checks};
