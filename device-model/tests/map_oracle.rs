@@ -366,3 +366,27 @@ fn references_are_checked() {
     assert_eq!(device.map_delete(2, &wide(1, 2)), Ok(()));
     assert_eq!(device.map_delete(8, &[]), Err(Invalid));
 }
+
+/// The host's ring for perf events takes 512 KiB of one packet, each event with its header and length (struct perf_event_header and
+/// the size of PERF_SAMPLE_RAW).
+#[test]
+fn perf_events_fill_their_ring() {
+    let program = words(
+        "iw=0xffffffff; r2=iw; next=@1
+        ra=-1; i0=3000; a1=pack.64 i0,ra; r5=a1; next=@2
+        i0=512; rc=r5; q.perf.output map=0 key=stack[0+0] val=i0 dst=r3 null; t2=@2 next=@3
+        ra=r3; st pkt[0+8] s0=ra:8@0; next=pass",
+    );
+    // 0 entries: one for each vCPU.
+    let maps = [map(MapKind::PerfEventArray, 4, 4, 0)];
+    let mut device = Device::new(&TINY);
+    device.load_words(&program, CodeAddr(0), &maps, DispatchMode::Any, 1_000_000).unwrap();
+    for vcpu in [0, 3] {
+        let arrival = Arrival { bytes: vec![0; 3100], vcpu: Some(vcpu), ..Arrival::default() };
+        let out = device.run_one(arrival).unwrap();
+        assert_eq!(out.fault, None);
+        assert_eq!(out.bytes[8..16], (-28i64).to_le_bytes());
+        // 3,512 B and 4 B in steps of 8 B, and 8 B.
+        assert_eq!(out.events.len(), ((1 << 19) - 1) / 3528);
+    }
+}
