@@ -3,7 +3,7 @@
 mod common;
 
 use common::root;
-use offload_compiler::backend::generate;
+use offload_compiler::backend::{Links, generate};
 use offload_compiler::ebpf::Insn;
 use offload_compiler::facts::Facts;
 use offload_compiler::ir::lift;
@@ -149,7 +149,8 @@ fn unsafe_programs_break_each_rule_of_the_verifier() {
 fn generated(ir: &str, maps: &[MapSpec], profile: &Profile) -> Code {
     let func = offload_compiler::ir::parse(ir).expect("it parses");
     let dispatch = Dispatch { mode: DispatchMode::Any, reason: String::new() };
-    generate(&func, maps, dispatch, profile, |_| Span::default()).expect_err("it is refused").code
+    let made = generate(&[func], maps, Links::default(), dispatch, profile, |_, _| Span::default());
+    made.expect_err("it is refused").code
 }
 
 /// OW0450, OW0452, OW0453: what does not fit the device is refused by the compiler, not found out by the device.

@@ -1,6 +1,6 @@
 //! The whole way from a loaded program to an image.
 
-use crate::backend::{self, Generated, Stats};
+use crate::backend::{self, Generated, Links, Stats};
 use crate::dispatch;
 use crate::ebpf::InsnIdx;
 use crate::facts::{self, Facts};
@@ -54,7 +54,9 @@ pub fn compile(
         None => dispatch::prove(object, &func),
     };
     let maps: Vec<MapSpec> = object.maps.iter().map(|map| map.spec.clone()).collect();
-    let span = |at: InsnIdx| program.span(at);
-    let Generated { image, stats } = backend::generate(&func, &maps, dispatch, profile, span)?;
+    let span = |_: usize, at: InsnIdx| program.span(at);
+    let links = Links::default();
+    let Generated { image, stats } =
+        backend::generate(std::slice::from_ref(&func), &maps, links, dispatch, profile, span)?;
     Ok(Compiled { image, verified, facts, func, stats })
 }

@@ -7,10 +7,10 @@
 use super::graph::port;
 use super::{AWord, Allocated, Origin, REGISTERS};
 use crate::schedule::{Code, Read, Target, VReg, VWord, WordId};
-use offwire_isa::{CmpOp, Src, Word};
+use offwire_isa::{Base, CmpOp, KeyUse, Space, Src, StoreOp, Word};
 
-/// Spill slots of 8 B from scratch byte 64 on.
-const SLOTS: usize = 24;
+/// Spill slots of 8 B from scratch byte 64 on, up to the arguments of a printk.
+const SLOTS: usize = (offwire_isa::PRINTK_ARGUMENTS as usize - 64) / 8;
 
 /// What is wrong with an allocation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,9 +86,34 @@ fn step(code: &Code, allocated: &Allocated, word: &AWord, state: Places) -> Resu
         }
         Origin::Word(home) => {
             let vword = code.words.get(home.at()).ok_or("it comes from no word")?;
+            let mut state = state;
+            own_scratch(&word.word, &mut state)?;
             word_ways(code, allocated, vword, word, &state)
         }
     }
+}
+
+/// What the program itself writes into scratch is no spilled value any more. A store happens while the word may still leave, so
+/// on all ways.
+fn own_scratch(word: &Word, state: &mut Places) -> Result<(), String> {
+    let mut forget = |from: i64, to: i64| {
+        for (n, set) in state[REGISTERS..].iter_mut().enumerate() {
+            let start = 64 + 8 * n as i64;
+            if from < start + 8 && to > start {
+                set.clear();
+            }
+        }
+    };
+    if word.st_op != StoreOp::None && word.st_space == Space::Scratch {
+        if word.st_base != Base::Zero {
+            return Err("a store somewhere into scratch".into());
+        }
+        forget(word.st_off.into(), i64::from(word.st_off) + 16);
+    }
+    if word.q_op.shape().key == KeyUse::WritesW && word.q_kspace == Space::Scratch {
+        forget(if word.q_kbase == Base::Zero { word.q_koff.into() } else { 0 }, i64::MAX);
+    }
+    Ok(())
 }
 
 fn slot(offset: i16) -> Result<usize, String> {

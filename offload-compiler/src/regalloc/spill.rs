@@ -3,10 +3,10 @@
 use super::Origin;
 use super::live::{Liveness, ways};
 use crate::schedule::{Code, Read, Target, VReg, VWord, WordId};
-use offwire_isa::{CmpOp, Space, Src, StoreOp};
+use offwire_isa::{CmpOp, KeyUse, Space, Src, StoreOp, ValueUse};
 
-/// Spill slots of 8 B: scratch bytes 64 to 255.
-const SLOTS: usize = 24;
+/// Spill slots of 8 B: scratch bytes 64 to 231. Behind them stand the arguments of a printk.
+const SLOTS: usize = 21;
 const FIRST: i16 = 64;
 
 /// Code on its way to fewer live registers.
@@ -44,6 +44,17 @@ impl Spilling {
                 for (n, slot) in slots.iter_mut().enumerate() {
                     let start = FIRST + 8 * n as i16;
                     if used && offset < start + 8 && offset + 16 > start {
+                        slot.fill(true);
+                    }
+                }
+            }
+            // How many bytes a request touches there, it alone knows.
+            let shape = word.word.q_op.shape();
+            let key = (shape.key != KeyUse::None && word.word.q_kspace == Space::Scratch).then_some(word.word.q_koff);
+            let value = (shape.value == ValueUse::Value && word.word.q_vspace == Space::Scratch).then_some(FIRST);
+            for from in key.into_iter().chain(value) {
+                for (n, slot) in slots.iter_mut().enumerate() {
+                    if from < FIRST + 8 * (n as i16 + 1) {
                         slot.fill(true);
                     }
                 }

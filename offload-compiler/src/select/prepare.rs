@@ -6,7 +6,7 @@ use super::simplify::{drop_unreachable, simplify};
 use super::{constants, exit_code};
 use crate::ebpf::InsnIdx;
 use crate::ir::{Block, BlockData, Cfg, Func, Inst, Jump, Mem, Op, Term, Value};
-use offwire_isa::{AluOp, Space};
+use offwire_isa::{AluOp, KeyUse, RequestOp, Space};
 use std::collections::BTreeMap;
 
 /// What `g_len` holds.
@@ -44,7 +44,11 @@ fn reach(func: &mut Func) {
                     far.mem(key, insn);
                     far.fold(value);
                 }
-                Op::Const(_) | Op::Alu { .. } | Op::AdjustHead { .. } | Op::Request(_) => {}
+                Op::Request(request) => {
+                    request.key.iter_mut().for_each(|key| far.mem(key, insn));
+                    request.value_at.iter_mut().for_each(|value| far.fold(value));
+                }
+                Op::Const(_) | Op::Alu { .. } | Op::AdjustHead { .. } => {}
             }
             far.out.push(inst);
         }
@@ -270,6 +274,12 @@ pub(super) fn stack_readers(func: &Func, cfg: &Cfg) -> Vec<bool> {
                 Op::Load { mem, .. } => private(mem),
                 Op::Lookup { key, .. } | Op::Delete { key, .. } => private(key),
                 Op::Update { key, value, .. } => private(key) || private(value),
+                Op::Request(request) => {
+                    // A printk has its arguments in scratch.
+                    request.op == RequestOp::Printk
+                        || request.value_at.as_ref().is_some_and(private)
+                        || (request.op.shape().key != KeyUse::WritesW && request.key.as_ref().is_some_and(private))
+                }
                 _ => false,
             })
         })
