@@ -6,7 +6,7 @@
 //! docs/testing.md has the rules and their reasons.
 
 use crate::mapfile::{self, Contents};
-use crate::{Backend, Entry, EntryValue, Event, PacketIn, PacketOut, Verdict};
+use crate::{Backend, Chance, Entry, EntryValue, Event, PacketIn, PacketOut, RedirectTarget, Verdict};
 use offload_compiler::ebpf::MapIdx;
 use offload_compiler::object::Object;
 use offwire_diag::{Diagnostic, Span, codes};
@@ -76,6 +76,8 @@ pub enum What {
     Meta,
     /// The events that the program made.
     Event,
+    /// Where the packet is redirected to.
+    Redirect,
     /// One back end ended the packet with a fault.
     Fault,
     /// One back end found a mistake in the program or its facts.
@@ -121,6 +123,7 @@ impl Report {
             What::Bytes => "packet bytes",
             What::Meta => "packet metadata",
             What::Event => "events",
+            What::Redirect => "the target of a redirect",
             What::Fault => "fault",
             What::Diagnostic => "outcome",
             What::Map => "map contents",
@@ -251,10 +254,12 @@ impl Run<'_, '_> {
     /// Runs one packet everywhere and compares what comes out.
     fn one(&mut self, number: u64, packet: &PacketIn) -> Result<(), Box<Stop>> {
         let mut expected: Option<(&'static str, PacketOut)> = None;
+        let mut redirect: Option<(&'static str, Option<RedirectTarget>)> = None;
         self.not_comparable += u64::from(self.lru_full.is_some());
         for at in 0..self.backends.len() {
             let Some(backend) = self.backends.get_mut(at) else { continue };
             let name = backend.name();
+            backend.set_chance(Chance::of_packet(number, packet.arrival_ns));
             let out = match backend.run(packet) {
                 Ok(out) => out,
                 Err(diagnostic) if is_finding(&diagnostic) => {
@@ -270,6 +275,19 @@ impl Run<'_, '_> {
                 // Others may have run the packet already: the states are no longer the same.
                 Err(diagnostic) => return Err(diagnostic.into()),
             };
+            if self.lru_full.is_none() && self.backends.get(at).is_some_and(|backend| backend.tells_redirect()) {
+                match redirect {
+                    None => redirect = Some((name, out.redirect)),
+                    Some((other, theirs))
+                        if theirs != out.redirect && expected_retval(&expected) == Some(out.retval) =>
+                    {
+                        let values = [show_redirect(theirs), show_redirect(out.redirect)];
+                        let first = self.first(number, packet, [other, name], What::Redirect, values);
+                        return Err(Box::new(Stop::Differ(first, None)));
+                    }
+                    Some(_) => {}
+                }
+            }
             match &expected {
                 None => expected = Some((name, out)),
                 Some((other, theirs)) => {
@@ -459,9 +477,12 @@ fn difference(ours: &PacketOut, theirs: &PacketOut) -> Option<(What, String, [St
         return Some((What::Meta, String::new(), [hex(&ours.meta), hex(&theirs.meta)]));
     }
     let (sorted, others) = (by_source(ours), by_source(theirs));
-    if sorted != others {
-        let count = sorted.len().max(others.len());
-        let at = (0..count).find(|&at| sorted.get(at) != others.get(at)).unwrap_or(0);
+    let count = sorted.len().max(others.len());
+    let same = |at: &usize| match (sorted.get(*at), others.get(*at)) {
+        (Some(ours), Some(theirs)) => ours.same(theirs),
+        _ => false,
+    };
+    if let Some(at) = (0..count).find(|at| !same(at)) {
         return Some((
             What::Event,
             format!("event {at}"),
@@ -473,12 +494,26 @@ fn difference(ours: &PacketOut, theirs: &PacketOut) -> Option<(What, String, [St
     Some((What::Bytes, format!("byte {at}"), [show(ours), show(theirs)]))
 }
 
+fn expected_retval(expected: &Option<(&'static str, PacketOut)>) -> Option<u32> {
+    expected.as_ref().map(|(_, out)| out.retval)
+}
+
+fn show_redirect(target: Option<RedirectTarget>) -> String {
+    match target {
+        None => "no target".into(),
+        Some(RedirectTarget::Ifindex(ifindex)) => format!("ifindex {ifindex}"),
+        Some(RedirectTarget::Entry { map, key }) => format!("entry {key} of map {map}"),
+        Some(RedirectTarget::Broadcast { map, exclude_ingress: false }) => format!("all of map {map}"),
+        Some(RedirectTarget::Broadcast { map, exclude_ingress: true }) => format!("all of map {map} but the ingress"),
+    }
+}
+
 /// Events by map, in order within each: user space reads map by map, and sees no order between two of them.
 fn by_source(out: &PacketOut) -> Vec<&Event> {
     let mut events: Vec<&Event> = out.events.iter().collect();
     events.sort_by_key(|event| match event {
         Event::Ringbuf { map, .. } => (0, *map),
-        Event::Perf { map, .. } => (1, *map),
+        Event::Perf { map, .. } | Event::PerfPadded { map, .. } => (1, *map),
         Event::Trace { .. } => (2, 0),
     });
     events
@@ -489,6 +524,7 @@ fn show_event(event: Option<&Event>) -> String {
         None => "no event".into(),
         Some(Event::Ringbuf { map, bytes }) => format!("a ring buffer record in map {map}: {}", hex(bytes)),
         Some(Event::Perf { map, bytes }) => format!("a perf event in map {map}: {}", hex(bytes)),
+        Some(Event::PerfPadded { map, bytes }) => format!("a perf event in map {map}, padded: {}", hex(bytes)),
         Some(Event::Trace { text }) => format!("a trace line {text:?}"),
     }
 }

@@ -5,6 +5,7 @@
 //! writes pcap and pcapng, `mapfile` reads and writes map contents, `diff` runs several back ends side by side.
 
 pub mod capture;
+mod chance;
 pub mod diff;
 pub mod host;
 pub mod mapfile;
@@ -13,6 +14,7 @@ pub mod reference;
 mod references;
 pub mod require;
 
+pub use chance::{Chance, RANDOM_FACTOR, RANDOM_INCREMENT};
 use offload_compiler::ebpf::MapIdx;
 use offwire_diag::{Diagnostic, Span};
 use serde::Serialize;
@@ -63,6 +65,8 @@ pub struct PacketOut {
     pub meta: Vec<u8>,
     /// Events in the order in which the program made them.
     pub events: Vec<Event>,
+    /// Where the packet goes, if the return value is XDP_REDIRECT and the back end can tell.
+    pub redirect: Option<RedirectTarget>,
     /// eBPF instructions executed, where the back end can count them.
     pub insns: Option<u64>,
     /// Microcode words retired, on devices.
@@ -72,6 +76,31 @@ pub struct PacketOut {
     /// Why the device ended the packet, if it faulted.
     pub fault: Option<String>,
 }
+
+/// Where a redirected packet goes (struct bpf_redirect_info of include/linux/filter.h).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RedirectTarget {
+    /// bpf_redirect: out of the device with this ifindex.
+    Ifindex(u32),
+    /// bpf_redirect_map: to what stands in the map.
+    Entry {
+        /// Number of the map in the object.
+        map: u16,
+        /// Key of the entry.
+        key: u32,
+    },
+    /// bpf_redirect_map with BPF_F_BROADCAST: to all that stands in the map.
+    Broadcast {
+        /// Number of the map in the object.
+        map: u16,
+        /// Not back where it came from (BPF_F_EXCLUDE_INGRESS).
+        exclude_ingress: bool,
+    },
+}
+
+/// Bytes of the ring that takes the perf events of one packet (user space empties it after each).
+pub const PERF_RING_BYTES: u64 = 1 << 19;
 
 /// What a program told user space while it ran.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -91,11 +120,32 @@ pub enum Event {
         /// The data, without the padding of the perf ring.
         bytes: Vec<u8>,
     },
+    /// The same, as the kernel hands it out: up to 7 bytes of padding behind it, which hold anything, make the number of bytes
+    /// 4 more than a multiple of 8.
+    PerfPadded {
+        /// Number of the map in the object.
+        map: u16,
+        /// The data and the padding.
+        bytes: Vec<u8>,
+    },
     /// bpf_trace_printk: the line, without the prefix that the tracer adds.
     Trace {
         /// As the program formatted it.
         text: String,
     },
+}
+
+impl Event {
+    /// True if both tell the same, padding left aside.
+    pub fn same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Event::Perf { map, bytes }, Event::PerfPadded { map: other, bytes: padded })
+            | (Event::PerfPadded { map: other, bytes: padded }, Event::Perf { map, bytes }) => {
+                map == other && (bytes.len() + 4).next_multiple_of(8) == padded.len() + 4 && padded.starts_with(bytes)
+            }
+            _ => self == other,
+        }
+    }
 }
 
 /// One entry of a map.
@@ -134,9 +184,19 @@ pub trait Backend {
         Ok(())
     }
 
+    /// What the program draws from clocks and from the random generator, from the next packet on: the clocks stand still, the
+    /// generator goes on from its state, also from packet to packet, until this is called again. Without it the back end starts
+    /// from [`Chance::default`].
+    fn set_chance(&mut self, chance: Chance);
+
     /// Runs one packet to its end. An `Err` means that the back end cannot run it at all (`not_comparable` where the code says
     /// so), never that the program dropped it.
     fn run(&mut self, packet: &PacketIn) -> Result<PacketOut, Diagnostic>;
+
+    /// True if [`PacketOut::redirect`] is told.
+    fn tells_redirect(&self) -> bool {
+        true
+    }
 
     /// Where the last packet took its last conditional branch, if the back end knows.
     fn last_branch(&self) -> Option<Span> {

@@ -10,7 +10,7 @@ use offwire_diag::{Diagnostic, codes};
 use offwire_harness::diff::{self, Options, Outcome, Report, What};
 use offwire_harness::random::RandomPackets;
 use offwire_harness::reference::Ref;
-use offwire_harness::{Backend, Entry, EntryValue, Event, PacketIn, PacketOut};
+use offwire_harness::{Backend, Chance, Entry, EntryValue, Event, PacketIn, PacketOut, RedirectTarget};
 use offwire_image::MapKind;
 
 /// Counts packets in a per-CPU array and in a hash, and returns 2.
@@ -36,6 +36,7 @@ enum Lie {
     Meta,
     Event,
     Fault,
+    Redirect,
     /// In one of the maps.
     Map(u16),
     /// A value of CPU 1 appears.
@@ -87,6 +88,9 @@ impl Backend for Liar {
         }
         Ok(())
     }
+    fn set_chance(&mut self, chance: Chance) {
+        self.honest.set_chance(chance);
+    }
     fn run(&mut self, packet: &PacketIn) -> Result<PacketOut, Diagnostic> {
         self.runs += 1;
         let mut out = self.honest.run(packet)?;
@@ -98,6 +102,7 @@ impl Backend for Liar {
                 Lie::Meta => out.meta.push(1),
                 Lie::Event => out.events.push(Event::Ringbuf { map: 0, bytes: vec![1] }),
                 Lie::Fault => out.fault = Some("bounds".into()),
+                Lie::Redirect => out.redirect = Some(RedirectTarget::Ifindex(2)),
                 Lie::Error(code) => return Err(Diagnostic::error(code, "an error")),
                 _ => {}
             }
@@ -136,6 +141,7 @@ fn each_difference_is_found_at_its_packet() {
         (Lie::Meta, What::Meta, ""),
         (Lie::Event, What::Event, "event 0"),
         (Lie::Fault, What::Fault, ""),
+        (Lie::Redirect, What::Redirect, ""),
         (Lie::Map(0), What::Map, "map counts"),
         (Lie::Map(1), What::Map, "map table"),
         (Lie::OtherCpu, What::OtherCpu, "map counts"),
@@ -244,4 +250,17 @@ fn lru_maps_are_compared_below_their_capacity() {
     let above = run(100);
     assert_eq!(above.result, Outcome::Equal, "{above:?}");
     assert!(above.lru_full.is_some_and(|packet| packet > 16) && above.not_comparable > 200, "{above:?}");
+}
+
+/// The kernel pads perf events; what it padded them with does not count, all else does.
+#[test]
+fn padding_of_perf_events_is_no_difference() {
+    let perf = |bytes: &[u8]| Event::Perf { map: 0, bytes: bytes.to_vec() };
+    let padded = |bytes: &[u8]| Event::PerfPadded { map: 0, bytes: bytes.to_vec() };
+    assert!(perf(&[1, 2]).same(&padded(&[1, 2, 7, 7])));
+    assert!(padded(&[1, 2, 3, 4]).same(&perf(&[1, 2, 3, 4])));
+    assert!(!perf(&[1, 2]).same(&padded(&[1, 3, 0, 0])), "another byte");
+    assert!(!perf(&[1, 2]).same(&padded(&[1, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0])), "more than padding");
+    assert!(!perf(&[1, 2]).same(&perf(&[1, 2, 0, 0])), "only the kernel pads");
+    assert!(!perf(&[1, 2]).same(&Event::PerfPadded { map: 1, bytes: vec![1, 2, 0, 0] }), "another map");
 }

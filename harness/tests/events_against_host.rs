@@ -11,6 +11,9 @@ const OUTPUT: u32 = 130;
 const RESERVE: u32 = 131;
 const SUBMIT: u32 = 132;
 const DISCARD: u32 = 133;
+const QUERY: u32 = 134;
+const PERF: u32 = 25;
+const PRINTK: u32 = 6;
 const NAMES: [&str; 4] = ["a", "b", "c", "d"];
 
 fn words(words: &[u32]) -> PacketIn {
@@ -119,4 +122,195 @@ fn a_submitted_record_is_gone() {
     let fault =
         offwire_harness::Backend::run(&mut reference, &packet(&[0; 64])).expect_err("it reads a submitted record");
     assert_eq!(fault.code, offwire_diag::codes::host::REF_BOUNDS);
+}
+
+/// Word 0: length of the data (from the stack); words 2 and 3: flags, which ask for a CPU and for bytes of the packet.
+#[test]
+fn perf_events_are_written_as_the_kernel_writes_them() {
+    if !host_works() {
+        return;
+    }
+    let mut asm = Asm::default();
+    asm.put([copy(R9, R1)]).put(prologue(64).iter().map(|insn| match *insn {
+        Insn::JumpIf { width, cond, dst, src, target } => {
+            Insn::JumpIf { width, cond, dst, src, target: offload_compiler::ebpf::InsnIdx(target.0 + 1) }
+        }
+        other => other,
+    }));
+    asm.put([copy(R6, R5)]);
+    for at in 1..=32 {
+        asm.put([store_imm(Size::B8, R10, -8 * at, i32::from(at) * 0x0101_0101)]);
+    }
+    asm.put([load(Size::B4, R5, R6, 0), load(Size::B8, R3, R6, 8), copy(R4, R10), add(R4, -256), mov(R0, 9)])
+        .jump_if(Cond::Gt, R5, 256, "out")
+        .put([copy(R7, R5), copy(R8, R3), copy(R1, R9)])
+        .put(map(R2, 0))
+        .helper(PERF)
+        .put([store(Size::B8, R6, 32, R0), copy(R1, R9), copy(R5, R7), copy(R4, R10), add(R4, -256), copy(R3, R8)])
+        .put(map(R2, 1))
+        .helper(PERF)
+        .put([store(Size::B8, R6, 40, R0)])
+        .label("out")
+        .put([mov(R0, 2), Insn::Exit]);
+    let current = 0xffff_ffff_u32;
+    let mut packets = Vec::new();
+    for len in [0, 1, 3, 4, 5, 8, 12, 255, 256] {
+        for (low, high) in [(0, 0), (current, 0), (1, 0), (2, 0), (3, 0), (4, 0), (current, 1), (current, 64), (0, 37)]
+        {
+            packets.push(words(&[len, 0, low, high]));
+        }
+        packets.extend(
+            [(0, 65), (current, 0xf_ffff), (0, 1 << 20), (9, 65), (9, 64)]
+                .map(|(low, high)| words(&[len, 0, low, high])),
+        );
+    }
+    // Many times what the ring holds.
+    packets.extend((0..6000).map(|at| words(&[at % 257, 0, 0, at % 65])));
+    let maps = [map_spec("three", MapKind::PerfEventArray, 4, 4, 3), map_spec("one", MapKind::PerfEventArray, 4, 4, 1)];
+    same_without_facts("perf events", &asm.done(), &maps, &packets);
+}
+
+/// The packet holds a format of 32 bytes, then three arguments.
+#[test]
+fn lines_are_formatted_as_the_kernel_formats_them() {
+    if !host_works() {
+        return;
+    }
+    let mut asm = Asm::default();
+    asm.put(prologue(72)).put([copy(R6, R5)]);
+    for word in 0..4 {
+        asm.put([load(Size::B8, R1, R6, 8 * word), store(Size::B8, R10, 8 * word - 64, R1)]);
+    }
+    // A string for %s, and an address.
+    asm.put([store_imm(Size::B4, R10, -16, 0x6c_6c61), store_imm(Size::B4, R10, -12, 0x0102_a8c0)]);
+    asm.put([store_imm(Size::B8, R10, -32, 0x0807_0605), store_imm(Size::B8, R10, -24, -3)]);
+    asm.put([
+        load(Size::B8, R3, R6, 32),
+        load(Size::B8, R4, R6, 40),
+        load(Size::B8, R5, R6, 48),
+        load(Size::B1, R7, R6, 63),
+    ]);
+    asm.jump_if(Cond::Eq, R7, 0, "plain");
+    for (kind, offset) in [(1, -16), (2, -12), (3, -32)] {
+        let next: &'static str = ["b", "c", "plain"][kind as usize - 1];
+        asm.jump_if(Cond::Ne, R7, kind, next).put([copy(R3, R10), add(R3, offset)]);
+        if kind < 3 {
+            asm.jump("plain");
+        }
+        asm.label(next);
+    }
+    asm.put([copy(R1, R10), add(R1, -64), mov(R2, 32)]).helper(PRINTK).put([
+        store(Size::B8, R6, 56, R0),
+        mov(R0, 2),
+        Insn::Exit,
+    ]);
+    let arguments = [0, 1, 42, u64::MAX, i64::MIN as u64, 0x7fff_ffff, 0x8000_0000, 0x1_0000_0041];
+    let plain = [
+        "x",
+        "",
+        "%d",
+        "%i %u %x",
+        "%X|%lx|%llX",
+        "%ld %lu %lld",
+        "%5d|%-5d|%05d",
+        "%+d % d %+u",
+        "%-08x|%08X|%3u",
+        "a\nb\n",
+        "%%",
+        "100%% %d%%",
+        "%d%d%d",
+        "%d%d%d%d",
+        "%o",
+        "%h",
+        "%hd",
+        "%hhx",
+        "%",
+        "%5",
+        "%l",
+        "%lll",
+        "%#x",
+        "%.3d",
+        "%*d",
+        "%c",
+        "%5c|%-3c|",
+        "%z",
+        "%n",
+        "\t\r",
+        "caf\u{e9}",
+        "\u{1}",
+        "%010lld",
+        "%+ -07d|",
+        "%0-9d|",
+        "% +5d|",
+        "%lc",
+        "%dx%uy",
+        "%20x",
+        "%pI5",
+        "%pX",
+        "%pi",
+        "%sx",
+        "%s7",
+        "%099d%099d%099d",
+    ];
+    let mut packets = Vec::new();
+    let mut push = |format: &str, arguments: [u64; 3], kind: u8, end: bool| {
+        let mut bytes = format.as_bytes().to_vec();
+        bytes.resize(32, if end { 0 } else { b'.' });
+        for argument in arguments {
+            bytes.extend_from_slice(&argument.to_le_bytes());
+        }
+        bytes.resize(72, 0);
+        bytes[63] = kind;
+        packets.push(packet(&bytes));
+    };
+    for format in plain {
+        for at in 0..arguments.len() {
+            let pick = |n: usize| arguments[(at + n) % arguments.len()];
+            push(format, [pick(0), pick(3), pick(5)], 0, true);
+        }
+    }
+    for format in ["%s", "<%s>", "%9s|", "%-9s|", "%s %d", "%s%s", "%s\u{e9}", "%s\u{b7}"] {
+        push(format, [0, 7, 8], 1, true);
+    }
+    for format in ["%pI4", "%pi4", "%pI4:%d", "%9pI4|", "%pI4abc %d", "%pI4%%", "%pI4\u{e9}x"] {
+        push(format, [0, 7, 8], 2, true);
+    }
+    for format in ["%pI6", "%pi6", "%pI6c", "[%pI6]:%u"] {
+        push(format, [0, 7, 8], 3, true);
+    }
+    push("no end", [0; 3], 0, false);
+    same_without_facts("lines", &asm.done(), &[], &packets);
+}
+
+/// Positions and room of a ring buffer as the program sees them, before and after records of its own; word 0 is the length.
+#[test]
+fn queries_tell_what_the_ring_holds() {
+    if !host_works() {
+        return;
+    }
+    let mut asm = Asm::default();
+    asm.put(prologue(128)).put([copy(R6, R5), load(Size::B4, R7, R6, 0), load(Size::B8, R8, R6, 8)]);
+    asm.jump_if(Cond::Gt, R7, 128, "out");
+    for at in 1..=16 {
+        asm.put([store_imm(Size::B8, R10, -8 * at, i32::from(at))]);
+    }
+    for half in 0..2 {
+        for what in 0..5 {
+            asm.put(map(R1, 0)).put([mov(R2, what)]);
+            asm.helper(QUERY).put([store(Size::B8, R6, (16 + 8 * (5 * half + what)) as i16, R0)]);
+        }
+        asm.put(map(R1, 0)).put([copy(R2, R8)]).helper(QUERY).put([store(Size::B8, R6, 112, R0)]);
+        if half == 0 {
+            asm.put(map(R1, 0)).put([copy(R2, R10), add(R2, -128), copy(R3, R7), mov(R4, 0)]).helper(OUTPUT);
+        }
+    }
+    asm.label("out").put([mov(R0, 2), Insn::Exit]);
+    let packets: Vec<PacketIn> = (0..300)
+        .map(|at| {
+            let mut packet = words(&[at % 129, 0, at % 6, at % 2]);
+            packet.bytes.resize(128, 0);
+            packet
+        })
+        .collect();
+    same_without_facts("queries", &asm.done(), &[map_spec("events", MapKind::Ringbuf, 0, 0, 4096)], &packets);
 }

@@ -7,7 +7,7 @@ use offload_compiler::ebpf::{AluOp, Cond, Imm64, Insn, InsnIdx, MapIdx, Operand,
 use offload_compiler::object::{Initial, Object, Program};
 use offwire_harness::host::Host;
 use offwire_harness::reference::Ref;
-use offwire_harness::{Backend, Entry, EntryValue, PacketIn};
+use offwire_harness::{Backend, Entry, EntryValue, PacketIn, RedirectTarget};
 use offwire_image::{MapKind, MapSpec};
 
 const LOOKUP: u32 = 1;
@@ -146,6 +146,25 @@ fn redirect_map_gives_its_code() {
         }
         compare(kind.name(), &mut reference, &mut kernel, 1, &packets);
     }
+}
+
+/// The kernel does not show where a packet goes; the rules are those of include/linux/filter.h, __bpf_xdp_redirect_map.
+#[test]
+fn redirects_have_targets() {
+    let mut asm = Asm::default();
+    asm.put(prologue(32)).put([load(Size::B8, R2, R5, 0), load(Size::B8, R3, R5, 8)]).put(map(R1, 0));
+    asm.helper(REDIRECT_MAP).put([Insn::Exit]);
+    let object = object(&asm.done(), &[map_spec("ports", MapKind::Devmap, 4, 4, 8)]);
+    let mut reference = Ref::new(&object, 0).expect("the interpreter takes the program");
+    reference.map_update(MapIdx(0), &number(3, 1)).expect("it takes an entry");
+    let mut target = |key: u32, flags: u32| {
+        reference.run(&words(&[key, 0, flags, 0])).map(|out| out.redirect).unwrap_or_else(|d| panic!("{d}"))
+    };
+    assert_eq!(target(3, 2), Some(RedirectTarget::Entry { map: 0, key: 3 }));
+    assert_eq!(target(4, 2), None, "nothing stands there");
+    assert_eq!(target(4, 8), Some(RedirectTarget::Broadcast { map: 0, exclude_ingress: false }));
+    assert_eq!(target(3, 24), Some(RedirectTarget::Broadcast { map: 0, exclude_ingress: true }));
+    assert_eq!(target(3, 32), None, "unknown flags");
 }
 
 /// Looks a map up by word 0, then a value in it by word 1, and adds 1 there.

@@ -5,7 +5,7 @@ use device_model::{Arrival, Device, MapError, OfferError, Update, geometry};
 use offload_compiler::ebpf::MapIdx;
 use offwire_diag::{Diagnostic, codes};
 use offwire_harness::mapfile::Contents;
-use offwire_harness::{Backend, Entry, EntryValue, PacketIn, PacketOut};
+use offwire_harness::{Backend, Chance, Entry, EntryValue, PacketIn, PacketOut};
 use offwire_image::MapSpec;
 use std::collections::BTreeMap;
 
@@ -15,6 +15,8 @@ pub struct Model {
     device: Device,
     maps: Vec<MapSpec>,
     timing: Timing,
+    /// For the helpers that draw on it; the compiler refuses them so far.
+    chance: Chance,
 }
 
 impl Model {
@@ -23,7 +25,12 @@ impl Model {
     /// # Errors
     /// `OW0601` if the device refuses the image.
     pub fn new(prepared: &Prepared<'_>) -> Result<Self, Diagnostic> {
-        Ok(Model { device: loaded(prepared)?, maps: prepared.compiled.image.maps.clone(), timing: Timing::default() })
+        Ok(Model {
+            device: loaded(prepared)?,
+            maps: prepared.compiled.image.maps.clone(),
+            timing: Timing::default(),
+            chance: Chance::default(),
+        })
     }
 }
 
@@ -128,6 +135,14 @@ impl Backend for Model {
             format!("a device does not take packets of {} bytes", packet.bytes.len()),
         )
         .with_reason(format!("a frame has {} to {} bytes", geometry::MIN_PACKET, geometry::MAX_PACKET)))
+    }
+
+    fn tells_redirect(&self) -> bool {
+        false
+    }
+
+    fn set_chance(&mut self, chance: Chance) {
+        self.chance = chance;
     }
 
     fn run(&mut self, packet: &PacketIn) -> Result<PacketOut, Diagnostic> {

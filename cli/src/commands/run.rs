@@ -12,7 +12,7 @@ use crate::program;
 use crate::throughput::{self, Throughput};
 use offload_compiler::CompileOptions;
 use offwire_harness::mapfile::{self, Contents};
-use offwire_harness::{Entry, PacketIn, PacketOut, Verdict, capture};
+use offwire_harness::{Chance, Entry, PacketIn, PacketOut, Verdict, capture};
 use serde::Serialize;
 use std::fmt::Write;
 
@@ -151,7 +151,12 @@ fn functional_pass(
         cycles: None,
         latencies: Vec::new(),
     };
-    for packet in packets {
+    for (number, packet) in (0..).zip(packets) {
+        let chance = Chance::of_packet(number, packet.arrival_ns);
+        backend.set_chance(chance);
+        if let Some(counter) = &mut counter {
+            counter.set_chance(chance);
+        }
         let out = match backend.admits(packet) {
             Ok(()) => Some(backend.run(packet)?),
             Err(_) => None,

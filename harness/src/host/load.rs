@@ -1,10 +1,11 @@
 //! Maps and program into the kernel.
 
-use super::{Accepted, Rejected, errno, sys};
+use super::btf::{self, Types};
+use super::{Accepted, Rejected, errno, rewrite, sys};
 use offload_compiler::ebpf::MapIdx;
 use offload_compiler::object::{Object, Program};
 use offwire_diag::{Diagnostic, codes};
-use offwire_image::MapSpec;
+use offwire_image::{MapKind, MapSpec};
 use std::ffi::CString;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -28,6 +29,9 @@ pub(super) struct Loaded {
     pub(super) maps: Vec<sys::Map>,
     pub(super) prog: OwnedFd,
     pub(super) has_frags: bool,
+    /// Clocks and random numbers, if a program draws on them.
+    pub(super) chance: Option<sys::Map>,
+    pub(super) types: Option<Types>,
 }
 
 /// A request that failed, with the error number's name.
@@ -66,11 +70,16 @@ pub(super) fn user_value_size(spec: &MapSpec, cpus: usize) -> usize {
     if spec.kind.is_per_cpu() { size.next_multiple_of(8) * cpus } else { size }
 }
 
-fn make_map(spec: &MapSpec, inner: Option<&MapSpec>, cpus: usize) -> Result<sys::Map, Diagnostic> {
-    let inner = inner.map(|inner| make_map(inner, None, cpus)).transpose()?;
+fn make_map(
+    spec: &MapSpec,
+    inner: Option<&MapSpec>,
+    cpus: usize,
+    types: Option<&Types>,
+) -> Result<sys::Map, Diagnostic> {
+    let inner = inner.map(|inner| make_map(inner, None, cpus, types)).transpose()?;
     let flags = if spec.frozen { spec.flags | RDONLY_PROG } else { spec.flags };
     let size = user_value_size(spec, cpus);
-    let map = sys::Map::create(&sys::MapParams {
+    let params = sys::MapParams {
         kind: spec.kind as u32,
         key_size: spec.key_size,
         value_size: spec.value_size,
@@ -79,7 +88,13 @@ fn make_map(spec: &MapSpec, inner: Option<&MapSpec>, cpus: usize) -> Result<sys:
         name: &spec.name,
         user_value_size: size,
         inner: inner.as_ref(),
-    })
+        types: types.and_then(|types| types.of(spec)),
+    };
+    let map = match sys::Map::create(&params) {
+        // Without types where the kernel does not take them, as libbpf does.
+        Err(_) if params.types.is_some() => sys::Map::create(&sys::MapParams { types: None, ..params }),
+        other => other,
+    }
     .map_err(|error| failed(&format!("to make map {}", spec.name), &error))?;
     if !spec.init.is_empty() {
         if spec.kind.is_per_cpu() || spec.init.len() > size {
@@ -132,9 +147,27 @@ fn select(object: &Object, program: usize) -> Result<&Program, Diagnostic> {
     })
 }
 
-fn make_maps(object: &Object) -> Result<Vec<sys::Map>, Diagnostic> {
+fn make_maps(object: &Object, types: Option<&Types>) -> Result<Vec<sys::Map>, Diagnostic> {
     let cpus = possible_cpus().map_err(|error| failed("the number of possible CPUs", &error))?;
-    object.maps.iter().map(|map| make_map(&map.spec, map.inner.as_deref(), cpus)).collect()
+    object.maps.iter().map(|map| make_map(&map.spec, map.inner.as_deref(), cpus, types)).collect()
+}
+
+/// The map that holds the sources of chance, if a program of the object draws on one.
+fn make_chance(object: &Object) -> Result<Option<sys::Map>, Diagnostic> {
+    if !object.programs.iter().any(|program| rewrite::any(&program.raw)) {
+        return Ok(None);
+    }
+    let spec = MapSpec {
+        name: "chance".into(),
+        kind: MapKind::Array,
+        key_size: 4,
+        value_size: rewrite::VALUE_SIZE as u32,
+        max_entries: 1,
+        flags: 0,
+        init: Vec::new(),
+        frozen: false,
+    };
+    make_map(&spec, None, 1, None).map(Some)
 }
 
 /// Expected attach type of a section (include/uapi/linux/bpf.h, enum bpf_attach_type; names as in libbpf).
@@ -151,8 +184,26 @@ fn attach_type(section: &str) -> u32 {
 
 type Verdict = Result<(OwnedFd, Accepted), Rejected>;
 
-fn load_program(object: &Object, program: &Program, maps: &[sys::Map]) -> Result<Verdict, Diagnostic> {
-    let insns = patch(program, maps)?;
+/// Loads a program as it is, or with its sources of chance in a map.
+fn load_program(
+    object: &Object,
+    program: &Program,
+    maps: &[sys::Map],
+    types: Option<&Types>,
+    chance: Option<&sys::Map>,
+) -> Result<Verdict, Diagnostic> {
+    let mut insns = patch(program, maps)?;
+    let rewritten = match chance {
+        None => None,
+        Some(chance) => Some(rewrite::replace(&insns, chance.raw_fd()).ok_or_else(|| {
+            Diagnostic::error(codes::host::HOST_FAILED, format!("program {} cannot be given its clocks", program.name))
+                .with_reason("a jump over a call of a clock or of the random generator would become too long")
+        })?),
+    };
+    let functions = btf::func_info(program, rewritten.as_ref());
+    if let Some(rewritten) = rewritten {
+        insns = rewritten.insns;
+    }
     let license = CString::new(object.license.replace('\0', "")).unwrap_or_default();
     let has_frags = program.section.starts_with("xdp.frags");
     let mut params = sys::ProgParams {
@@ -162,6 +213,7 @@ fn load_program(object: &Object, program: &Program, maps: &[sys::Map]) -> Result
         flags: if has_frags { XDP_HAS_FRAGS } else { 0 },
         expected_attach_type: attach_type(&program.section),
         log_level: LOG_STATS,
+        functions: types.filter(|_| !functions.is_empty()).map(|types| (&types.fd, functions.as_slice())),
     };
     let mut log = vec![0; 1 << 14];
     let error = match sys::prog_load(&params, &mut log) {
@@ -197,15 +249,23 @@ fn processed(log: &str) -> Option<u64> {
 /// Makes maps and loads the program.
 pub(super) fn load(object: &Object, program: usize) -> Result<Loaded, Diagnostic> {
     let has_frags = select(object, program)?.section.starts_with("xdp.frags");
-    let maps = make_maps(object)?;
-    let prog = another(object, program, &maps)?;
-    Ok(Loaded { maps, prog, has_frags })
+    let types = Types::load(object);
+    let maps = make_maps(object, types.as_ref())?;
+    let chance = make_chance(object)?;
+    let prog = another(object, program, &maps, types.as_ref(), chance.as_ref())?;
+    Ok(Loaded { maps, prog, has_frags, chance, types })
 }
 
 /// Loads a program that uses these maps.
-pub(super) fn another(object: &Object, program: usize, maps: &[sys::Map]) -> Result<OwnedFd, Diagnostic> {
+pub(super) fn another(
+    object: &Object,
+    program: usize,
+    maps: &[sys::Map],
+    types: Option<&Types>,
+    chance: Option<&sys::Map>,
+) -> Result<OwnedFd, Diagnostic> {
     let program = select(object, program)?;
-    match load_program(object, program, maps)? {
+    match load_program(object, program, maps, types, chance)? {
         Ok((prog, _)) => Ok(prog),
         Err(rejected) => Err(Diagnostic::error(
             codes::host::HOST_REJECTED,
@@ -218,8 +278,9 @@ pub(super) fn another(object: &Object, program: usize, maps: &[sys::Map]) -> Res
 /// See [`super::load_verdict`].
 pub(super) fn verdict(object: &Object, program: usize) -> Result<Result<Accepted, Rejected>, Diagnostic> {
     let program = select(object, program)?;
-    let maps = make_maps(object)?;
-    Ok(load_program(object, program, &maps)?.map(|(_, accepted)| accepted))
+    let types = Types::load(object);
+    let maps = make_maps(object, types.as_ref())?;
+    Ok(load_program(object, program, &maps, types.as_ref(), None)?.map(|(_, accepted)| accepted))
 }
 
 /// See [`super::available`].
@@ -234,6 +295,7 @@ pub(super) fn available() -> Result<(), Diagnostic> {
         flags: 0,
         expected_attach_type: attach_type("xdp"),
         log_level: 0,
+        functions: None,
     };
     let prog = sys::prog_load(&params, &mut []).map_err(|error| failed("to load a program", &error))?;
     let mut out = [0; 64];

@@ -5,17 +5,25 @@
 //! and in a network namespace of its own, where devices are made so that port n is ifindex n + 1. Nothing is attached to any
 //! interface. On other systems than Linux the back end exists, but is never available.
 
-use crate::{Backend, Entry, PacketIn, PacketOut};
+use crate::{Backend, Chance, Entry, PacketIn, PacketOut};
 use offload_compiler::ebpf::MapIdx;
 use offload_compiler::object::Object;
 use offwire_diag::Diagnostic;
 
+#[cfg(target_os = "linux")]
+mod btf;
 #[cfg(target_os = "linux")]
 mod errno;
 #[cfg(target_os = "linux")]
 mod link;
 #[cfg(target_os = "linux")]
 mod load;
+#[cfg(target_os = "linux")]
+mod perf;
+#[cfg(target_os = "linux")]
+mod printk;
+#[cfg(target_os = "linux")]
+mod rewrite;
 #[cfg(target_os = "linux")]
 mod sys;
 #[cfg(target_os = "linux")]
@@ -109,6 +117,15 @@ impl Backend for Host {
         self.inner.call(move |worker| worker.entries(map))?
     }
 
+    fn tells_redirect(&self) -> bool {
+        false
+    }
+
+    fn set_chance(&mut self, chance: Chance) {
+        // Only a thread that has ended does not take it; the run that follows tells.
+        let _ = self.inner.call(move |worker| worker.set_chance(chance));
+    }
+
     fn run(&mut self, packet: &PacketIn) -> Result<PacketOut, Diagnostic> {
         let packet = packet.clone();
         self.inner.call(move |worker| worker.run(&packet))?
@@ -169,6 +186,10 @@ mod elsewhere {
         }
 
         fn map_entries(&mut self, _map: MapIdx) -> Result<Vec<Entry>, Diagnostic> {
+            match self.inner {}
+        }
+
+        fn set_chance(&mut self, _chance: Chance) {
             match self.inner {}
         }
 

@@ -1,4 +1,4 @@
-//! System calls: the only unsafe code of this crate. Each function is safe to call: lengths are checked against what the kernel
+//! System calls: with `perf`, the only unsafe code of this crate. Each function is safe to call: lengths are checked against what the kernel
 //! will read or write before it gets a pointer. Structures follow `union bpf_attr` of include/uapi/linux/bpf.h.
 
 use std::io;
@@ -10,6 +10,7 @@ const MAP_UPDATE_ELEM: libc::c_long = 2;
 const MAP_GET_NEXT_KEY: libc::c_long = 4;
 const PROG_LOAD: libc::c_long = 5;
 const PROG_TEST_RUN: libc::c_long = 10;
+const BTF_LOAD: libc::c_long = 18;
 const MAP_FREEZE: libc::c_long = 22;
 const MAP_LOOKUP_BATCH: libc::c_long = 24;
 
@@ -27,7 +28,7 @@ unsafe fn bpf<T>(command: libc::c_long, attr: &mut T) -> io::Result<libc::c_long
     if result < 0 { Err(io::Error::last_os_error()) } else { Ok(result) }
 }
 
-fn own(fd: libc::c_long) -> OwnedFd {
+pub(super) fn own(fd: libc::c_long) -> OwnedFd {
     // SAFETY: the kernel has just made this file descriptor for us, and nobody else knows it.
     unsafe { OwnedFd::from_raw_fd(fd as i32) }
 }
@@ -57,6 +58,16 @@ pub(super) struct MapParams<'a> {
     pub(super) user_value_size: usize,
     /// For maps of maps: a map like those that stand in it.
     pub(super) inner: Option<&'a Map>,
+    /// Types of key and value.
+    pub(super) types: Option<MapTypes<'a>>,
+}
+
+/// Types of key and value in BTF that the kernel holds.
+#[derive(Clone, Copy)]
+pub(super) struct MapTypes<'a> {
+    pub(super) btf: &'a OwnedFd,
+    pub(super) key: u32,
+    pub(super) value: u32,
 }
 
 /// A map of the kernel.
@@ -77,6 +88,10 @@ struct MapCreateAttr {
     inner_map_fd: u32,
     numa_node: u32,
     map_name: [u8; 16],
+    map_ifindex: u32,
+    btf_fd: u32,
+    btf_key_type_id: u32,
+    btf_value_type_id: u32,
 }
 
 #[repr(C)]
@@ -112,6 +127,9 @@ impl Map {
             map_flags: params.flags,
             map_name: object_name(params.name),
             inner_map_fd: params.inner.map_or(0, |inner| inner.raw_fd() as u32),
+            btf_fd: params.types.map_or(0, |types| types.btf.as_raw_fd() as u32),
+            btf_key_type_id: params.types.map_or(0, |types| types.key),
+            btf_value_type_id: params.types.map_or(0, |types| types.value),
             ..MapCreateAttr::default()
         };
         // SAFETY: MAP_CREATE takes this structure, which holds no addresses.
@@ -219,6 +237,11 @@ struct ProgLoadAttr {
     prog_name: [u8; 16],
     prog_ifindex: u32,
     expected_attach_type: u32,
+    prog_btf_fd: u32,
+    func_info_rec_size: u32,
+    func_info: u64,
+    func_info_cnt: u32,
+    pad: u32,
 }
 
 /// What PROG_LOAD takes.
@@ -230,6 +253,28 @@ pub(super) struct ProgParams<'a> {
     pub(super) flags: u32,
     pub(super) expected_attach_type: u32,
     pub(super) log_level: u32,
+    /// BTF and the functions' types in it (`struct bpf_func_info`).
+    pub(super) functions: Option<(&'a OwnedFd, &'a [[u32; 2]])>,
+}
+
+/// Loads BTF.
+pub(super) fn btf_load(bytes: &[u8]) -> io::Result<OwnedFd> {
+    let size = u32::try_from(bytes.len()).map_err(|_| wrong_length())?;
+    let mut attr = BtfLoadAttr { btf: address(bytes), btf_size: size, ..BtfLoadAttr::default() };
+    // SAFETY: the kernel reads btf_size bytes; there is no log buffer.
+    let fd = unsafe { bpf(BTF_LOAD, &mut attr)? };
+    Ok(own(fd))
+}
+
+#[repr(C)]
+#[derive(Default)]
+struct BtfLoadAttr {
+    btf: u64,
+    btf_log_buf: u64,
+    btf_size: u32,
+    btf_log_size: u32,
+    btf_log_level: u32,
+    pad: u32,
 }
 
 /// Loads a program; `log` may be empty if the level is 0.
@@ -245,9 +290,14 @@ pub(super) fn prog_load(params: &ProgParams<'_>, log: &mut [u8]) -> io::Result<O
         prog_flags: params.flags,
         prog_name: object_name(params.name),
         expected_attach_type: params.expected_attach_type,
+        prog_btf_fd: params.functions.map_or(0, |(btf, _)| btf.as_raw_fd() as u32),
+        func_info_rec_size: params.functions.map_or(0, |_| size_of::<[u32; 2]>() as u32),
+        func_info: params.functions.map_or(0, |(_, functions)| functions.as_ptr() as u64),
+        func_info_cnt: params.functions.map_or(0, |(_, functions)| functions.len() as u32),
         ..ProgLoadAttr::default()
     };
-    // SAFETY: the kernel reads insn_cnt instructions and the license up to its NUL, and writes log_size bytes at most.
+    // SAFETY: the kernel reads insn_cnt instructions, func_info_cnt records and the license up to its NUL, and writes log_size
+    // bytes at most.
     let fd = unsafe { bpf(PROG_LOAD, &mut attr)? };
     Ok(own(fd))
 }
@@ -319,6 +369,24 @@ pub(super) fn test_run(
 pub(super) fn unshare_net() -> io::Result<()> {
     // SAFETY: unshare(2) with CLONE_NEWNET touches no memory of ours.
     if unsafe { libc::unshare(libc::CLONE_NEWNET) } == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Mounts tracefs where only the calling thread sees it.
+pub(super) fn mount_tracefs(at: &std::ffi::CStr) -> io::Result<()> {
+    let done = |result: i32| if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) };
+    // SAFETY: unshare(2) with CLONE_NEWNS touches no memory of ours.
+    done(unsafe { libc::unshare(libc::CLONE_NEWNS) })?;
+    let none = std::ptr::null();
+    // SAFETY: all strings end with NUL; null pointers stand for arguments that these calls do not use.
+    done(unsafe { libc::mount(none, c"/".as_ptr(), none, libc::MS_REC | libc::MS_PRIVATE, none.cast()) })?;
+    // SAFETY: as above.
+    done(unsafe { libc::mount(c"tracefs".as_ptr(), at.as_ptr(), c"tracefs".as_ptr(), 0, none.cast()) })
+}
+
+/// The kernel's number of the calling thread.
+pub(super) fn thread_id() -> i32 {
+    // SAFETY: gettid(2) takes nothing.
+    unsafe { libc::gettid() }
 }
 
 /// Binds the calling thread to one CPU.

@@ -1,9 +1,9 @@
 //! The thread that talks to the kernel.
 
 use super::load::{self, Loaded, failed, map_at};
-use super::{MAX_LINEAR_FRAME, MIN_FRAME, errno, link, sys};
+use super::{MAX_LINEAR_FRAME, MIN_FRAME, errno, link, perf, printk, rewrite, sys};
 use crate::references;
-use crate::{Entry, EntryValue, Event, PacketIn, PacketOut};
+use crate::{Chance, Entry, EntryValue, Event, PacketIn, PacketOut};
 use offload_compiler::ebpf::MapIdx;
 use offload_compiler::object::Object;
 use offwire_diag::{Diagnostic, codes};
@@ -95,6 +95,10 @@ pub(super) struct Worker {
     references: BTreeMap<(MapIdx, Vec<u8>), Vec<u8>>,
     /// Ring buffers, by map number.
     rings: Vec<(u16, sys::Ring)>,
+    /// Perf event arrays, by map number.
+    perf: Vec<(u16, perf::PerfRing)>,
+    /// Lines of bpf_trace_printk, if a program prints any; `Err` says why they cannot be read.
+    lines: Option<Result<printk::Lines, String>>,
     loaded: Loaded,
     cpus: usize,
     /// Receive queues by ifindex; `Err` says why a device cannot be made.
@@ -102,6 +106,8 @@ pub(super) struct Worker {
     /// Why there is no namespace of our own, if so.
     no_namespace: Option<String>,
     out: Vec<u8>,
+    /// What could not be written into the map of clocks.
+    chance_failed: Option<Diagnostic>,
 }
 
 impl Worker {
@@ -125,7 +131,19 @@ impl Worker {
                 rings.push((u16::try_from(at).unwrap_or(u16::MAX), ring));
             }
         }
+        let mut perf = Vec::new();
+        for (at, (map, kernel)) in object.maps.iter().zip(&loaded.maps).enumerate() {
+            if map.spec.kind == MapKind::PerfEventArray {
+                let ring = perf::PerfRing::open(kernel, map.spec.max_entries)
+                    .map_err(|error| failed(&format!("readers for perf event array {}", map.spec.name), &error))?;
+                perf.push((u16::try_from(at).unwrap_or(u16::MAX), ring));
+            }
+        }
+        let prints = object.programs.iter().any(|program| rewrite::prints(&program.raw));
+        let lines = prints.then(|| printk::Lines::open().map_err(|error| errno::name(&error)));
         let mut worker = Self {
+            perf,
+            lines,
             rings,
             object: object.clone(),
             specs,
@@ -136,7 +154,9 @@ impl Worker {
             devices,
             no_namespace,
             out: vec![0; MAX_OUT],
+            chance_failed: None,
         };
+        worker.set_chance(Chance::default());
         for (map, entry) in references::initial(object)? {
             worker.update(map, &entry)?;
         }
@@ -148,6 +168,9 @@ impl Worker {
         let refuse = |reason: String| {
             Err(Diagnostic::error(codes::host::NOT_COMPARABLE, "the kernel cannot run this packet").with_reason(reason))
         };
+        if let Some(Err(reason)) = &self.lines {
+            return refuse(format!("what bpf_trace_printk prints cannot be read: the kernel's tracer gave {reason}"));
+        }
         if len < MIN_FRAME {
             return refuse(format!("the frame has {len} bytes, less than {MIN_FRAME}"));
         }
@@ -189,11 +212,29 @@ impl Worker {
             .map_err(|error| failed(&format!("to run a packet of {} bytes", packet.bytes.len()), &error))
     }
 
+    /// Sets clocks and random generator; a failure shows at the next run.
+    pub(super) fn set_chance(&mut self, chance: Chance) {
+        if let Some(map) = &self.loaded.chance {
+            let written = map.update(&0u32.to_ne_bytes(), &rewrite::value(&chance));
+            self.chance_failed = written.err().map(|error| failed("to set the clocks of a program", &error));
+        }
+    }
+
     pub(super) fn run(&mut self, packet: &PacketIn) -> Result<PacketOut, Diagnostic> {
+        if let Some(diagnostic) = &self.chance_failed {
+            return Err(diagnostic.clone());
+        }
         let run = self.test_run(packet, 1)?;
         let mut events = Vec::new();
         for (map, ring) in &mut self.rings {
             events.extend(ring.drain().into_iter().map(|bytes| Event::Ringbuf { map: *map, bytes }));
+        }
+        for (map, ring) in &mut self.perf {
+            events.extend(ring.drain().into_iter().map(|bytes| Event::PerfPadded { map: *map, bytes }));
+        }
+        if let Some(Ok(lines)) = &mut self.lines {
+            let texts = lines.drain().map_err(|error| failed("to read the tracer", &error))?;
+            events.extend(texts.into_iter().map(|text| Event::Trace { text }));
         }
         let (meta, bytes) = self.out.get(..run.len).unwrap_or(&[]).split_at_checked(run.meta).unwrap_or_default();
         Ok(PacketOut { retval: run.retval, bytes: bytes.to_vec(), meta: meta.to_vec(), events, ..PacketOut::default() })
@@ -238,7 +279,8 @@ impl Worker {
         let fd = match self.programs.entry(number) {
             btree_map::Entry::Occupied(loaded) => loaded.get().as_raw_fd(),
             btree_map::Entry::Vacant(place) => {
-                place.insert(load::another(&self.object, number, &self.loaded.maps)?).as_raw_fd()
+                let Loaded { maps, types, chance, .. } = &self.loaded;
+                place.insert(load::another(&self.object, number, maps, types.as_ref(), chance.as_ref())?).as_raw_fd()
             }
         };
         Ok(fd as u32)
@@ -319,7 +361,7 @@ impl Worker {
 
     pub(super) fn entries(&mut self, map: MapIdx) -> Result<Vec<Entry>, Diagnostic> {
         let spec = self.spec(map)?;
-        if spec.kind == MapKind::Ringbuf {
+        if matches!(spec.kind, MapKind::Ringbuf | MapKind::PerfEventArray) {
             return Ok(Vec::new());
         }
         if references::holds_references(spec.kind) {

@@ -1,8 +1,10 @@
 //! Helpers of the reference back end, with the kernel's return codes (net/core/filter.c, kernel/bpf/helpers.c).
 
 use super::exec::Fault;
-use super::maps::EINVAL;
+use super::maps::{E2BIG, EINVAL, ENOSPC};
 use super::mem::{Mem, Place, RecordState, Violation};
+use super::printk::{self, Printed};
+use crate::{Event, PERF_RING_BYTES, RedirectTarget};
 use offload_compiler::ebpf::MapIdx;
 use offwire_image::MapKind;
 
@@ -11,9 +13,13 @@ pub(crate) mod number {
     pub(crate) const MAP_LOOKUP_ELEM: u32 = 1;
     pub(crate) const MAP_UPDATE_ELEM: u32 = 2;
     pub(crate) const MAP_DELETE_ELEM: u32 = 3;
+    pub(crate) const KTIME_GET_NS: u32 = 5;
+    pub(crate) const TRACE_PRINTK: u32 = 6;
+    pub(crate) const GET_PRANDOM_U32: u32 = 7;
     pub(crate) const GET_SMP_PROCESSOR_ID: u32 = 8;
     pub(crate) const TAIL_CALL: u32 = 12;
     pub(crate) const REDIRECT: u32 = 23;
+    pub(crate) const PERF_EVENT_OUTPUT: u32 = 25;
     pub(crate) const CSUM_DIFF: u32 = 28;
     pub(crate) const XDP_ADJUST_HEAD: u32 = 44;
     pub(crate) const REDIRECT_MAP: u32 = 51;
@@ -21,10 +27,14 @@ pub(crate) mod number {
     pub(crate) const XDP_ADJUST_TAIL: u32 = 65;
     pub(crate) const SPIN_LOCK: u32 = 93;
     pub(crate) const SPIN_UNLOCK: u32 = 94;
+    pub(crate) const JIFFIES64: u32 = 118;
+    pub(crate) const KTIME_GET_BOOT_NS: u32 = 125;
     pub(crate) const RINGBUF_OUTPUT: u32 = 130;
     pub(crate) const RINGBUF_RESERVE: u32 = 131;
     pub(crate) const RINGBUF_SUBMIT: u32 = 132;
     pub(crate) const RINGBUF_DISCARD: u32 = 133;
+    pub(crate) const RINGBUF_QUERY: u32 = 134;
+    pub(crate) const KTIME_GET_COARSE_NS: u32 = 160;
     pub(crate) const LOOP: u32 = 181;
     pub(crate) const XDP_GET_BUFF_LEN: u32 = 188;
     pub(crate) const XDP_LOAD_BYTES: u32 = 189;
@@ -32,6 +42,12 @@ pub(crate) mod number {
 }
 
 const EAGAIN: i64 = -11;
+const EOPNOTSUPP: i64 = -95;
+/// Flags of bpf_perf_event_output: BPF_F_CTXLEN_MASK, BPF_F_INDEX_MASK, BPF_F_CURRENT_CPU.
+const CTXLEN_MASK: u64 = 0xf_ffff << 32;
+const INDEX_MASK: u64 = 0xffff_ffff;
+const CURRENT_CPU: u64 = INDEX_MASK;
+
 const EFAULT: i64 = -14;
 /// BPF_RB_NO_WAKEUP and BPF_RB_FORCE_WAKEUP.
 const NO_WAKEUP: u64 = 1;
@@ -47,7 +63,12 @@ const EXCLUDE_INGRESS: u64 = 16;
 /// Number of register arguments of a helper; `None` if the interpreter does not know it.
 pub(crate) fn arguments(id: u32) -> Option<u32> {
     Some(match id {
-        number::GET_SMP_PROCESSOR_ID => 0,
+        number::GET_SMP_PROCESSOR_ID
+        | number::KTIME_GET_NS
+        | number::KTIME_GET_BOOT_NS
+        | number::KTIME_GET_COARSE_NS
+        | number::JIFFIES64
+        | number::GET_PRANDOM_U32 => 0,
         number::XDP_GET_BUFF_LEN | number::SPIN_LOCK | number::SPIN_UNLOCK => 1,
         number::MAP_LOOKUP_ELEM
         | number::MAP_DELETE_ELEM
@@ -56,6 +77,7 @@ pub(crate) fn arguments(id: u32) -> Option<u32> {
         | number::XDP_ADJUST_TAIL
         | number::RINGBUF_SUBMIT
         | number::RINGBUF_DISCARD
+        | number::RINGBUF_QUERY
         | number::REDIRECT => 2,
         number::REDIRECT_MAP | number::TAIL_CALL | number::RINGBUF_RESERVE => 3,
         number::LOOP
@@ -63,7 +85,9 @@ pub(crate) fn arguments(id: u32) -> Option<u32> {
         | number::MAP_UPDATE_ELEM
         | number::XDP_LOAD_BYTES
         | number::XDP_STORE_BYTES => 4,
-        number::CSUM_DIFF => 5,
+        number::CSUM_DIFF | number::PERF_EVENT_OUTPUT => 5,
+        // The arguments behind the format are read if something was put there.
+        number::TRACE_PRINTK => 2,
         _ => return None,
     })
 }
@@ -114,6 +138,9 @@ pub(crate) fn call(id: u32, regs: &[u64; 16], mem: &mut Mem) -> Result<u64, Faul
         }
         // One packet at a time on vCPU 0.
         number::GET_SMP_PROCESSOR_ID => 0,
+        number::KTIME_GET_NS | number::KTIME_GET_BOOT_NS | number::KTIME_GET_COARSE_NS => mem.chance.ktime_ns,
+        number::JIFFIES64 => mem.chance.jiffies,
+        number::GET_PRANDOM_U32 => u64::from(mem.chance.random()),
         number::XDP_ADJUST_HEAD | number::XDP_ADJUST_META | number::XDP_ADJUST_TAIL => {
             ctx_argument(mem, r1)?;
             let code = match id {
@@ -198,8 +225,30 @@ pub(crate) fn call(id: u32, regs: &[u64; 16], mem: &mut Mem) -> Result<u64, Faul
             }
             0
         }
+        number::RINGBUF_QUERY => {
+            let map = ring_argument(mem, r1)?;
+            mem.query(map, r2)
+        }
+        number::PERF_EVENT_OUTPUT => {
+            ctx_argument(mem, r1)?;
+            perf_event_output(mem, r2, r3, (r4, r5))? as u64
+        }
+        number::TRACE_PRINTK => {
+            let text = mem.bytes(r1, r2 as u32 as usize)?.to_vec();
+            match printk::format(&text, [r3, r4, r5], mem)? {
+                Printed::Error(code) => code as u64,
+                Printed::Unsupported(what) => return Err(Fault::Unsupported(what)),
+                Printed::Line { length, text } => {
+                    mem.other_events.push(Event::Trace { text: String::from_utf8_lossy(&text).into_owned() });
+                    length as u64
+                }
+            }
+        }
         number::REDIRECT if r2 != 0 => ABORTED,
-        number::REDIRECT => REDIRECT,
+        number::REDIRECT => {
+            mem.redirect = Some(RedirectTarget::Ifindex(r1 as u32));
+            REDIRECT
+        }
         number::REDIRECT_MAP => redirect_map(mem, r1, r2, r3)?,
         number::CSUM_DIFF => csum_diff(mem, (r1, r2 as u32), (r3, r4 as u32), r5 as u32)?,
         _ => return Err(Fault::Unsupported(format!("helper {id}"))),
@@ -219,7 +268,7 @@ fn packet_range(mem: &Mem, offset: u64, len: u64) -> Result<std::ops::Range<usiz
 }
 
 /// __bpf_xdp_redirect_map (include/linux/filter.h).
-fn redirect_map(mem: &Mem, r1: u64, key: u64, flags: u64) -> Result<u64, Violation> {
+fn redirect_map(mem: &mut Mem, r1: u64, key: u64, flags: u64) -> Result<u64, Violation> {
     let map = map_argument(mem, r1)?;
     let Some(store) = mem.maps.get(usize::from(map.0)) else { return Ok(ABORTED) };
     let allowed = match store.spec().kind {
@@ -231,7 +280,47 @@ fn redirect_map(mem: &Mem, r1: u64, key: u64, flags: u64) -> Result<u64, Violati
         return Ok(ABORTED);
     }
     let found = store.lookup(&(key as u32).to_le_bytes()).is_some();
-    Ok(if found || flags & BROADCAST != 0 { REDIRECT } else { flags & ACTION_MASK })
+    let (target, code) = match (flags & BROADCAST != 0, found) {
+        (true, _) => {
+            let exclude_ingress = flags & EXCLUDE_INGRESS != 0;
+            (Some(RedirectTarget::Broadcast { map: map.0, exclude_ingress }), REDIRECT)
+        }
+        (false, true) => (Some(RedirectTarget::Entry { map: map.0, key: key as u32 }), REDIRECT),
+        (false, false) => (None, flags & ACTION_MASK),
+    };
+    mem.redirect = target;
+    Ok(code)
+}
+
+/// bpf_xdp_event_output (net/core/filter.c) and __bpf_perf_event_output (kernel/trace/bpf_trace.c). Entry 0 has a reader on
+/// CPU 0, all others have one on another CPU.
+fn perf_event_output(mem: &mut Mem, r2: u64, flags: u64, (data, len): (u64, u64)) -> Result<i64, Violation> {
+    let map = map_argument(mem, r2)?;
+    let entries = match mem.maps.get(usize::from(map.0)).map(|store| store.spec()) {
+        Some(spec) if spec.kind == MapKind::PerfEventArray => u64::from(spec.max_entries),
+        _ => return Err(Violation("bpf_perf_event_output without a perf event array in r2".into())),
+    };
+    let bytes = mem.bytes(data, usize::try_from(len).unwrap_or(usize::MAX))?;
+    let appended = ((flags & CTXLEN_MASK) >> 32) as usize;
+    if flags & !(CTXLEN_MASK | INDEX_MASK) != 0 {
+        return Ok(EINVAL);
+    }
+    let Some(packet) = mem.packet().get(..appended) else { return Ok(EFAULT) };
+    let bytes = [bytes, packet].concat();
+    match flags & INDEX_MASK {
+        CURRENT_CPU => {}
+        index if index >= entries => return Ok(E2BIG),
+        0 => {}
+        _ => return Ok(EOPNOTSUPP),
+    }
+    // A record has a header of 8 bytes and a length of 4; user space empties the ring after each packet.
+    let room = (bytes.len() + 4).next_multiple_of(8) as u64 + 8;
+    if mem.perf_bytes + room >= PERF_RING_BYTES {
+        return Ok(ENOSPC);
+    }
+    mem.perf_bytes += room;
+    mem.other_events.push(Event::Perf { map: map.0, bytes });
+    Ok(0)
 }
 
 /// bpf_csum_diff (net/core/filter.c): the sum of `to` less that of `from`, folded to 16 bits since Linux 6.13, which

@@ -8,6 +8,7 @@
 
 use crate::references::holds_references;
 use crate::{Entry, EntryValue};
+use offload_compiler::object::{Map, TypeRef};
 use offwire_diag::{Diagnostic, codes};
 use offwire_image::{MapKind, MapSpec};
 use std::collections::{BTreeMap, HashMap};
@@ -43,6 +44,21 @@ pub(crate) struct MapStore {
     others: BTreeMap<(u32, u32), Vec<u8>>,
     /// Maps with an index: hash maps, tries and arrays whose entries may be missing.
     hash: Option<Hash>,
+    /// Offset of the `struct bpf_spin_lock` in a value, if BTF shows one: no update touches it.
+    lock: Option<usize>,
+}
+
+/// Bytes of a `struct bpf_spin_lock`.
+const LOCK_BYTES: usize = 4;
+
+/// Where the type of a value has its spin lock (kernel/bpf/btf.c, btf_parse_fields).
+fn lock_offset(ty: &TypeRef) -> Option<usize> {
+    let TypeRef::Struct { members, .. } = ty else { return None };
+    let lock = members.iter().find(|member| match &member.ty {
+        TypeRef::Struct { name, .. } => name == "bpf_spin_lock",
+        _ => false,
+    })?;
+    usize::try_from(lock.bit_offset / 8).ok()
 }
 
 /// Longest prefix match needs more than an index of the keys.
@@ -100,7 +116,14 @@ impl Hash {
 }
 
 impl MapStore {
-    /// A map with its initial contents.
+    /// A map of an object with its initial contents.
+    pub(crate) fn of(map: &Map) -> Result<Self, Diagnostic> {
+        let lock = map.value_type.as_ref().and_then(lock_offset);
+        let fits = |at: &usize| at.saturating_add(LOCK_BYTES) <= map.spec.value_size as usize;
+        Ok(Self { lock: lock.filter(fits), ..Self::new(&map.spec)? })
+    }
+
+    /// A map with its initial contents, without a lock.
     pub(crate) fn new(spec: &MapSpec) -> Result<Self, Diagnostic> {
         let refuse = |reason: String| {
             Diagnostic::error(
@@ -115,7 +138,7 @@ impl MapStore {
                 Some(Hash::default())
             }
             MapKind::Devmap | MapKind::ProgArray | MapKind::ArrayOfMaps => Some(Hash::default()),
-            MapKind::Ringbuf => Some(Hash::default()),
+            MapKind::Ringbuf | MapKind::PerfEventArray => Some(Hash::default()),
             MapKind::LpmTrie if (5..=260).contains(&spec.key_size) && spec.flags & NO_PREALLOC != 0 => {
                 Some(Hash::default())
             }
@@ -132,7 +155,14 @@ impl MapStore {
             if !spec.max_entries.is_power_of_two() || !spec.max_entries.is_multiple_of(PAGE) {
                 return Err(refuse(format!("{} bytes are no power of two of whole pages", spec.max_entries)));
             }
-            return Ok(Self { spec: spec.clone(), values: Vec::new(), others: BTreeMap::new(), hash });
+            return Ok(Self { spec: spec.clone(), values: Vec::new(), others: BTreeMap::new(), hash, lock: None });
+        }
+        if spec.kind == MapKind::PerfEventArray {
+            // perf_event_array_map_alloc_check: array_map_alloc_check with values that are file descriptors.
+            if spec.key_size != 4 || spec.value_size != 4 || spec.max_entries == 0 {
+                return Err(refuse("a perf event array has keys and values of 4 bytes, and at least one entry".into()));
+            }
+            return Ok(Self { spec: spec.clone(), values: Vec::new(), others: BTreeMap::new(), hash, lock: None });
         }
         if spec.key_size == 0 || spec.value_size == 0 || spec.max_entries == 0 {
             return Err(refuse("key size, value size and number of entries must not be zero".into()));
@@ -166,7 +196,7 @@ impl MapStore {
         {
             first.copy_from_slice(&spec.init);
         }
-        Ok(Self { spec: spec.clone(), values, others: BTreeMap::new(), hash })
+        Ok(Self { spec: spec.clone(), values, others: BTreeMap::new(), hash, lock: None })
     }
 
     pub(crate) fn spec(&self) -> &MapSpec {
@@ -185,7 +215,7 @@ impl MapStore {
     pub(crate) fn slots(&self) -> u64 {
         match &self.hash {
             None => u64::from(self.spec.max_entries),
-            Some(_) if self.spec.kind == MapKind::Ringbuf => 0,
+            Some(_) if matches!(self.spec.kind, MapKind::Ringbuf | MapKind::PerfEventArray) => 0,
             Some(_) => u64::from(self.spec.max_entries) + u64::from(SPARE),
         }
     }
@@ -330,7 +360,7 @@ impl MapStore {
                 if flags & NOEXIST != 0 {
                     return EEXIST;
                 }
-                if flags & LOCK != 0 {
+                if flags & LOCK != 0 && self.lock.is_none() {
                     return EINVAL;
                 }
                 self.write(slot, value);
@@ -359,17 +389,18 @@ impl MapStore {
     /// htab_map_update_elem and __htab_percpu_map_update_elem.
     fn update_hash(&mut self, key: &[u8], value: &[u8], flags: u64) -> i64 {
         let per_cpu = self.spec.kind.is_per_cpu();
-        // BPF_F_LOCK needs a spin lock in the value, which these maps do not have.
-        if (if per_cpu { flags } else { flags & !LOCK }) > EXIST || flags & LOCK != 0 {
+        let locked = flags & LOCK != 0;
+        if (if per_cpu { flags } else { flags & !LOCK }) > EXIST || (locked && self.lock.is_none()) {
             return EINVAL;
         }
         let old = self.lookup(key);
         match old {
-            Some(_) if flags == NOEXIST => return EEXIST,
-            None if flags == EXIST => return ENOENT,
+            Some(_) if flags & !LOCK == NOEXIST => return EEXIST,
+            None if flags & !LOCK == EXIST => return ENOENT,
             _ => {}
         }
-        if let (Some(slot), true) = (old, per_cpu) {
+        // Under the lock of the old value it is written in place.
+        if let (Some(slot), true) = (old, per_cpu || locked) {
             self.write(slot, value);
             return 0;
         }
@@ -423,11 +454,17 @@ impl MapStore {
         }
     }
 
+    /// Writes a value, all but its lock (copy_map_value).
     fn write(&mut self, slot: u32, value: &[u8]) {
+        let lock = self.lock.map(|at| at..at + LOCK_BYTES);
         if let Some(bytes) = self.value_mut(slot)
             && bytes.len() == value.len()
         {
+            let kept: Option<[u8; LOCK_BYTES]> = lock.clone().and_then(|lock| bytes.get(lock)?.try_into().ok());
             bytes.copy_from_slice(value);
+            if let (Some(kept), Some(place)) = (kept, lock.and_then(|lock| bytes.get_mut(lock))) {
+                place.copy_from_slice(&kept);
+            }
         }
     }
 
@@ -461,6 +498,9 @@ impl MapStore {
         let value_size = self.spec.value_size as usize;
         if self.spec.kind == MapKind::Ringbuf {
             return Err(refuse("a ring buffer takes records from programs alone".into()));
+        }
+        if self.spec.kind == MapKind::PerfEventArray {
+            return Err(refuse("a perf event array holds readers, which each back end brings along".into()));
         }
         if self.spec.frozen {
             return Err(refuse("the map is read-only once the program is loaded".into()));

@@ -5,7 +5,9 @@
 //! region is always seen. Packet regions are numbered anew by every adjust_head: a pointer from before it is known as stale.
 
 use super::maps::MapStore;
+use crate::{Chance, Event, RedirectTarget};
 use offload_compiler::ebpf::MapIdx;
+use std::collections::BTreeMap;
 
 /// Added to offsets, so that negative ones stay inside their region.
 pub(crate) const BIAS: u64 = 1 << 30;
@@ -34,6 +36,11 @@ const RECORD: u64 = 0x30_0000;
 const VALUES: u64 = 0x0100_0000;
 /// Map values that fit the address space.
 pub(crate) const MAX_VALUES: u64 = 0x7000_0000;
+
+/// Bytes that a record of `len` bytes takes in a ring buffer.
+fn record_room(len: u64) -> u64 {
+    (len + RECORD_HEADER).next_multiple_of(8)
+}
 
 /// What an address points into, with the offset from the region's origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,6 +101,16 @@ pub(crate) struct Mem {
     meta: usize,
     /// Number of calls so far that may move the packet's bounds.
     generation: u64,
+    /// Where the packet goes if the program returns XDP_REDIRECT.
+    pub(crate) redirect: Option<RedirectTarget>,
+    /// Perf events and trace lines of this packet.
+    pub(crate) other_events: Vec<Event>,
+    /// Bytes that the perf events take in their ring.
+    pub(crate) perf_bytes: u64,
+    /// Bytes that ring buffers had taken before this packet, by map.
+    consumed: BTreeMap<u16, u64>,
+    /// Clocks and the random generator.
+    pub(crate) chance: Chance,
     /// ingress_ifindex and rx_queue_index.
     ifindex: u32,
     rx_queue: u32,
@@ -122,6 +139,11 @@ impl Mem {
             data: HEADROOM,
             meta: HEADROOM,
             generation: 0,
+            redirect: None,
+            other_events: Vec::new(),
+            perf_bytes: 0,
+            consumed: BTreeMap::new(),
+            chance: Chance::default(),
             ifindex: 1,
             rx_queue: 0,
         })
@@ -135,7 +157,12 @@ impl Mem {
         }
         self.frames = 1;
         self.deepest = 1;
-        self.records.clear();
+        for record in self.records.drain(..) {
+            *self.consumed.entry(record.map.0).or_default() += record_room(record.bytes.len() as u64);
+        }
+        self.redirect = None;
+        self.other_events.clear();
+        self.perf_bytes = 0;
         self.packet.clear();
         self.packet.resize(HEADROOM, 0);
         self.packet.extend_from_slice(bytes);
@@ -220,17 +247,32 @@ impl Mem {
     /// empties the ring after each packet.
     pub(crate) fn reserve(&mut self, map: MapIdx, len: u64, state: RecordState) -> Option<usize> {
         let size = u64::from(self.maps.get(usize::from(map.0))?.spec().max_entries);
-        let room = |len: u64| (len + RECORD_HEADER).next_multiple_of(8);
-        if len > MAX_RECORD || room(len) > size {
+        if len > MAX_RECORD || record_room(len) > size {
             return None;
         }
-        let own = self.records.iter().filter(|record| record.map == map);
-        let used: u64 = own.map(|record| room(record.bytes.len() as u64)).sum();
-        if used + room(len) >= size || self.records.len() as u64 >= VALUES - RECORD {
+        if self.available(map) + record_room(len) >= size || self.records.len() as u64 >= VALUES - RECORD {
             return None;
         }
         self.records.push(Record { map, bytes: vec![0; len as usize], state });
         Some(self.records.len() - 1)
+    }
+
+    /// Bytes that this packet's records take in a ring buffer.
+    fn available(&self, map: MapIdx) -> u64 {
+        let own = self.records.iter().filter(|record| record.map == map);
+        own.map(|record| record_room(record.bytes.len() as u64)).sum()
+    }
+
+    /// bpf_ringbuf_query: BPF_RB_AVAIL_DATA, BPF_RB_RING_SIZE, BPF_RB_CONS_POS, BPF_RB_PROD_POS, and 0 for all else.
+    pub(crate) fn query(&self, map: MapIdx, what: u64) -> u64 {
+        let consumed = self.consumed.get(&map.0).copied().unwrap_or(0);
+        match what {
+            0 => self.available(map),
+            1 => self.maps.get(usize::from(map.0)).map_or(0, |store| u64::from(store.spec().max_entries)),
+            2 => consumed,
+            3 => consumed + self.available(map),
+            _ => 0,
+        }
     }
 
     /// Address of a value; `None` if there is no such map.

@@ -11,8 +11,9 @@ mod exec;
 mod helpers;
 mod maps;
 mod mem;
+mod printk;
 
-use crate::{Backend, Entry, Event, PacketIn, PacketOut};
+use crate::{Backend, Chance, Entry, Event, PacketIn, PacketOut, Verdict};
 use check::{Broken, Checks};
 use exec::{Code, Fault, Run};
 use maps::MapStore;
@@ -56,7 +57,7 @@ impl Ref {
                 format!("the object has no program number {program}"),
             ));
         }
-        let maps = object.maps.iter().map(|map| MapStore::new(&map.spec)).collect::<Result<Vec<_>, _>>()?;
+        let maps = object.maps.iter().map(MapStore::of).collect::<Result<Vec<_>, _>>()?;
         let Some(mem) = Mem::new(maps) else {
             return Err(Diagnostic::error(codes::host::REF_UNSUPPORTED, "the object's maps have too many entries"));
         };
@@ -164,10 +165,11 @@ impl Ref {
         diagnostic.with_span(self.span(run.program, run.at)).with_path(self.path(run))
     }
 
-    /// Records that were submitted, in the order in which a reader finds them.
+    /// Records that were submitted, in the order in which a reader finds them, then perf events and trace lines.
     fn events(&self) -> Vec<Event> {
         let submitted = self.mem.records.iter().filter(|record| record.state == RecordState::Submitted);
-        submitted.map(|record| Event::Ringbuf { map: record.map.0, bytes: record.bytes.clone() }).collect()
+        let records = submitted.map(|record| Event::Ringbuf { map: record.map.0, bytes: record.bytes.clone() });
+        records.chain(self.mem.other_events.iter().cloned()).collect()
     }
 
     fn span(&self, program: usize, at: usize) -> Span {
@@ -209,6 +211,10 @@ impl Backend for Ref {
         }
     }
 
+    fn set_chance(&mut self, chance: Chance) {
+        self.mem.chance = chance;
+    }
+
     fn run(&mut self, packet: &PacketIn) -> Result<PacketOut, Diagnostic> {
         if packet.bytes.len() > MAX_PACKET {
             return Err(Diagnostic::error(
@@ -227,6 +233,7 @@ impl Backend for Ref {
                 bytes: self.mem.packet().to_vec(),
                 meta: self.mem.metadata().to_vec(),
                 events: self.events(),
+                redirect: self.mem.redirect.filter(|_| Verdict::from_retval(r0 as u32) == Verdict::Redirect),
                 insns: Some(run.count),
                 ..PacketOut::default()
             }),

@@ -6,7 +6,7 @@ use offload_compiler::facts;
 use offload_compiler::object::{Map, Object, Program};
 use offwire_harness::host::{self, Host};
 use offwire_harness::reference::Ref;
-use offwire_harness::{Backend, PacketIn, require};
+use offwire_harness::{Backend, Chance, PacketIn, require};
 use offwire_image::{MapKind, MapSpec};
 use std::collections::BTreeMap;
 
@@ -122,12 +122,18 @@ pub fn same_without_facts(what: &str, insns: &[Insn], maps: &[MapSpec], packets:
 
 /// Runs the packets through both and compares all that comes out.
 pub fn compare(what: &str, reference: &mut Ref, kernel: &mut Host, maps: usize, packets: &[PacketIn]) {
-    for packet in packets {
+    for (number, packet) in (0..).zip(packets) {
+        let chance = Chance::of_packet(number, packet.arrival_ns);
+        reference.set_chance(chance);
+        kernel.set_chance(chance);
         let ours = reference.run(packet).unwrap_or_else(|d| panic!("{what}: {d}"));
         let theirs = kernel.run(packet).unwrap_or_else(|d| panic!("{what}: {d}"));
+        let same = ours.events.len() == theirs.events.len()
+            && ours.events.iter().zip(&theirs.events).all(|(ours, theirs)| ours.same(theirs));
+        assert!(same, "{what}: events {:?} and {:?} on packet {:02x?}", ours.events, theirs.events, packet.bytes);
         assert_eq!(
-            (ours.retval, &ours.bytes, &ours.meta, &ours.events),
-            (theirs.retval, &theirs.bytes, &theirs.meta, &theirs.events),
+            (ours.retval, &ours.bytes, &ours.meta),
+            (theirs.retval, &theirs.bytes, &theirs.meta),
             "{what}: interpreter (left) and kernel (right) differ on packet {:02x?}",
             packet.bytes
         );
