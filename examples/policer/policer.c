@@ -25,7 +25,7 @@ struct bucket {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 4096);
+	__uint(max_entries, 64);
 	__type(key, __be32);
 	__type(value, struct bucket);
 } buckets SEC(".maps");

@@ -87,7 +87,13 @@ fn what_is_written_reads_back() {
     let expected: Vec<Captured> = times
         .iter()
         .zip(&frames)
-        .map(|(&ts_ns, bytes)| Captured { ts_ns, interface: 0, rx_queue: 0, bytes: bytes.clone(), wire_len: bytes.len() as u32 })
+        .map(|(&ts_ns, bytes)| Captured {
+            ts_ns,
+            interface: 0,
+            rx_queue: 0,
+            bytes: bytes.clone(),
+            wire_len: bytes.len() as u32,
+        })
         .collect();
     assert_eq!(read.packets, expected);
     let packets = read.packets_in();

@@ -245,11 +245,7 @@ fn errors(v6: bool, bytes: &mut Bytes) -> Vec<Vec<u8>> {
     let options = ip_options(1);
     send(unreachable, &ip_with(back, TCP, V4 { options: &options, ..plain }, &tcp(back, 80, 40001, 1, ACK, &[])));
     let error = |quoted: &[u8]| ip(from, protocol, &icmp_error(from, unreachable.0, unreachable.1, 0, quoted));
-    for cut in [
-        error(&segment[..header + 7]),
-        error(&segment[..header - 1]),
-        error(&segment)[..header + 7].to_vec(),
-    ] {
+    for cut in [error(&segment[..header + 7]), error(&segment[..header - 1]), error(&segment)[..header + 7].to_vec()] {
         frames.push(short(station(2), station(1), from.ethertype(), &cut));
     }
     for len in [0, 56, 1400] {

@@ -24,9 +24,10 @@ fn labels(name: &str) -> Vec<u8> {
 
 /// FNV-1a over a name from its last byte to its first, as the program's blocklist has it.
 fn hash(name: &str) -> u64 {
-    labels(name).iter().rev().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte | 0x20)).wrapping_mul(0x100_0000_01b3)
-    })
+    labels(name)
+        .iter()
+        .rev()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte | 0x20)).wrapping_mul(0x100_0000_01b3))
 }
 
 pub(super) fn maps() -> String {

@@ -33,6 +33,11 @@ pub(super) fn packets() -> Vec<Packet> {
         let addrs = Addrs::v4(0, 1 + n % 5, 0, 100);
         frames.push(frame(ETH_IPV4, &ip(addrs, UDP, &udp(addrs, 40001, 5001, &bytes.take(200)))));
     }
+    // More sources than there is room for.
+    for host in 100..170 {
+        let addrs = Addrs::v4(0, host, 0, 100);
+        frames.push(frame(ETH_IPV4, &ip(addrs, TCP, &tcp(addrs, 40000, 443, 1, SYN, &[]))));
+    }
     let v6 = Addrs::v6(1, 2);
     frames.push(frame(ETH_IPV6, &ip(v6, UDP, &udp(v6, 9, 9, &bytes.take(20)))));
     frames.push(ether(BROADCAST, station(1), ETH_ARP, &arp(station(1), 0, 2)));

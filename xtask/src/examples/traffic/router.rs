@@ -77,8 +77,10 @@ pub(super) fn packets() -> Vec<Packet> {
 
     let addrs = Addrs::v4(0, 7, 1, 5);
     // A header whose checksum carries when the TTL goes down.
-    let carries = (0..=u16::MAX).map(|id| ip_with(addrs, UDP, V4 { id: Some(id), ..plain }, &udp(addrs, 9, 9, &[0; 8])));
-    frames.extend(carries.filter(|packet| packet[10..12] == [0xfe, 0xff]).take(1).map(|packet| frame(ETH_IPV4, &packet)));
+    let carries =
+        (0..=u16::MAX).map(|id| ip_with(addrs, UDP, V4 { id: Some(id), ..plain }, &udp(addrs, 9, 9, &[0; 8])));
+    frames
+        .extend(carries.filter(|packet| packet[10..12] == [0xfe, 0xff]).take(1).map(|packet| frame(ETH_IPV4, &packet)));
     let echo_to_router = Addrs::v4(0, 7, 1, 1);
     frames.push(frame(ETH_IPV4, &ip(echo_to_router, ICMP, &echo(echo_to_router, 1, &bytes.take(56)))));
     frames.push(frame(ETH_IPV4, &ip(addrs, TCP, &tcp(addrs, 40000, 443, 1, SYN, &[]))));

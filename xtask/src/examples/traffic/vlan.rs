@@ -9,9 +9,10 @@ const ACCESS: u32 = 1;
 pub(super) fn maps() -> String {
     let mut file = MapFile::default();
     // By ifindex.
-    for (ifindex, mode, vid, priority, service) in [(1, TRUNK, 0, 0, 0), (2, ACCESS, 100, 5, 0), (3, ACCESS, 4094, 0, 1)] {
-        let value =
-            format!("{{\"mode\": {mode}, \"vid\": {vid}, \"priority\": {priority}, \"service\": {service}}}");
+    for (ifindex, mode, vid, priority, service) in
+        [(1, TRUNK, 0, 0, 0), (2, ACCESS, 100, 5, 0), (3, ACCESS, 4094, 0, 1)]
+    {
+        let value = format!("{{\"mode\": {mode}, \"vid\": {vid}, \"priority\": {priority}, \"service\": {service}}}");
         file.add("ports", ifindex, value);
     }
     for vid in [0, 7, 100, 4095] {
