@@ -4,12 +4,14 @@ use super::mapfile::MapFile;
 use super::*;
 
 /// Blocked domains; the rule's number is the place here.
-const BLOCKED: [&str; 5] = [
+const BLOCKED: [&str; 6] = [
     "ads.example",
     "tracker.test",
     "command.control.malware.invalid",
     "a.very.deep.name.below.the.root.test",
     "a-label-of-thirty-characters-xx.and-one-that-is-a-bit-longer.te",
+    // A whole top-level domain.
+    "zip",
 ];
 
 /// The labels of a name behind their lengths, without the root's.
@@ -83,6 +85,7 @@ pub(super) fn packets() -> Vec<Packet> {
             // Eight labels are looked at, nine go by.
             "a.very.deep.name.below.the.root.test",
             "b.very.deep.name.below.the.root.test",
+            "one.two.three.four.five.six.seven.zip",
             "even.a.very.deep.name.below.the.root.test",
             "a-label-of-thirty-characters-xx.and-one-that-is-a-bit-longer.te",
             longest_label.as_str(),
