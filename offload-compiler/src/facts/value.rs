@@ -54,7 +54,8 @@ impl Val {
             Val::Ptr { kind: PtrKind::Stack, offset, .. } => {
                 Place::Stack { from: offset.wide.smin, to: offset.wide.smax }
             }
-            Val::Ptr { kind: PtrKind::Map(map), .. } => Place::Map(map),
+            Val::Ptr { kind: PtrKind::Map(map), .. } => Place::Map { map, inner: false },
+            Val::Ptr { kind: PtrKind::InnerMap(map), .. } => Place::Map { map, inner: true },
             Val::Ptr { .. } => Place::Other,
         }
     }

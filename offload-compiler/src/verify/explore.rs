@@ -6,10 +6,11 @@
 
 use super::branch::Sides;
 use super::live::{Live, Liveness};
+use super::protos::number;
 use super::prune::{self, Ids};
 use super::refusal::{Check, Refusal};
 use super::report;
-use super::state::{Kind, Reg, State};
+use super::state::{Kind, MapRef, Reg, State};
 use super::structure;
 use super::trace::{Event, NodeId, Nodes, Trail, TrailId};
 use super::{Limits, Stats, Verified};
@@ -60,7 +61,7 @@ pub(super) struct SpecialField {
 enum Flow {
     Next,
     To(u32),
-    Fork { target: u32, taken: Box<State> },
+    Fork { target: u32, taken: Box<State>, events: (Event, Event) },
     End,
 }
 
@@ -71,7 +72,7 @@ pub(super) struct Verifier<'a> {
     pub(super) nodes: Nodes,
     pub(super) trail: Trail,
     /// By map.
-    pub(super) special_fields: Vec<Vec<SpecialField>>,
+    special_fields: Vec<Vec<SpecialField>>,
     limits: &'a Limits,
     live: Liveness,
     last_id: u32,
@@ -144,6 +145,12 @@ impl<'a> Verifier<'a> {
         Ok(Verified { stats: self.stats, stack_depth, dead })
     }
 
+    /// Locks and timers in the map's values. Those of maps in maps are not known: they have no BTF.
+    pub(super) fn special_fields(&self, map: MapRef) -> &[SpecialField] {
+        let fields = self.special_fields.get(usize::from(map.map.0)).filter(|_| !map.inner);
+        fields.map_or(&[], |fields| fields)
+    }
+
     /// A new id for numbers or pointers.
     pub(super) fn new_id(&mut self) -> u32 {
         self.last_id = self.last_id.saturating_add(1);
@@ -190,18 +197,18 @@ impl<'a> Verifier<'a> {
                 Flow::Next => path.insn = path.insn.saturating_add(1),
                 Flow::To(target) => path.insn = target,
                 Flow::End => return Ok(()),
-                Flow::Fork { target, taken } => {
+                Flow::Fork { target, taken, events } => {
                     if self.pending.len() >= self.limits.max_pending {
                         return Err(too_complex(format!("{} branches wait to be explored", self.limits.max_pending)));
                     }
                     if let Some(parent) = path.parent.and_then(|parent| self.checkpoints.get_mut(parent)) {
                         parent.branches = parent.branches.saturating_add(1);
                     }
-                    let trail = self.trail.add(path.trail, path.insn, Event::Taken);
+                    let trail = self.trail.add(path.trail, path.insn, events.0);
                     self.pending.push(Path { state: *taken, insn: target, trail, parent: path.parent });
                     let waiting = u64::try_from(self.pending.len()).unwrap_or(u64::MAX);
                     self.stats.peak_pending = self.stats.peak_pending.max(waiting);
-                    path.trail = self.trail.add(path.trail, path.insn, Event::NotTaken);
+                    path.trail = self.trail.add(path.trail, path.insn, events.1);
                     path.insn = path.insn.saturating_add(1);
                 }
             }
@@ -244,13 +251,20 @@ impl<'a> Verifier<'a> {
                     Sides::One(false) => Flow::Next,
                     Sides::Both { taken, not_taken } => {
                         *state = *not_taken;
-                        Flow::Fork { target: target.0, taken }
+                        Flow::Fork { target: target.0, taken, events: (Event::Taken, Event::NotTaken) }
                     }
                 });
             }
             Insn::CallHelper { id } => {
                 self.jumps = self.jumps.saturating_add(1);
                 self.call_helper(path, id)?;
+                if id == number::TAIL_CALL
+                    && let Some(taken) = self.tail_call(path)?
+                    && let Some(call) = path.state.top().call
+                {
+                    let events = (Event::TailCalled, Event::TailCallFailed);
+                    return Ok(Flow::Fork { target: call.saturating_add(1), taken, events });
+                }
             }
             Insn::CallLocal { target } => {
                 self.jumps = self.jumps.saturating_add(1);
@@ -270,10 +284,10 @@ impl<'a> Verifier<'a> {
     fn immediate(&mut self, value: Imm64) -> Check<Reg> {
         Ok(match value {
             Imm64::Const(value) => self.scalar(Num::constant(value), NodeId::NONE, NodeId::NONE),
-            Imm64::Map(map) => Reg::pointer(Kind::Map(map)),
+            Imm64::Map(map) => Reg::pointer(Kind::Map(MapRef::new(map))),
             Imm64::MapValue { map, offset } => {
                 let off = i32::try_from(offset).unwrap_or(i32::MAX);
-                Reg { off, ..Reg::pointer(Kind::MapValue(map)) }
+                Reg { off, ..Reg::pointer(Kind::MapValue(MapRef::new(map))) }
             }
             Imm64::Func(_) => {
                 return Err(Refusal::new(

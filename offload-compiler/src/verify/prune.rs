@@ -36,6 +36,18 @@ impl Ids {
         }
     }
 
+    /// As [`Ids::link`], for what has to be given back.
+    fn match_references(&mut self, old: u32, current: u32) -> bool {
+        let pair = (old, current, 0);
+        match self.pairs.iter().find(|&&(a, b, _)| a == old || b == current) {
+            None => {
+                self.pairs.push(pair);
+                true
+            }
+            Some(&known) => known == pair,
+        }
+    }
+
     /// Ids correspond one to one.
     fn match_exactly(&mut self, old: &Reg, current: &Reg) -> bool {
         let pair = (old.id, current.id, i64::from(current.delta).wrapping_sub(i64::from(old.delta)));
@@ -58,6 +70,14 @@ pub(super) fn covers(old: &State, current: &State, ids: &mut Ids) -> bool {
             let mut regs = old.regs().iter().zip(current.regs());
             regs.all(|(old, current)| reg_covers(old, current, ids)) && stack_covers(old, current, ids)
         })
+        && references_cover(old, current, ids)
+}
+
+/// The same things are to be given back, in the same order (`refsafe`).
+fn references_cover(old: &State, current: &State, ids: &mut Ids) -> bool {
+    let mut pairs = old.references.iter().zip(&current.references);
+    old.references.len() == current.references.len()
+        && pairs.all(|(old, current)| ids.match_references(old.id, current.id))
 }
 
 fn frames(state: &State) -> impl Iterator<Item = &Frame> {
@@ -72,11 +92,11 @@ fn same_calls(old: &State, current: &State) -> bool {
 fn reg_covers(old: &Reg, current: &Reg, ids: &mut Ids) -> bool {
     match old.kind {
         // What follows does not read it: a read would have been refused.
-        Kind::Uninit | Kind::Stale(_) => true,
+        Kind::Uninit | Kind::Stale(_) | Kind::Released(_) => true,
         Kind::Scalar => {
             current.kind == Kind::Scalar && (!old.precise || old.num.includes(current.num) && ids.link(old, current))
         }
-        Kind::Packet => {
+        Kind::Packet | Kind::PacketMeta => {
             let range = if old.range >= 0 { current.range >= old.range } else { current.range == old.range };
             pointer_covers(old, current) && range && ids.link(old, current)
         }
@@ -100,7 +120,7 @@ fn slot_covers(old: &Slot, current: &Slot, ids: &mut Ids) -> bool {
     }
     match (old.pointer(), current.pointer()) {
         (Some(old), Some(current)) => return reg_covers(old, current, ids),
-        (Some(old), None) => return matches!(old.kind, Kind::Stale(_)),
+        (Some(old), None) => return matches!(old.kind, Kind::Stale(_) | Kind::Released(_)),
         // A pointer is no number, whatever its bits.
         (None, Some(_)) => return false,
         (None, None) => {}
@@ -162,6 +182,7 @@ pub(super) fn same(old: &State, current: &State, ids: &mut Ids) -> bool {
                         }
                 })
         })
+        && references_cover(old, current, ids)
 }
 
 fn same_reg(old: &Reg, current: &Reg, ids: &mut Ids) -> bool {

@@ -9,7 +9,7 @@
 )]
 
 use super::prune::{Ids, covers};
-use super::state::{BEYOND_END, Byte, Kind, Reg, State};
+use super::state::{BEYOND_END, Byte, Kind, MapRef, Reg, State};
 use super::trace::NodeId;
 use super::{Limits, verify};
 use crate::ebpf::{self, AluOp, Cond, Insn, MapIdx, Size};
@@ -344,10 +344,10 @@ fn single_registers() {
     assert!(!reg_covers(packet(4, BEYOND_END), packet(4, 14)));
     assert!(!reg_covers(packet(4, 0), number(large, false)));
     assert!(!reg_covers(number(large, false), packet(4, 0)));
-    let value = |map| Reg::pointer(Kind::MapValue(MapIdx(map)));
+    let value = |map| Reg::pointer(Kind::MapValue(MapRef::new(MapIdx(map))));
     assert!(reg_covers(value(0), value(0)));
     assert!(!reg_covers(value(0), value(1)));
-    assert!(!reg_covers(value(0), Reg::pointer(Kind::MapValueOrNull(MapIdx(0)))));
+    assert!(!reg_covers(value(0), Reg::pointer(Kind::MapValueOrNull(MapRef::new(MapIdx(0))))));
     assert!(!reg_covers(Reg::pointer(Kind::Ctx), value(0)));
     assert!(!reg_covers(Reg::pointer(Kind::Stack(0)), Reg::pointer(Kind::Stack(1))));
     assert!(!reg_covers(Reg { num: small, ..value(0) }, Reg { num: large, ..value(0) }));

@@ -80,6 +80,14 @@ pub(super) enum Event {
     Returned,
     /// The packet moved.
     PacketMoved,
+    /// A record was reserved.
+    Reserved,
+    /// It was given back.
+    Released,
+    /// A tail call succeeded; the other program returned to the caller.
+    TailCalled,
+    /// A tail call in a function failed.
+    TailCallFailed,
 }
 
 /// The last event of a path; [`TrailId::START`] before the first.

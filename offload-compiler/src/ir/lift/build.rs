@@ -468,6 +468,10 @@ pub(super) fn kind_name(kind: PtrKind) -> &'static str {
         PtrKind::Packet => "a packet pointer",
         PtrKind::PacketEnd => "the end of the packet",
         PtrKind::MapValue(_) => "a pointer to a map value",
-        PtrKind::Map(_) => "a pointer to a map",
+        PtrKind::Map(_) | PtrKind::InnerMap(_) => "a pointer to a map",
+        PtrKind::PacketMeta => "a pointer to packet metadata",
+        PtrKind::InnerValue(_) => "a pointer to a value of an inner map",
+        PtrKind::Record(_) => "a pointer to a record of a ring buffer",
+        PtrKind::CallerStack => "a pointer to a caller's stack",
     }
 }
