@@ -101,18 +101,17 @@ static __always_inline struct state *get_state(void)
 	return bpf_map_lookup_elem(&scratch, &key);
 }
 
-/* The header that the state points at, if `len` bytes of it are there. */
-static __always_inline void *header(struct xdp_md *ctx, const struct state *state, __u32 len)
+/* Whether `len` bytes are there of the header that the state points at, and where. */
+static __always_inline int header(struct xdp_md *ctx, const struct state *state, __u32 len, void **at)
 {
 	void *data_end = (void *)(long)ctx->data_end;
 	void *data = (void *)(long)ctx->data;
 	__u32 offset = state->offset;
 
 	if (offset > MAX_OFFSET)
-		return NULL;
-	if (data + offset + len > data_end)
-		return NULL;
-	return data + offset;
+		return 0;
+	*at = data + offset;
+	return *at + len <= data_end;
 }
 
 static __always_inline void next(struct xdp_md *ctx, __u8 protocol)
@@ -191,8 +190,7 @@ int parse_ipv4(struct xdp_md *ctx)
 
 	if (!state)
 		return XDP_ABORTED;
-	ip = header(ctx, state, sizeof(*ip));
-	if (!ip || ip->ihl < 5)
+	if (!header(ctx, state, sizeof(*ip), (void **)&ip) || ip->ihl < 5)
 		return XDP_DROP;
 	state->family = 4;
 	state->protocol = ip->protocol;
@@ -213,8 +211,7 @@ int parse_ipv6(struct xdp_md *ctx)
 
 	if (!state)
 		return XDP_ABORTED;
-	ip6 = header(ctx, state, sizeof(*ip6));
-	if (!ip6)
+	if (!header(ctx, state, sizeof(*ip6), (void **)&ip6))
 		return XDP_DROP;
 	state->family = 6;
 	state->protocol = ip6->nexthdr;
@@ -234,8 +231,7 @@ int parse_extension(struct xdp_md *ctx)
 
 	if (!state)
 		return XDP_ABORTED;
-	option = header(ctx, state, 8);
-	if (!option)
+	if (!header(ctx, state, 8, (void **)&option))
 		return XDP_DROP;
 	if (state->protocol == IPPROTO_FRAGMENT) {
 		frag = (void *)option;
@@ -260,8 +256,7 @@ int parse_tcp(struct xdp_md *ctx)
 
 	if (!state)
 		return XDP_ABORTED;
-	tcp = header(ctx, state, sizeof(*tcp));
-	if (!tcp || tcp->doff < 5)
+	if (!header(ctx, state, sizeof(*tcp), (void **)&tcp) || tcp->doff < 5)
 		return XDP_DROP;
 	/* Neither Christmas trees nor packets without any flag. */
 	if ((tcp->fin && tcp->syn) || !(tcp->syn || tcp->ack || tcp->rst))
@@ -277,8 +272,7 @@ int parse_udp(struct xdp_md *ctx)
 
 	if (!state)
 		return XDP_ABORTED;
-	udp = header(ctx, state, sizeof(*udp));
-	if (!udp || bpf_ntohs(udp->len) < sizeof(*udp))
+	if (!header(ctx, state, sizeof(*udp), (void **)&udp) || bpf_ntohs(udp->len) < sizeof(*udp))
 		return XDP_DROP;
 	return decide(state, udp->dest);
 }
