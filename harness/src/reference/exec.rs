@@ -79,6 +79,12 @@ impl From<Violation> for Fault {
     }
 }
 
+/// A function without a result leaves r0 as it is; the program itself and callbacks must have one (kernel/bpf/verifier.c,
+/// prepare_func_exit).
+fn returns_nothing(insn: &Insn, callers: &[Frame]) -> bool {
+    matches!(insn, Insn::Exit) && callers.last().is_some_and(|frame| frame.looping.is_none())
+}
+
 /// What is fixed for a program.
 pub(crate) struct Code {
     /// Map references are constants: addresses.
@@ -187,7 +193,7 @@ impl Run {
                 *count += 1;
             }
             let missing = uses.reads & !self.written;
-            if missing != 0 {
+            if missing != 0 && !returns_nothing(insn, &callers) {
                 return Err(Fault::Unwritten(missing.trailing_zeros()));
             }
             self.written = (self.written | uses.writes) & !uses.clobbers;
@@ -298,11 +304,12 @@ impl Run {
                             continue;
                         }
                         self.regs[0] = u64::from(looping.done);
+                        self.written |= 1;
                     }
                     mem.pop_frame();
                     self.regs[6..10].copy_from_slice(&frame.saved);
                     self.regs[10] = mem.frame_pointer();
-                    self.written = (frame.written & !ARGUMENTS) | 1;
+                    self.written = (frame.written & !(ARGUMENTS | 1)) | (self.written & 1);
                     next = frame.back;
                 }
                 Insn::Wide => {

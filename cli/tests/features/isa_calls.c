@@ -1,0 +1,154 @@
+// Local functions: pointers to the caller's stack, packet and map value as arguments, five arguments, global functions, eight frames.
+// SPDX-License-Identifier: Apache-2.0 OR MIT OR GPL-2.0-only
+#include "feature.h"
+
+enum { STACK, FIVE, DEEP, GLOBAL, PACKET, VALUE, TWICE, MIDDLE };
+
+// packet: STACK value=5
+// packet: STACK value=0xffffffffffffffff
+// packet: FIVE key=1 value=2 flags=3 more0=4 more1=5
+// packet: DEEP value=1
+// packet: DEEP value=0x8000000000000000
+// packet: GLOBAL value=3 flags=4
+// packet: GLOBAL value=4 flags=3
+// packet: PACKET value=7
+// packet: VALUE key=0 value=7
+// packet: VALUE key=0 value=8
+// packet: VALUE key=1 value=8
+// packet: TWICE value=100 flags=30
+// packet: MIDDLE value=9 flags=2
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} numbers SEC(".maps");
+
+struct state {
+	__u64 in;
+	__u64 out;
+	__u32 calls;
+};
+
+static __noinline void square(struct state *state)
+{
+	state->out = state->in * state->in + state->calls;
+	state->calls += 2;
+}
+
+static __noinline __u64 five(__u64 a, __u64 b, __u64 c, __u64 d, __u64 e)
+{
+	return a + b * 10 + c * 100 + d * 1000 + e * 10000;
+}
+
+#define LEVEL(n, below)                               \
+	static __noinline __u64 level##n(__u64 value) \
+	{                                             \
+		volatile __u64 own = value + n;       \
+		__u64 deeper = below(value * 3);      \
+		return deeper ^ own;                  \
+	}
+
+static __noinline __u64 level7(__u64 value)
+{
+	volatile __u64 own = value;
+
+	return own + 1;
+}
+LEVEL(6, level7)
+LEVEL(5, level6)
+LEVEL(4, level5)
+LEVEL(3, level4)
+LEVEL(2, level3)
+LEVEL(1, level2)
+
+/* Checked by the kernel's verifier for all arguments, apart from its callers. */
+__noinline int larger(__u64 a, __u64 b)
+{
+	return a > b ? 1 : 2;
+}
+
+static __noinline void stamp(struct request *r, __u64 value)
+{
+	r->result = value;
+	r->seen = r->value + value;
+}
+
+static __noinline __u64 *find(__u32 key)
+{
+	return bpf_map_lookup_elem(&numbers, &key);
+}
+
+static __noinline void exchange(__u64 *a, __u64 *b)
+{
+	__u64 keep = *a;
+
+	*a = *b;
+	*b = keep;
+}
+
+/* The caller's registers survive, and what it left on its stack. */
+static __noinline __u64 middle(__u64 a, __u64 b)
+{
+	struct state state = { .in = a };
+	__u64 sum = b;
+
+	for (int i = 0; i < 3; i++) {
+		square(&state);
+		sum += state.out;
+		state.in = sum & 0xff;
+	}
+	return sum;
+}
+
+SEC("xdp")
+int prog(struct xdp_md *ctx)
+{
+	struct request *r = request(ctx);
+	struct state state = {};
+	__u64 *value, a, b;
+
+	if (outside(r, ctx))
+		return XDP_DROP;
+	switch (r->op) {
+	case STACK:
+		state.in = r->value;
+		state.calls = 40;
+		square(&state);
+		r->result = state.out;
+		r->seen = state.calls;
+		return XDP_PASS;
+	case FIVE:
+		r->result = five(r->key, r->value, r->flags, r->more[0], r->more[1]);
+		return XDP_PASS;
+	case DEEP:
+		r->result = level1(r->value);
+		return XDP_PASS;
+	case GLOBAL:
+		return larger(r->value, r->flags);
+	case PACKET:
+		stamp(r, 1000);
+		return XDP_TX;
+	case VALUE:
+		value = find(r->key);
+		if (!value)
+			return XDP_ABORTED;
+		r->seen = *value;
+		*value = r->value;
+		return XDP_PASS;
+	case TWICE:
+		a = r->value;
+		b = r->flags;
+		exchange(&a, &b);
+		r->result = a - b;
+		exchange(&b, &a);
+		r->seen = a - b;
+		return XDP_PASS;
+	case MIDDLE:
+		r->result = middle(r->value, r->flags) + middle(r->flags, r->value);
+		return XDP_PASS;
+	}
+	return XDP_DROP;
+}
+
+LICENSE;
