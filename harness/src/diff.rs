@@ -464,6 +464,21 @@ fn is_finding(diagnostic: &Diagnostic) -> bool {
     [codes::host::REF_BOUNDS, codes::host::REF_FACT, codes::host::REF_LIMIT].contains(&diagnostic.code)
 }
 
+/// What differs between what a program does and what a device did, in words.
+pub(crate) fn explain(ours: &PacketOut, theirs: &PacketOut) -> Option<String> {
+    if let Some((what, at, [a, b])) = difference(ours, theirs) {
+        let gap = if at.is_empty() { "" } else { " " };
+        return Some(format!("{what:?}{gap}{at}: the program gives {a}, the device {b}").to_lowercase());
+    }
+    (ours.redirect != theirs.redirect).then(|| {
+        format!(
+            "the program redirects to {}, the device to {}",
+            show_redirect(ours.redirect),
+            show_redirect(theirs.redirect)
+        )
+    })
+}
+
 fn difference(ours: &PacketOut, theirs: &PacketOut) -> Option<(What, String, [String; 2])> {
     if ours.fault != theirs.fault {
         let show = |fault: &Option<String>| fault.clone().unwrap_or_else(|| "no fault".into());

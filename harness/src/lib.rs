@@ -12,6 +12,7 @@ pub mod conform;
 pub mod diff;
 pub mod host;
 pub mod mapfile;
+pub mod overlap;
 pub mod programs;
 pub mod random;
 pub mod reference;

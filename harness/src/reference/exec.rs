@@ -234,6 +234,15 @@ impl Run {
                     if !matches!(mem.place(addr).0, Place::Stack(_) | Place::Value { .. }) {
                         return Err(Violation("atomic operation outside stack and map values".into()).into());
                     }
+                    if let Some(old) = self.replayed_atomic(mem, insn, addr)? {
+                        match op {
+                            AtomicOp::Cmpxchg => self.regs[0] = old,
+                            _ if fetch || op == AtomicOp::Xchg => self.put(src, old),
+                            _ => {}
+                        }
+                        self.at = next;
+                        continue;
+                    }
                     let old = load(mem, addr, len)?;
                     let keep = if len == 4 { u64::from(u32::MAX) } else { u64::MAX };
                     let new = alu::atomic(op, old, self.get(src) & keep, self.regs[0] & keep);
@@ -332,6 +341,27 @@ impl Run {
         }
     }
 
+    /// An atomic operation on a map value in a replay; gives what was there, or 0 if nobody asks.
+    fn replayed_atomic(&self, mem: &mut Mem, insn: &Insn, addr: u64) -> Result<Option<u64>, Violation> {
+        let Insn::Atomic { size, op, fetch, src, .. } = *insn else { return Ok(None) };
+        let ((Place::Value { map, slot }, offset), true) = (mem.place(addr), mem.replay.is_some()) else {
+            return Ok(None);
+        };
+        let len = size.bytes() as usize;
+        // It must be a place that the program may write.
+        mem.bytes_mut(addr, len)?;
+        let keep = if len == 4 { u64::from(u32::MAX) } else { u64::MAX };
+        let (operand, expected) = (self.get(src) & keep, self.regs[0] & keep);
+        let offset = usize::try_from(offset).unwrap_or(usize::MAX);
+        let home = (map.0, slot);
+        let Some(replay) = &mut mem.replay else { return Ok(None) };
+        if op == AtomicOp::Add && !fetch && !replay.has_atomic(home, offset) {
+            replay.add(home, offset, len as u8, operand);
+            return Ok(Some(0));
+        }
+        replay.atomic(home, offset, |old| alu::atomic(op, old, operand, expected)).map(Some)
+    }
+
     /// Goes into a local function.
     fn enter(
         &mut self,
@@ -380,10 +410,11 @@ impl Run {
 }
 
 #[inline]
-fn load(mem: &Mem, addr: u64, len: usize) -> Result<u64, Violation> {
+fn load(mem: &mut Mem, addr: u64, len: usize) -> Result<u64, Violation> {
     if let (Place::Ctx, offset) = mem.place(addr) {
         return mem.load_ctx(offset, len);
     }
+    mem.refresh(addr, len);
     let bytes = mem.bytes(addr, len)?;
     Ok(match *bytes {
         [a] => u64::from(a),
@@ -404,5 +435,6 @@ fn store(mem: &mut Mem, addr: u64, len: usize, value: u64) -> Result<(), Violati
         4 => bytes.copy_from_slice(&value[..4]),
         _ => bytes.copy_from_slice(&value),
     }
+    mem.wrote(addr, len);
     Ok(())
 }

@@ -241,6 +241,19 @@ impl MapStore {
         }
     }
 
+    /// True if nobody changes it while the program runs.
+    pub(crate) fn frozen(&self) -> bool {
+        self.spec.frozen
+    }
+
+    /// The value of a slot that may never have been used.
+    pub(crate) fn value_grown(&mut self, slot: u32) -> Option<&mut [u8]> {
+        if u64::from(slot) < self.slots() {
+            self.grow(slot);
+        }
+        self.value_mut(slot)
+    }
+
     fn preallocated(&self) -> bool {
         self.spec.flags & NO_PREALLOC == 0
     }
