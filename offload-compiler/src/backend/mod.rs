@@ -4,8 +4,8 @@ use crate::ebpf::InsnIdx;
 use crate::emit::{self, Bound, LayoutError};
 use crate::ir::{Block, Cfg, Func};
 use crate::regalloc::{self, Allocated, Failure};
-use crate::schedule::{self, Bans, Code};
-use crate::select;
+use crate::schedule::{self, Bans, Code, Schedule, Style};
+use crate::select::{self, How};
 use offwire_diag::{Diagnostic, Span, codes};
 use offwire_image::{Dispatch, Image, Link, Lock, MAPS_MAX, MapSpec, ProgramEntry};
 use offwire_isa::{CodeAddr, ISA_VERSION, Profile};
@@ -34,6 +34,8 @@ pub struct Generated {
 
 /// How often scheduling is tried again with more pairs of write backs forbidden, before there is only one a word.
 const TRIES: usize = 64;
+/// Words from which on all pairs are forbidden at once that allocation objects to.
+const LARGE: usize = 400;
 
 /// Everything between the IR and the image.
 struct Parts {
@@ -74,13 +76,20 @@ pub fn generate(
         let message = format!("{} maps, but a device's map table has {MAPS_MAX} slots", maps.len());
         return Err(Diagnostic::error(codes::compiler::TOO_MANY_MAPS, message));
     }
-    let mut parts = Vec::with_capacity(funcs.len());
-    for (number, func) in funcs.iter().enumerate() {
-        let part = Parts::new(func, maps, |at| span(number, at))?;
-        part.check()?;
-        parts.push(part);
+    let translate = |duplicate: bool| {
+        let mut parts = Vec::with_capacity(funcs.len());
+        for (number, func) in funcs.iter().enumerate() {
+            let part = Parts::new(func, maps, duplicate, |at| span(number, at))?;
+            part.check()?;
+            parts.push(part);
+        }
+        image(&parts, maps, links.clone(), dispatch.clone(), profile)
+    };
+    match translate(true) {
+        // Copies of code are what can be left out first.
+        Err(error) if error.code == codes::compiler::TOO_MANY_WORDS => translate(false),
+        made => made,
     }
-    image(&parts, maps, links, dispatch, profile)
 }
 
 /// The image of all functions, checked.
@@ -134,24 +143,45 @@ fn image(
 }
 
 impl Parts {
-    /// Selects, schedules and allocates registers.
-    fn new(func: &Func, maps: &[MapSpec], span: impl Fn(InsnIdx) -> Span) -> Result<Self, Diagnostic> {
+    /// Selects, schedules and allocates registers; sparingly, if that does not fit otherwise.
+    fn new(func: &Func, maps: &[MapSpec], duplicate: bool, span: impl Fn(InsnIdx) -> Span) -> Result<Self, Diagnostic> {
+        match Self::translate(func, maps, &How { duplicate, frugal: false }, &span)? {
+            Ok(parts) => Ok(parts),
+            Err(Failure::Full) => Self::translate(func, maps, &How { duplicate, frugal: true }, &span)?
+                .map_err(|failure| refuse(&failure, &func.name)),
+            Err(failure) => Err(refuse(&failure, &func.name)),
+        }
+    }
+
+    fn translate(
+        func: &Func,
+        maps: &[MapSpec],
+        how: &How,
+        span: impl Fn(InsnIdx) -> Span,
+    ) -> Result<Result<Self, Failure>, Diagnostic> {
         let sizes: Vec<(u32, u32)> = maps.iter().map(|map| (map.key_size, map.value_size)).collect();
-        let prepared = select::prepare(func);
+        let prepared = select::prepare(func, how);
         let cfg = Cfg::new(&prepared);
         let regions = select::regions(&prepared, &cfg, &select::constants(&prepared));
-        let (traces, values) = select::lower(&prepared, &cfg, &regions, &sizes);
+        let (traces, values) = select::lower(&prepared, &cfg, &regions, &sizes, how);
+        let style = if how.frugal { Style::Frugal } else { Style::Short };
+        let mut schedule = Schedule::new(&traces, values, style);
         let mut bans = Bans::default();
+        let mut tries = 0;
         loop {
-            let code = schedule::schedule(&traces, values, &bans).map_err(|error| {
+            let code = schedule.code(&bans).map_err(|error| {
                 internal("an operation fits no word", &error.what).with_span(span(InsnIdx(error.insn)))
             })?;
             match regalloc::allocate(&code) {
-                Ok(allocated) => return Ok(Parts { prepared, regions, code, allocated, sizes }),
-                Err(Failure::Ban(a, b)) if !bans.single => {
-                    bans.single = !bans.ban(a, b) || bans.pairs.len() > TRIES;
+                Ok(allocated) => return Ok(Ok(Parts { prepared, regions, code, allocated, sizes })),
+                Err(Failure::Ban(pairs)) if !bans.single => {
+                    // One at a time gives the better words; where there are many words, there are many pairs.
+                    let some = if code.words.len() > LARGE { pairs.len() } else { 1 };
+                    let new = pairs.iter().take(some).filter(|(a, b)| bans.ban(*a, *b)).count();
+                    tries += 1;
+                    bans.single = new == 0 || tries > TRIES;
                 }
-                Err(failure) => return Err(refuse(&failure, &func.name)),
+                Err(failure) => return Ok(Err(failure)),
             }
         }
     }
@@ -168,11 +198,11 @@ impl Parts {
 
 fn refuse(failure: &Failure, name: &str) -> Diagnostic {
     match failure {
-        Failure::Ban(..) => internal("no bank for a write back", name),
+        Failure::Ban(_) => internal("no bank for a write back", name),
         Failure::Full => {
             let message = format!("{name} keeps more values alive at a time than the device holds");
             Diagnostic::error(codes::compiler::TOO_MANY_LIVE, message)
-                .with_reason("a context has 16 registers and 21 spill slots")
+                .with_reason("a context has 16 registers, 21 spill slots, and what the program leaves of its stack")
                 .with_help("split the program's longest function, or recompute values instead of keeping them")
         }
         Failure::Undefined(reg) => internal("a register is read before it is written", &format!("v{}", reg.0)),

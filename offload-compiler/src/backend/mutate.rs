@@ -15,7 +15,7 @@ const SOURCES: [Src; 11] =
     [Src::Zero, Src::Ra, Src::Rb, Src::Rc, Src::X0, Src::X1, Src::A1, Src::A2, Src::I0, Src::I1, Src::Iw];
 
 fn parts(func: &Func) -> Parts {
-    Parts::new(func, &random::maps(), |_| Span::default()).unwrap_or_else(|error| panic!("{error}"))
+    Parts::new(func, &random::maps(), true, |_| Span::default()).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// True if the words still do what the IR says, on some packets.

@@ -126,6 +126,8 @@ pub(crate) struct Gen {
     budget: u32,
     /// Of 100 steps, about so many are requests without an operation of their own in the IR.
     requests: u64,
+    /// How many values are used again later; the oldest ones are forgotten.
+    kept: usize,
 }
 
 /// A function from a seed; `size` is about the number of instructions.
@@ -140,7 +142,8 @@ pub(crate) fn asking(seed: u64, size: u32) -> Func {
 
 fn mixed(seed: u64, size: u32, requests: u64) -> Func {
     let func = Func { name: format!("random{seed}"), blocks: Vec::new(), values: 0 };
-    let mut made = Gen { rng: Rng::new(seed), func, at: Block::ENTRY, insn: 0, budget: size, requests };
+    let kept = if size < 500 { usize::MAX } else { 30 };
+    let mut made = Gen { rng: Rng::new(seed), func, at: Block::ENTRY, insn: 0, budget: size, requests, kept };
     made.block(Vec::new());
     let first = made.constant();
     let mut scope = Scope { values: vec![first], packet: 0, bases: Vec::new(), handles: Vec::new(), depth: 0 };
@@ -275,6 +278,9 @@ impl Gen {
     }
 
     fn step(&mut self, scope: &mut Scope) {
+        let old = scope.values.len().saturating_sub(self.kept);
+        scope.values.drain(..old);
+        scope.handles.drain(..scope.handles.len().saturating_sub(self.kept / 4));
         if self.requests > 0 && self.rng.chance(self.requests) {
             return self.request(scope);
         }

@@ -113,3 +113,47 @@ fn what_is_loaded_early_does_not_fill_the_registers() {
     assert_eq!(made.stats.spills, 0);
     same(&[func], &made, 1, 5);
 }
+
+/// `count` words of the packet change places with those half of them further on, and key and value of an update stand on the stack
+/// from byte `stack` on.
+fn crowded(count: u32, stack: u32) -> Func {
+    let mut text = String::from("func crowded\nb0:\n  v0 = const 2\n  guard 100 then b1 else b2\nb1:\n");
+    for n in 0..count {
+        text.push_str(&format!("  v{} = load.2 pkt[{n}]\n", n + 1));
+    }
+    for n in 0..count {
+        text.push_str(&format!("  store.2 pkt[{n}], v{}\n", (n + count / 2) % count + 1));
+    }
+    text.push_str(&format!(
+        "  store.8 stack[{stack}], v1\n  v{} = update.any map1, stack[{stack}], stack[{}]\n",
+        count + 1,
+        stack + 8
+    ));
+    text.push_str("  exit v0\nb2:\n  exit v0\n");
+    parse(&text).unwrap()
+}
+
+#[test]
+fn what_scratch_does_not_hold_goes_below_the_stack_that_is_used() {
+    let func = crowded(90, 488);
+    let made = compile(&func);
+    assert!(made.stats.spills > 21, "{} spills", made.stats.spills);
+    same(&[func], &made, 3, 20);
+    // Without room there, it is refused.
+    let func = crowded(90, 0);
+    let links = Links::default();
+    let refused = generate(&[func], &random::maps(), links, dispatch(), &SMALL, |_, _| Span::default());
+    assert_eq!(refused.map(|made| made.stats).unwrap_err().code, offwire_diag::codes::compiler::TOO_MANY_LIVE);
+}
+
+#[test]
+fn large_functions_do_what_the_ir_says() {
+    for seed in 0..random::seeds(3) {
+        let func = random::function(seed ^ 0xb16, 2000);
+        let asking = random::asking(seed ^ 0xb16, 800);
+        for func in [func, asking] {
+            let funcs = [func.clone(), func];
+            same(&funcs[..], &compile_set(&funcs), seed, 6);
+        }
+    }
+}

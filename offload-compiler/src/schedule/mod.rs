@@ -14,4 +14,4 @@ mod slots;
 
 pub use check::{Wrong, check};
 pub use code::{Code, Read, Target, VReg, VWord, WordId};
-pub use list::{Bans, Unschedulable, schedule};
+pub use list::{Bans, Schedule, Style, Unschedulable};

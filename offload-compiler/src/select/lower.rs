@@ -4,14 +4,14 @@ use super::live::Liveness;
 use super::ops::{Address, Edge, EdgeId, EdgeTarget, Kind, Op, Opnd, Trace};
 use super::prepare::{is_exit, stack_readers};
 use super::region::{answers, is_null_test};
-use super::{constants, exit_code, small_exit};
+use super::{How, constants, exit_code, small_exit};
 use crate::ir::{Block, Cfg, Func, Jump, Mem, Op as IrOp, Request, Term, Value};
 use offwire_isa::{AluOp, CmpOp, KeyUse, MapUse, RequestOp, Space};
 use std::collections::BTreeMap;
 
 /// Lowers the traces that [`super::regions`] found in a prepared function. Also returns one more than the highest value number
 /// used, because constants that do not fit an operand become values of their own in each trace. `sizes`: bytes of key and value by map.
-pub fn lower(func: &Func, cfg: &Cfg, regions: &[Vec<Block>], sizes: &[(u32, u32)]) -> (Vec<Trace>, u32) {
+pub fn lower(func: &Func, cfg: &Cfg, regions: &[Vec<Block>], sizes: &[(u32, u32)], how: &How) -> (Vec<Trace>, u32) {
     let consts = constants(func);
     let live = Liveness::new(func, cfg, &consts);
     let answers = answers(func);
@@ -29,6 +29,7 @@ pub fn lower(func: &Func, cfg: &Cfg, regions: &[Vec<Block>], sizes: &[(u32, u32)
                 sizes,
                 values: &mut values,
                 made: BTreeMap::new(),
+                frugal: how.frugal,
                 set: BTreeMap::new(),
                 insn: 0,
                 ops: Vec::new(),
@@ -53,6 +54,8 @@ struct Lower<'a> {
     values: &'a mut u32,
     /// Constants that this trace holds in registers.
     made: BTreeMap<u64, Value>,
+    /// Each operation makes its own.
+    frugal: bool,
     /// What parameters were last set to in this trace.
     set: BTreeMap<Value, Opnd>,
     insn: u32,
@@ -67,6 +70,9 @@ impl Lower<'_> {
             let data = &func.blocks[block.at()];
             for inst in &data.insts {
                 self.insn = inst.insn.0;
+                if self.frugal {
+                    self.made.clear();
+                }
                 self.inst(inst.result, &inst.op);
             }
             self.insn = data.term_insn.0;

@@ -1,7 +1,9 @@
 //! Makes the IR fit the machine before traces are formed, without leaving the IR.
 
+use super::How;
 use super::duplicate::duplicate;
 use super::live::Liveness;
+use super::remake::remake;
 use super::simplify::{drop_unreachable, simplify};
 use super::{constants, exit_code};
 use crate::ebpf::InsnIdx;
@@ -15,11 +17,16 @@ const GUARD_MAX: i32 = 1023;
 /// The function as selection wants it: control flow simplified; jumps that only end the packet lead to blocks of one constant;
 /// offsets within -512 to 511 and guards within 0 to 1023; parameters can be set on every edge, before it is taken, without harm
 /// to the other side; and in an order.
-pub fn prepare(func: &Func) -> Func {
+pub fn prepare(func: &Func, how: &How) -> Func {
     let mut func = func.clone();
     simplify(&mut func);
-    duplicate(&mut func);
-    simplify(&mut func);
+    if how.duplicate {
+        duplicate(&mut func);
+        simplify(&mut func);
+    }
+    if how.frugal {
+        remake(&mut func);
+    }
     reach(&mut func);
     split_edges(&mut func);
     break_cycles(&mut func);
