@@ -17,7 +17,7 @@ pub(crate) use memory::Memory;
 pub use packet::Packet;
 pub(crate) use request::{Answer, Operands};
 #[cfg(test)]
-use request::{csum, divide};
+pub(crate) use request::{csum, divide};
 pub use world::{Event, Outcome, Redirect, World};
 
 use super::{Block, Func, Jump, Mem, Op, Request, Term, Value};
