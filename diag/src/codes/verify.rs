@@ -34,4 +34,6 @@ crate::codes::codes! {
     RECORD_BOUNDS = 0331, "access to a reserved record out of bounds";
     REFERENCE_LEAK = 0332, "a reserved record is not given back";
     RELEASED = 0333, "a record is used after it was given back";
+    LOCK = 0334, "a spin lock is used against its rules";
+    CALLBACK_RESULT = 0335, "a callback returns something else than 0 or 1";
 }

@@ -1,6 +1,6 @@
 //! Basic blocks and functions of a program, for the fixpoint.
 
-use crate::ebpf::{Insn, InsnIdx};
+use crate::ebpf::{Imm64, Insn, InsnIdx};
 use crate::verify::protos::number;
 
 /// Block boundaries by instruction, and which functions may change the packet.
@@ -15,12 +15,15 @@ pub(super) struct Blocks {
     changes_packet: Vec<usize>,
     /// The same for those that may give back a record.
     releases: Vec<usize>,
+    /// Functions whose address is taken.
+    pub(super) callbacks: Vec<InsnIdx>,
 }
 
 impl Blocks {
     pub(super) fn new(insns: &[Insn]) -> Self {
         let mut starts = vec![0];
         let mut entries = vec![0];
+        let mut callbacks = Vec::new();
         for (at, insn) in insns.iter().enumerate() {
             match *insn {
                 Insn::Jump { target } | Insn::JumpIf { target, .. } => {
@@ -29,6 +32,11 @@ impl Blocks {
                 Insn::CallLocal { target } => {
                     starts.extend([target.at(), at.saturating_add(1)]);
                     entries.push(target.at());
+                }
+                Insn::LoadImm64 { value: Imm64::Func(target), .. } => {
+                    starts.push(target.at());
+                    entries.push(target.at());
+                    callbacks.push(target);
                 }
                 Insn::Exit => starts.push(at.saturating_add(1)),
                 _ => {}
@@ -50,7 +58,9 @@ impl Blocks {
         let changes = |id| id == number::TAIL_CALL || super::step::changes_packet(id);
         let changes_packet = functions_with(insns, &entries, changes);
         let releases = functions_with(insns, &entries, super::step::releases);
-        Blocks { starts, block_at, function, changes_packet, releases }
+        callbacks.sort_unstable();
+        callbacks.dedup();
+        Blocks { starts, block_at, function, changes_packet, releases, callbacks }
     }
 
     /// The block that starts at the instruction.
@@ -87,7 +97,9 @@ fn functions_with(insns: &[Insn], entries: &[usize], is: impl Fn(u32) -> bool) -
         for (at, insn) in insns.iter().enumerate() {
             let changes = match *insn {
                 Insn::CallHelper { id } => is(id),
-                Insn::CallLocal { target } => changers.contains(&target.at()),
+                Insn::CallLocal { target } | Insn::LoadImm64 { value: Imm64::Func(target), .. } => {
+                    changers.contains(&target.at())
+                }
                 Insn::CallKfunc { .. } => true,
                 _ => false,
             };

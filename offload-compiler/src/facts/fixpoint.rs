@@ -4,10 +4,10 @@ use super::blocks::Blocks;
 use super::step;
 use super::value::{Frame, Named, Val};
 use super::{Facts, Place, PtrKind};
-use crate::ebpf::{Insn, InsnIdx};
+use crate::ebpf::{Cond, Insn, InsnIdx, Width};
 use crate::object::{Object, Program};
 use crate::range::Num;
-use crate::verify::protos::number;
+use crate::verify::protos::{self, number};
 use offwire_diag::Diagnostic;
 use std::collections::BTreeSet;
 
@@ -204,11 +204,49 @@ impl Pass<'_> {
                     outs.push(Out::Returns(self.blocks.function(block), Named::new(Val::Num(Num::ANY))));
                     self.step(at, insn, &mut frame);
                 }
+                Insn::CallHelper { id: number::LOOP } => {
+                    outs.extend(self.call_back(&mut frame));
+                    self.step(at, insn, &mut frame);
+                }
                 _ => self.step(at, insn, &mut frame),
             }
         }
         let next = InsnIdx(u32::try_from(end).unwrap_or(u32::MAX));
         outs.extend(to(next, frame));
+        outs
+    }
+
+    /// `bpf_loop` may call any of these functions, any number of times.
+    fn call_back(&self, frame: &mut Frame) -> Vec<Out> {
+        let [count, callback, context] = [1, 2, 3].map(|reg| frame.reg(reg).val);
+        let known;
+        let functions = match callback {
+            Val::Func(entry) => {
+                known = [entry];
+                &known[..]
+            }
+            _ => &self.blocks.callbacks,
+        };
+        let index = Num::loaded(protos::MAX_LOOPS_LOG2, false);
+        // Of the count the low half is used.
+        let index = match count {
+            Val::Num(num) if num.wide.umax <= u32::MAX.into() => {
+                Num::refine(Cond::Lt, Width::W64, true, index, num).map_or(index, |(index, _)| index)
+            }
+            _ => index,
+        };
+        let args = [Val::Num(index), for_callee(context), Val::Uninit, Val::Uninit, Val::Uninit];
+        let outs = functions.iter().filter_map(|&entry| Some(Out::To(self.blocks.at(entry)?, Frame::entry(args))));
+        let outs = outs.collect();
+        if matches!(context, Val::Unknown | Val::Ptr { kind: PtrKind::Stack, .. }) {
+            frame.forget_slots();
+        }
+        if functions.iter().any(|&entry| self.blocks.changes_packet(entry)) {
+            step::forget_packet(frame);
+        }
+        if functions.iter().any(|&entry| self.blocks.releases(entry)) {
+            step::forget_records(frame);
+        }
         outs
     }
 

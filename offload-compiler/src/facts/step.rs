@@ -45,7 +45,7 @@ impl Pass<'_> {
                     Imm64::Const(value) => Val::Num(Num::constant(value)),
                     Imm64::Map(map) => Val::ptr(PtrKind::Map(map), 0),
                     Imm64::MapValue { map, offset } => Val::ptr(PtrKind::MapValue(map), u64::from(offset)),
-                    Imm64::Func(_) => Val::Unknown,
+                    Imm64::Func(entry) => Val::Func(entry),
                 };
                 frame.set_reg(dst.0, Named::new(val));
             }
@@ -432,7 +432,7 @@ fn fill(frame: &mut Frame, reg: u8) {
             // No pointer is left in a slot that may be filled in part.
             (from..=to).for_each(|slot| frame.set_slot(slot, Slot::DATA));
         }
-        Val::Ptr { .. } | Val::Num(_) => {}
+        Val::Ptr { .. } | Val::Num(_) | Val::Func(_) => {}
         Val::Uninit | Val::Unknown => frame.forget_slots(),
     }
 }

@@ -194,7 +194,7 @@ impl Verifier<'_> {
                     .help("compare the result of the call with NULL first, and return if it is"));
             }
             Kind::Map(_) if op == AluOp::Add && by.num.as_const() == Some(0) => return Ok(*ptr),
-            Kind::PacketEnd | Kind::Map(_) => {
+            Kind::PacketEnd | Kind::Map(_) | Kind::Func(_) => {
                 return Err(refuse(format!("arithmetic on {}", describe(self.object, ptr)))
                     .because(is())
                     .help("move the pointer that is compared with it instead"));

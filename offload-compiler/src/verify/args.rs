@@ -3,12 +3,13 @@
 use super::alu::MAX_VAR_OFF;
 use super::explore::Verifier;
 use super::memory::Mode;
-use super::protos::{self, Arg, Proto};
+use super::protos::{self, Arg, Proto, number};
 use super::refusal::{Check, Refusal, describe};
 use super::stack::Access;
 use super::state::{Kind, MapRef, Reg, State};
-use crate::ebpf;
+use crate::ebpf::{self, MapIdx};
 use offwire_diag::codes::verify as codes;
+use offwire_image::MapKind;
 
 /// What the arguments of a call told so far.
 #[derive(Default)]
@@ -19,6 +20,10 @@ pub(super) struct Call {
     pub(super) alloc: u32,
     /// The record that it gives back.
     pub(super) record: Option<Reg>,
+    /// The lock that it takes or releases.
+    pub(super) lock: Option<(MapRef, u32)>,
+    /// The function that it calls back.
+    pub(super) callback: Option<u32>,
 }
 
 /// `BPF_F_RDONLY_PROG`.
@@ -75,7 +80,9 @@ impl Verifier<'_> {
                 }
             }
             Arg::Mem | Arg::UninitMem => match value.kind {
-                Kind::Scalar | Kind::Ctx | Kind::Map(_) | Kind::PacketEnd => Err(wrong("a pointer to memory")),
+                Kind::Scalar | Kind::Ctx | Kind::Map(_) | Kind::PacketEnd | Kind::Func(_) => {
+                    Err(wrong("a pointer to memory"))
+                }
                 _ => Ok(()),
             },
             Arg::MemOrNull => match value.kind {
@@ -83,7 +90,9 @@ impl Verifier<'_> {
                     self.nodes.mark(value.node);
                     Ok(())
                 }
-                Kind::Scalar | Kind::Ctx | Kind::Map(_) | Kind::PacketEnd => Err(wrong("a pointer to memory, or NULL")),
+                Kind::Scalar | Kind::Ctx | Kind::Map(_) | Kind::PacketEnd | Kind::Func(_) => {
+                    Err(wrong("a pointer to memory, or NULL"))
+                }
                 _ => Ok(()),
             },
             Arg::Size | Arg::SizeOrZero => {
@@ -100,6 +109,22 @@ impl Verifier<'_> {
                 call.alloc = u32::try_from(size).unwrap_or(u32::MAX);
                 Ok(())
             }
+            Arg::SpinLock => self.lock_argument(state, proto, reg, &value).map(|lock| call.lock = Some(lock)),
+            Arg::Callback => match value.kind {
+                Kind::Func(entry) => {
+                    call.callback = Some(entry);
+                    Ok(())
+                }
+                _ => Err(wrong("a function")),
+            },
+            Arg::CallbackContext => match value.kind {
+                Kind::Stack(_) => Ok(()),
+                Kind::Scalar if value.num.as_const() == Some(0) => {
+                    self.nodes.mark(value.node);
+                    Ok(())
+                }
+                _ => Err(wrong("the address of a variable on the stack, or NULL")),
+            },
             Arg::Record => match value.kind {
                 Kind::Record(..) if value.off == 0 && value.num.as_const() == Some(0) => {
                     call.record = Some(value);
@@ -111,6 +136,59 @@ impl Verifier<'_> {
                 Kind::RecordOrNull(..) => self.plain_access(reg, &value, 0, 0, "a call"),
                 _ => Err(wrong("a record that bpf_ringbuf_reserve returned")),
             },
+        }
+    }
+
+    /// A lock in a map value, and whether it may be taken or released (`process_spin_lock`).
+    fn lock_argument(&self, state: &State, proto: &Proto, reg: ebpf::Reg, value: &Reg) -> Check<(MapRef, u32)> {
+        let refuse = |message: &str, reason: String, help: &str| {
+            Err(Refusal::new(codes::LOCK, message).because(reason).help(help))
+        };
+        let is = || format!("R{} is {}", reg.0, describe(self.object, value));
+        let Kind::MapValue(map) = value.kind else {
+            if value.kind.not_null().is_some() {
+                return self.plain_access(reg, value, 0, 0, "a call").map(|()| (MapRef::new(MapIdx(0)), 0));
+            }
+            return refuse(
+                "a spin lock outside map values",
+                is(),
+                "put the lock into the value of a hash or array map",
+            );
+        };
+        let lock = self.special_fields(map).iter().find(|field| field.name == "bpf_spin_lock");
+        let kind = map.spec(self.object).map(|spec| spec.kind);
+        let (Some(lock), Some(MapKind::Hash | MapKind::Array)) = (lock, kind) else {
+            return refuse(
+                "a spin lock in a map whose values have none",
+                is(),
+                "let the map be a hash or an array, and its value type have a struct bpf_spin_lock",
+            );
+        };
+        let Some(var) = value.num.as_const() else {
+            return refuse("a spin lock at a variable offset", is(), "put one lock into each value");
+        };
+        let at = i64::from(value.off).saturating_add(var.cast_signed());
+        if at != lock.from {
+            return refuse(
+                "the address is not that of the spin lock",
+                format!("{}; the lock stands at offset {}", is(), lock.from),
+                "pass the address of the struct bpf_spin_lock",
+            );
+        }
+        match (state.lock, proto.id == number::SPIN_LOCK) {
+            (None, true) => Ok((map, value.id)),
+            (Some(held), true) => refuse(
+                "a second spin lock is taken",
+                format!("the call at instruction {} took one that is still held", held.insn),
+                "release the first one before",
+            ),
+            (None, false) => refuse("a spin lock is released that is not held", is(), "take it before"),
+            (Some(held), false) if (held.map, held.id) == (map, value.id) => Ok((map, value.id)),
+            (Some(held), false) => refuse(
+                "another spin lock is released than the one that is held",
+                format!("{}; the call at instruction {} took one of another value", is(), held.insn),
+                "release the lock through the same lookup's pointer",
+            ),
         }
     }
 
@@ -198,7 +276,9 @@ impl Verifier<'_> {
                     .because(format!("R{} is {}", reg.0, describe(self.object, ptr)))
                     .help("copy the bytes to the stack first, or use bpf_xdp_load_bytes"));
             }
-            Kind::Scalar | Kind::Ctx | Kind::Map(_) | Kind::PacketEnd | Kind::Uninit => return Ok(false),
+            Kind::Scalar | Kind::Ctx | Kind::Map(_) | Kind::PacketEnd | Kind::Func(_) | Kind::Uninit => {
+                return Ok(false);
+            }
             _ => self.plain_access(reg, ptr, 0, size, if mode == Mode::Read { "read" } else { "write" })?,
         }
         Ok(true)

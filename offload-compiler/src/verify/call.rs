@@ -2,9 +2,9 @@
 
 use super::args::Call;
 use super::explore::{Path, Verifier};
-use super::protos::{self, Proto};
+use super::protos::{self, Proto, number};
 use super::refusal::{Check, Refusal, describe};
-use super::state::{Frame, Kind, MapRef, Reference, Reg, State};
+use super::state::{Frame, Kind, Lock, MapRef, Reference, Reg, State};
 use super::structure::{MAX_FRAMES, too_deep};
 use super::trace::{Event, NodeId};
 use crate::ebpf::{self, InsnIdx};
@@ -13,7 +13,8 @@ use offwire_diag::codes::verify as codes;
 use offwire_image::MapKind;
 
 impl Verifier<'_> {
-    pub(super) fn call_helper(&mut self, path: &mut Path, id: u32) -> Check {
+    /// The state in which a function is called back, if the helper does so.
+    pub(super) fn call_helper(&mut self, path: &mut Path, id: u32) -> Check<Option<Box<State>>> {
         let name = helper_name(id);
         let Some(proto) = protos::find(id) else {
             return Err(Refusal::new(codes::HELPER_UNSUPPORTED, format!("helper {name} is not supported yet"))
@@ -21,11 +22,27 @@ impl Verifier<'_> {
                 .help("leave the call out for the offload, or run the program on the host"));
         };
         let state = &mut path.state;
+        if let (Some(lock), false) = (state.lock, matches!(id, number::SPIN_LOCK | number::SPIN_UNLOCK)) {
+            return Err(Refusal::new(codes::LOCK, format!("{name} is called while a spin lock is held"))
+                .because(format!("the call at instruction {} took the lock", lock.insn))
+                .help("call helpers before the lock is taken or after it is released"));
+        }
         let (mut call, key) = (Call::default(), *state.reg(2));
         for (reg, &arg) in (1u8..).zip(proto.args) {
             self.argument(state, proto, &name, (ebpf::Reg(reg), arg), &mut call)?;
         }
         let result = self.result(state, path.insn, proto, &call, &key);
+        if let Some((map, id)) = call.lock {
+            let taken = proto.id == number::SPIN_LOCK;
+            state.lock = taken.then_some(Lock { map, id, insn: path.insn });
+            let event = if taken { Event::Locked } else { Event::Unlocked };
+            path.trail = self.trail.add(path.trail, path.insn, event);
+        }
+        let callback = match call.callback {
+            Some(entry) => self.call_back(path, entry)?,
+            None => None,
+        };
+        let state = &mut path.state;
         (1..=5).for_each(|reg| state.set(reg, Reg::UNINIT));
         state.set(0, result);
         if let Some(record) = call.record {
@@ -41,7 +58,36 @@ impl Verifier<'_> {
             packet_moves(state, path.insn);
             path.trail = self.trail.add(path.trail, path.insn, Event::PacketMoved);
         }
-        Ok(())
+        Ok(callback)
+    }
+
+    /// Before a helper that calls the function back, any number of times: the state in which the function is entered, if it may
+    /// be entered once more. The path itself goes on behind the call (`push_callback_call`).
+    fn call_back(&mut self, path: &mut Path, entry: u32) -> Check<Option<Box<State>>> {
+        let count = *path.state.reg(1);
+        self.nodes.mark(count.node);
+        let turns = path.state.top().turns;
+        path.state.top_mut().turns = 0;
+        if turns >= count.num.wide.umax {
+            return Ok(None);
+        }
+        let depth = path.state.depth().saturating_add(1);
+        if usize::from(depth) >= MAX_FRAMES {
+            return Err(too_deep());
+        }
+        let mut inner = Box::new(path.state.clone());
+        let caller = inner.top_mut();
+        caller.turns = turns.saturating_add(1);
+        let context = *caller.reg(3);
+        self.note_call(caller.entry, entry);
+        self.clean(&mut inner, InsnIdx(path.insn));
+        let mut frame = Frame::new(depth, Some(path.insn), entry);
+        frame.callback = true;
+        let index = self.scalar(Num::loaded(protos::MAX_LOOPS_LOG2, false), NodeId::NONE, NodeId::NONE);
+        frame.set(1, index);
+        frame.set(2, context);
+        inner.push(frame);
+        Ok(Some(inner))
     }
 
     /// r0 after a call.
@@ -76,6 +122,11 @@ impl Verifier<'_> {
         self.no_references(&path.state, "a tail call")?;
         if path.state.callers().is_empty() {
             return Ok(None);
+        }
+        if path.state.top().callback {
+            return Err(Refusal::new(codes::CALLBACK_UNSUPPORTED, "a tail call in a function that is called back")
+                .because("the other program would return to the helper, with a number that nobody knows")
+                .help("make the tail call after the loop"));
         }
         let mut gone = Box::new(path.state.clone());
         gone.pop();
@@ -113,9 +164,17 @@ impl Verifier<'_> {
     /// Returns: the instruction after the call, or `None` if the program ends.
     pub(super) fn exit(&mut self, path: &mut Path) -> Check<Option<u32>> {
         if path.state.callers().is_empty() {
+            if let Some(lock) = path.state.lock {
+                return Err(Refusal::new(codes::LOCK, "the program ends while a spin lock is held")
+                    .because(format!("the call at instruction {} took the lock", lock.insn))
+                    .help("call bpf_spin_unlock on every path"));
+            }
             self.no_references(&path.state, "the program ends")?;
             self.read_number(&path.state, ebpf::Reg(0), "it is the program's return value")?;
             return Ok(None);
+        }
+        if path.state.top().callback {
+            return self.called_back(path).map(Some);
         }
         let result = *path.state.reg(0);
         if matches!(result.kind, Kind::Stack(_)) {
@@ -128,6 +187,22 @@ impl Verifier<'_> {
         path.state.set(0, result);
         path.trail = self.trail.add(path.trail, path.insn, Event::Returned);
         Ok(call.map(|call| call.saturating_add(1)))
+    }
+
+    /// A function that was called back returns to the helper, which is called again: it may have enough now, or not.
+    fn called_back(&mut self, path: &mut Path) -> Check<u32> {
+        let result = self.read_number(&path.state, ebpf::Reg(0), "it is the return value of a callback")?;
+        self.nodes.mark(result.node);
+        if result.num.wide.umax > 1 {
+            return Err(Refusal::new(codes::CALLBACK_RESULT, "a callback returns something else than 0 or 1")
+                .because(format!("R0 is {}", describe(self.object, &result)))
+                .help("return 0 to go on, or 1 to stop"));
+        }
+        let call = path.state.top().call.unwrap_or_default();
+        path.state.pop();
+        path.trail = self.trail.add(path.trail, path.insn, Event::Returned);
+        self.loosen(&mut path.state, InsnIdx(call));
+        Ok(call)
     }
 }
 

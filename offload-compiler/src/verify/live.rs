@@ -184,6 +184,10 @@ fn stack_access(object: &Object, insn: &Insn, place: &dyn Fn(u8) -> Place) -> (u
                     protos::Arg::MapKey => spec.map_or(u32::MAX, |spec| spec.key_size),
                     protos::Arg::MapValue => spec.map_or(u32::MAX, |spec| spec.value_size),
                     protos::Arg::Mem | protos::Arg::MemOrNull | protos::Arg::UninitMem => u32::MAX,
+                    // A function that is called back may read all of it.
+                    protos::Arg::CallbackContext if matches!(place(reg), Place::Stack { .. } | Place::Unknown) => {
+                        return Some(u64::MAX);
+                    }
                     _ => return None,
                 };
                 Some(may_touch(place(reg), 0, size))

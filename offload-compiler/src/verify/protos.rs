@@ -34,6 +34,12 @@ pub(crate) enum Arg {
     AllocSize,
     /// `ARG_PTR_TO_RINGBUF_MEM | OBJ_RELEASE`: a reserved record, gone afterwards.
     Record,
+    /// `ARG_PTR_TO_SPIN_LOCK`: a `struct bpf_spin_lock` in a map value.
+    SpinLock,
+    /// `ARG_PTR_TO_FUNC`: a function that is called back.
+    Callback,
+    /// `ARG_PTR_TO_STACK_OR_NULL`: what is handed to it.
+    CallbackContext,
 }
 
 /// What r0 is afterwards.
@@ -74,9 +80,12 @@ pub(crate) mod number {
     pub(crate) const TAIL_CALL: u32 = 12;
     pub(crate) const PERF_EVENT_OUTPUT: u32 = 25;
     pub(crate) const REDIRECT_MAP: u32 = 51;
+    pub(crate) const SPIN_LOCK: u32 = 93;
+    pub(crate) const SPIN_UNLOCK: u32 = 94;
     pub(crate) const RINGBUF_OUTPUT: u32 = 130;
     pub(crate) const RINGBUF_RESERVE: u32 = 131;
     pub(crate) const RINGBUF_QUERY: u32 = 134;
+    pub(crate) const LOOP: u32 = 181;
 }
 
 /// `BPF_F_INNER_MAP`: maps in one map of maps may have different numbers of elements.
@@ -87,6 +96,9 @@ pub(crate) fn array_size(spec: &MapSpec) -> Option<u64> {
     let fixed = matches!(spec.kind, MapKind::Array | MapKind::PercpuArray) && spec.flags & INNER_MAP == 0;
     (fixed && spec.key_size == 4).then_some(spec.max_entries.into())
 }
+
+/// Calls of a callback by one `bpf_loop`, at most (`BPF_MAX_LOOPS`): a power of 2.
+pub(crate) const MAX_LOOPS_LOG2: u32 = 23;
 
 /// The map's own description, or that of the maps which stand in it.
 pub(crate) fn spec(object: &Object, map: MapIdx, inner: bool) -> Option<&MapSpec> {
@@ -175,6 +187,9 @@ const PROTOS: &[Proto] = &[
     Proto { id: 132, args: &[Arg::Record, Arg::Number], result: Result::Nothing, ..PLAIN },
     Proto { id: 133, args: &[Arg::Record, Arg::Number], result: Result::Nothing, ..PLAIN },
     Proto { id: number::RINGBUF_QUERY, args: &[Arg::Map, Arg::Number], ..PLAIN },
+    Proto { id: number::SPIN_LOCK, args: &[Arg::SpinLock], result: Result::Nothing, ..PLAIN },
+    Proto { id: number::SPIN_UNLOCK, args: &[Arg::SpinLock], result: Result::Nothing, ..PLAIN },
+    Proto { id: number::LOOP, args: &[Arg::Number, Arg::Callback, Arg::CallbackContext, Arg::Number], ..PLAIN },
     // bpf_xdp_get_buff_len, bpf_xdp_load_bytes, bpf_xdp_store_bytes
     Proto { id: 188, args: &[Arg::Ctx], result: Result::Number32, ..PLAIN },
     Proto { id: 189, args: &[Arg::Ctx, Arg::Number, Arg::UninitMem, Arg::Size], ..PLAIN },

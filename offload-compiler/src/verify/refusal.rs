@@ -80,6 +80,7 @@ pub(super) fn describe(object: &Object, reg: &Reg) -> String {
         Kind::RecordOrNull(map, size) => {
             format!("a pointer to a reserved record of {size} bytes ({}) or null", map_name(map))
         }
+        Kind::Func(_) => "the address of a function".to_string(),
         Kind::Released(_) => "a pointer to a record that was given back".to_string(),
     }
 }

@@ -60,6 +60,8 @@ pub(super) enum Kind {
     Record(MapRef, u32),
     /// The same or 0.
     RecordOrNull(MapRef, u32),
+    /// A function, by its first instruction.
+    Func(u32),
     /// A record that was submitted or discarded by this instruction.
     Released(u32),
 }
@@ -204,6 +206,10 @@ pub(super) struct Frame {
     pub(super) call: Option<u32>,
     /// First instruction of the function.
     pub(super) entry: u32,
+    /// It was called by a helper, and returns to the helper's call.
+    pub(super) callback: bool,
+    /// How often a helper that this function is calling has called back, as far as it is counted.
+    pub(super) turns: u64,
 }
 
 impl Frame {
@@ -213,7 +219,7 @@ impl Frame {
         if let Some(frame) = regs.last_mut() {
             *frame = Reg::pointer(Kind::Stack(depth));
         }
-        Frame { regs, stack: Vec::new(), call, entry }
+        Frame { regs, stack: Vec::new(), call, entry, callback: false, turns: 0 }
     }
 
     /// A register (numbers above 10 are refused before the exploration; here they read as never written).
@@ -302,6 +308,16 @@ pub(super) struct Reference {
     pub(super) insn: u32,
 }
 
+/// A spin lock that is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Lock {
+    pub(super) map: MapRef,
+    /// [`Reg::id`] of the value that it stands in.
+    pub(super) id: u32,
+    /// The call that took it.
+    pub(super) insn: u32,
+}
+
 /// All frames of one path. Frames of callers are shared between states.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct State {
@@ -310,6 +326,8 @@ pub(super) struct State {
     top: Frame,
     /// What was taken and not given back, in order.
     pub(super) references: Vec<Reference>,
+    /// The lock that is held.
+    pub(super) lock: Option<Lock>,
 }
 
 impl State {
@@ -317,7 +335,7 @@ impl State {
     pub(super) fn new() -> Self {
         let mut top = Frame::new(0, None, 0);
         top.set(1, Reg::pointer(Kind::Ctx));
-        State { callers: Vec::new(), top, references: Vec::new() }
+        State { callers: Vec::new(), top, references: Vec::new(), lock: None }
     }
 
     /// Frames of the functions that wait for the current one, the program itself first.

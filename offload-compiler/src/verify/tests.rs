@@ -214,7 +214,8 @@ fn rules_of_calls() {
     refused(join(&[&[helper(165)], &EXIT]), codes::HELPER_UNSUPPORTED);
     refused(join(&[&[helper(9999)], &EXIT]), codes::HELPER_UNSUPPORTED);
     let callback = Insn::LoadImm64 { dst: Reg(2), value: Imm64::Func(InsnIdx(0)) };
-    refused(join(&[&[callback, Insn::Wide], &EXIT]), codes::CALLBACK_UNSUPPORTED);
+    // A function that gives itself to a helper would call itself.
+    refused(join(&[&[callback, Insn::Wide], &EXIT]), codes::CALL_DEPTH);
     refused(vec![call(0), Insn::Exit], codes::CALL_DEPTH);
     // r6 to r9 survive a call, r1 to r5 do not, and the callee sees none of the caller's.
     accepted(vec![mov(6, 1), call(4), load(Size::B4, 0, 6, 12), Insn::Exit, mov_imm(0, 0), Insn::Exit]);
