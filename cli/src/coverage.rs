@@ -43,7 +43,7 @@ struct Share {
 impl Share {
     fn of(insns: usize, reached: usize) -> Self {
         // One decimal, downwards: 100.0 means all.
-        let percent = if insns == 0 { 100.0 } else { (reached * 1000 / insns) as f64 / 10.0 };
+        let percent = (reached * 1000).checked_div(insns).map_or(100.0, |tenths| tenths as f64 / 10.0);
         Share { insns, reached, percent }
     }
 }

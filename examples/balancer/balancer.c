@@ -39,6 +39,12 @@ static __always_inline void add(void *map, __u32 key, __u64 bytes)
 	}
 }
 
+/* Of IP headers; those with options or extension headers are not balanced. */
+static __always_inline __u32 header_len(bool is_v6)
+{
+	return is_v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
+}
+
 static __always_inline __u32 flow_hash(const struct flow *flow, bool is_v6)
 {
 	__u32 ports = (__u32)flow->sport << 16 | flow->dport;
@@ -82,10 +88,10 @@ static __always_inline struct real *real_from_table(const struct flow *flow, __u
 }
 
 /* Servers put their number into the connection ids that they hand out. */
-static __always_inline struct real *real_from_quic(void *payload, void *data_end, __u32 *index)
+static __always_inline struct real *real_from_quic(struct udphdr *udp, void *data_end, __u32 *index)
 {
-	struct quic_long *long_header = payload;
-	struct quic_short *short_header = payload;
+	struct quic_long *long_header = (void *)(udp + 1);
+	struct quic_short *short_header = (void *)(udp + 1);
 	const __u8 *cid;
 	__u32 server, *found;
 
@@ -183,7 +189,7 @@ static __always_inline int balance(struct xdp_md *ctx, bool is_v6)
 	}
 
 	if (flags & VIP_QUIC && !parsed.is_icmp && flow.protocol == IPPROTO_UDP) {
-		real = real_from_quic(parsed.payload, data_end, &index);
+		real = real_from_quic(data + sizeof(struct ethhdr) + header_len(is_v6), data_end, &index);
 		count(real ? QUIC_BY_ID : QUIC_BY_HASH);
 	}
 	/* A SYN begins a new connection, even if the table knows the ports from an old one. */

@@ -88,7 +88,6 @@ enum counter {
 
 /* What was learned from the headers. */
 struct parsed {
-	void *payload;
 	__u16 len; /* of the packet from the IP header on */
 	__u8 tos;
 	bool is_syn;

@@ -80,14 +80,12 @@ static __always_inline int parse_ports(void *l4, void *data_end, struct flow *fl
 		flow->sport = tcp->source;
 		flow->dport = tcp->dest;
 		parsed->is_syn = tcp->syn && !tcp->ack;
-		parsed->payload = tcp + 1;
 		return CONTINUE;
 	case IPPROTO_UDP:
 		if ((void *)(udp + 1) > data_end)
 			return XDP_DROP;
 		flow->sport = udp->source;
 		flow->dport = udp->dest;
-		parsed->payload = udp + 1;
 		return CONTINUE;
 	default:
 		return XDP_PASS;

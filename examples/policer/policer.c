@@ -54,9 +54,8 @@ int xdp_policer(struct xdp_md *ctx)
 	struct ethhdr *eth = data;
 	struct bucket *bucket;
 	int action = XDP_PASS;
-	__u64 now, elapsed, tokens;
+	__u64 now, elapsed, tokens, len;
 	struct iphdr *ip;
-	__u32 len;
 
 	if ((void *)(eth + 1) > data_end)
 		return XDP_DROP;

@@ -47,9 +47,6 @@ fn objects(folder: &str) -> Vec<PathBuf> {
     found
 }
 
-/// Examples with a helper, a map or a rule that the verifier does not know yet.
-const UNVERIFIED: [&str; 1] = ["policer"];
-
 #[test]
 fn compiled_programs_get_the_kernels_verdict() {
     if !host_works() {
@@ -60,10 +57,6 @@ fn compiled_programs_get_the_kernels_verdict() {
     for path in
         ["examples", "offload-compiler/tests/safe", "offload-compiler/tests/unsafe"].into_iter().flat_map(objects)
     {
-        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-        if path.parent().is_some_and(|folder| folder.ends_with(&*stem)) && UNVERIFIED.contains(&&*stem) {
-            continue;
-        }
         let bytes = std::fs::read(&path).expect("readable");
         // What does not even load has no program to give to the kernel.
         let Ok(object) = load(&bytes, &LoadOptions::default()) else { continue };

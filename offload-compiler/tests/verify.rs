@@ -42,19 +42,12 @@ fn verdicts(path: &Path) -> Vec<(String, Result<Verified, Diagnostic>)> {
     }
 }
 
-/// Examples with a helper, a map or a rule that the verifier does not know yet.
-const UNVERIFIED: [&str; 1] = ["policer"];
-
 #[test]
 fn safe_programs_are_accepted() {
     let folders = [root().join("offload-compiler/tests/safe"), root().join("examples")];
     let mut failures = Vec::new();
     let mut count = 0;
-    let unverified = |path: &Path| {
-        let name = path.file_stem().unwrap_or_default().to_string_lossy();
-        path.parent().is_some_and(|folder| folder.ends_with(&*name)) && UNVERIFIED.contains(&&*name)
-    };
-    for path in folders.iter().flat_map(|folder| objects(folder)).filter(|path| !unverified(path)) {
+    for path in folders.iter().flat_map(|folder| objects(folder)) {
         for (name, verdict) in verdicts(&path) {
             count += 1;
             if let Err(diagnostic) = verdict {

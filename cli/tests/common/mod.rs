@@ -84,9 +84,6 @@ pub(crate) fn examples() -> Vec<String> {
 pub(crate) const NOT_ON_MODEL: [&str; 9] =
     ["balancer", "dns", "policer", "redirect_map", "router", "rxq", "tailparse", "toobig", "vlan"];
 
-/// Examples that only the kernel takes yet: the verifier does not know one of their helpers, maps or rules.
-pub(crate) const UNVERIFIED: [&str; 1] = ["policer"];
-
 /// Examples that the device runs, ascending.
 pub(crate) fn model_examples() -> Vec<String> {
     let all = examples();
