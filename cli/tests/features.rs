@@ -13,7 +13,9 @@ mod render;
 use common::root;
 use directives::{Feature, Run};
 use offload_compiler::CompileOptions;
+use offload_compiler::facts;
 use offload_compiler::object::{LoadOptions, Object, Program, load};
+use offload_compiler::verify::{Limits, verify};
 use offwire_cli::args::DispatchArg;
 use offwire_cli::backends::{Model, Prepared};
 use offwire_diag::{Diagnostic, codes};
@@ -24,44 +26,21 @@ use std::path::{Path, PathBuf};
 
 /// Programs that the verifier or the compiler refuses so far, with the code of the refusal. One that is accepted must leave the list.
 const NOT_ON_MODEL: &[(&str, &str)] = &[
-    ("adjust_meta", "OW0319"),
-    ("adjust_tail", "OW0319"),
-    ("clocks", "OW0319"),
-    ("context", "OW0324"),
-    ("csum_diff", "OW0319"),
-    ("csum_diff_variable", "OW0319"),
-    ("isa_atomics", "OW0404"),
-    ("isa_atomics_stack", "OW0404"),
-    ("isa_calls", "OW0406"),
-    ("isa_div", "OW0404"),
-    ("isa_div_constant", "OW0404"),
-    ("isa_stack", "OW0405"),
-    ("loop", "OW0315"),
-    ("map_array_of_maps", "OW0321"),
+    ("isa_calls_stack", "OW0405"),
+    ("isa_stack_variable", "OW0405"),
+    ("loop", "OW0405"),
+    ("loop_nested", "OW0405"),
+    ("loop_variable", "OW0401"),
     ("map_by_path", "OW0406"),
-    ("map_devmap", "OW0321"),
-    ("map_hash_of_maps", "OW0321"),
-    ("map_inner_sizes", "OW0321"),
-    ("map_lpm_v4", "OW0403"),
-    ("map_lpm_v6", "OW0403"),
-    ("map_lru_hash", "OW0403"),
-    ("map_lru_hash_full", "OW0403"),
-    ("map_percpu_hash", "OW0403"),
-    ("map_prog_array", "OW0319"),
-    ("map_ringbuf", "OW0319"),
-    ("map_ringbuf_query", "OW0319"),
-    ("map_ringbuf_variable", "OW0319"),
-    ("redirect", "OW0319"),
-    ("spin_lock", "OW0319"),
+    ("map_ringbuf_two", "OW0406"),
     ("spin_lock_flags", "OW0402"),
-    ("tail_call_chain", "OW0319"),
-    ("tail_call_state", "OW0319"),
-    ("trace_printk", "OW0319"),
-    ("update_flags", "OW0403"),
+    ("trace_printk", "OW0405"),
+    ("update_flags", "OW0402"),
     ("update_flags_invalid", "OW0402"),
-    ("xdp_load_bytes", "OW0319"),
-    ("xdp_store_bytes", "OW0319"),
 ];
+
+/// Programs that the model runs otherwise than the kernel so far: mistakes that were found here. One that is mended must leave the list.
+const DIFFERS_ON_MODEL: &[&str] = &[];
 
 /// Programs with a helper that the interpreter does not know; the kernel alone says what they do. One that it runs must leave the list.
 const NOT_ON_REF: &[&str] = &[];
@@ -107,6 +86,19 @@ fn compile<'a>(object: &'a Object, run: &Run) -> Result<Prepared<'a>, Diagnostic
     Prepared::new(object, program(object, run)?, profile, &CompileOptions::default(), DispatchArg::Auto)
 }
 
+/// The interpreter, which asserts what is known of each program that the verifier accepts.
+fn interpreter(object: &Object, index: usize, refused: Option<&str>) -> Result<reference::Ref, Diagnostic> {
+    let mut interpreter = reference::Ref::new(object, index)?;
+    for (number, program) in object.programs.iter().enumerate() {
+        match verify(object, program, &Limits::default()) {
+            Ok(_) => interpreter = interpreter.with_facts_of(number, &facts::analyze(object, program)?),
+            Err(diagnostic) if refused == Some(&diagnostic.code.to_string()) => {}
+            Err(diagnostic) => return Err(diagnostic),
+        }
+    }
+    Ok(interpreter)
+}
+
 /// A back end's text for all runs of a feature, and what came out of each packet. `known` is what the interpreter made of them: where
 /// the kernel does not tell (how long an event's padding is, where a packet is redirected to), the interpreter's word stands.
 fn outcome(
@@ -120,15 +112,11 @@ fn outcome(
         let _ = writeln!(text, "{}", format!("run {}", run.title).trim_end());
         let object = object(source, run)?;
         let (index, _) = program(&object, run)?;
-        let compiled = if on != "host" && refused_code(source).is_none() { Some(compile(&object, run)?) } else { None };
+        let compiled = if on == "model" { Some(compile(&object, run)?) } else { None };
         let mut backend: Box<dyn Backend + '_> = match (on, &compiled) {
-            ("host", _) => Box::new(host::Host::new(&object, index)?),
-            ("ref", Some(compiled)) => {
-                Box::new(reference::Ref::new(&object, index)?.with_facts(&compiled.compiled.facts))
-            }
-            ("ref", None) => Box::new(reference::Ref::new(&object, index)?),
             (_, Some(compiled)) => Box::new(Model::new(compiled)?),
-            (_, None) => panic!("{} is not for the model", source.display()),
+            ("host", _) => Box::new(host::Host::new(&object, index)?),
+            _ => Box::new(interpreter(&object, index, refused_code(source))?),
         };
         if let Some(file) = &run.maps {
             let path = source.with_file_name(file);
@@ -210,6 +198,7 @@ fn features_do_the_same_on_host_ref_and_model() {
                     said.push((on, text));
                     known = outs;
                 }
+                Err(_) if on == "model" && DIFFERS_ON_MODEL.contains(&name(&source).as_str()) => {}
                 Err(diagnostic) => {
                     let Diagnostic { code, message, reason, .. } = diagnostic;
                     wrong.push(format!("{} on {on}: {code} {message}: {}", name(&source), reason.unwrap_or_default()));
@@ -226,8 +215,18 @@ fn features_do_the_same_on_host_ref_and_model() {
             Err(_) => wrong.push(format!("{}: no expectations, run with BLESS=1", name(&source))),
             Ok(expected) => {
                 for (on, text) in &said {
-                    if let Some(difference) = first_difference(&expected, text) {
-                        wrong.push(format!("{} on {on}: {difference}", name(&source)));
+                    let listed = *on == "model" && DIFFERS_ON_MODEL.contains(&name(&source).as_str());
+                    match first_difference(&expected, text) {
+                        Some(difference) if !listed => {
+                            wrong.push(format!("{} on {on}: {difference}", name(&source)));
+                        }
+                        None if listed => {
+                            wrong.push(format!(
+                                "{} is right on the model now: take it off DIFFERS_ON_MODEL",
+                                name(&source)
+                            ));
+                        }
+                        _ => {}
                     }
                 }
             }

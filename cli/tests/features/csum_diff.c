@@ -47,21 +47,27 @@ int prog(struct xdp_md *ctx)
 	switch (r->op) {
 	case REMOVE_20:
 		r->result = bpf_csum_diff((void *)&r->seen, 20, 0, 0, r->flags);
+		APART("1");
 		return XDP_PASS;
 	case ADD_20:
 		r->result = bpf_csum_diff(0, 0, (void *)&r->seen, 20, r->flags);
+		APART("2");
 		return XDP_PASS;
 	case BOTH_20:
 		r->result = bpf_csum_diff((void *)r, 4, (void *)&r->seen, 20, r->flags);
+		APART("3");
 		return XDP_PASS;
 	case ADD_6:
 		r->result = bpf_csum_diff(0, 0, (void *)r + 33, 6, r->flags);
+		APART("4");
 		return XDP_PASS;
 	case REMOVE_6:
 		r->result = bpf_csum_diff((void *)r + 33, 6, 0, 0, r->flags);
+		APART("5");
 		return XDP_PASS;
 	case NONE:
 		r->result = bpf_csum_diff(0, 0, 0, 0, r->flags);
+		APART("6");
 		return XDP_PASS;
 	case VALUE_512:
 		value = bpf_map_lookup_elem(&block, &zero);
@@ -70,12 +76,15 @@ int prog(struct xdp_md *ctx)
 		for (int i = 0; i < 64; i++)
 			value[i] = r->value + i;
 		r->result = bpf_csum_diff(0, 0, (void *)value, 512, r->flags);
+		APART("7");
 		r->seen = bpf_csum_diff((void *)value, 512, (void *)(value + 1), 504, r->flags);
+		APART("8");
 		return XDP_PASS;
 	case STACK_512:
 		for (int i = 0; i < 50; i++)
 			stack[i] = r->value * (i + 1);
 		r->result = bpf_csum_diff((void *)stack, 400, 0, 0, r->flags);
+		APART("9");
 		return XDP_PASS;
 	case MIXED:
 		value = bpf_map_lookup_elem(&block, &zero);
@@ -84,12 +93,16 @@ int prog(struct xdp_md *ctx)
 		value[0] = r->value;
 		stack[0] = r->more[1];
 		r->result = bpf_csum_diff((void *)value, 8, (void *)stack, 8, r->flags);
+		APART("10");
 		r->seen = bpf_csum_diff((void *)stack, 8, (void *)r, 64, r->result);
+		APART("11");
 		return XDP_PASS;
 	case FOLD:
 		/* As programs do it: the sum of one call is the seed of the next. */
 		r->result = bpf_csum_diff((void *)&r->value, 8, (void *)&r->more[1], 8, ~r->more[1] & 0xffff);
+		APART("12");
 		r->seen = bpf_csum_diff(0, 0, (void *)&r->value, 8, r->result);
+		APART("13");
 		return XDP_PASS;
 	}
 	return XDP_DROP;

@@ -46,14 +46,17 @@ int prog(struct xdp_md *ctx)
 	switch (r->op) {
 	case REMOVE:
 		r->result = bpf_csum_diff((void *)r, size, 0, 0, r->flags);
+		APART("1");
 		return XDP_PASS;
 	case ADD:
 		r->result = bpf_csum_diff(0, 0, (void *)r, size, r->flags);
+		APART("2");
 		return XDP_PASS;
 	case BOTH:
 		if (other > 64)
 			return XDP_ABORTED;
 		r->result = bpf_csum_diff((void *)r, size, (void *)r, other, r->flags);
+		APART("3");
 		return XDP_PASS;
 	case STACK:
 		stack[0] = r->value;
@@ -62,6 +65,7 @@ int prog(struct xdp_md *ctx)
 		if (size > 24)
 			return XDP_ABORTED;
 		r->result = bpf_csum_diff(0, 0, (void *)stack, size, r->flags);
+		APART("4");
 		return XDP_PASS;
 	}
 	return XDP_DROP;

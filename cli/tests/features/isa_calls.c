@@ -1,11 +1,9 @@
-// Local functions: pointers to the caller's stack, packet and map value as arguments, five arguments, global functions, eight frames.
+// Local functions: packet and map value as arguments and results, five arguments, global functions, eight frames.
 // SPDX-License-Identifier: Apache-2.0 OR MIT OR GPL-2.0-only
 #include "feature.h"
 
-enum { STACK, FIVE, DEEP, GLOBAL, PACKET, VALUE, TWICE, MIDDLE };
+enum { FIVE, DEEP, GLOBAL, PACKET, VALUE };
 
-// packet: STACK value=5
-// packet: STACK value=0xffffffffffffffff
 // packet: FIVE key=1 value=2 flags=3 more0=4 more1=5
 // packet: DEEP value=1
 // packet: DEEP value=0x8000000000000000
@@ -15,26 +13,12 @@ enum { STACK, FIVE, DEEP, GLOBAL, PACKET, VALUE, TWICE, MIDDLE };
 // packet: VALUE key=0 value=7
 // packet: VALUE key=0 value=8
 // packet: VALUE key=1 value=8
-// packet: TWICE value=100 flags=30
-// packet: MIDDLE value=9 flags=2
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, __u64);
 } numbers SEC(".maps");
-
-struct state {
-	__u64 in;
-	__u64 out;
-	__u32 calls;
-};
-
-static __noinline void square(struct state *state)
-{
-	state->out = state->in * state->in + state->calls;
-	state->calls += 2;
-}
 
 static __noinline __u64 five(__u64 a, __u64 b, __u64 c, __u64 d, __u64 e)
 {
@@ -79,45 +63,15 @@ static __noinline __u64 *find(__u32 key)
 	return bpf_map_lookup_elem(&numbers, &key);
 }
 
-static __noinline void exchange(__u64 *a, __u64 *b)
-{
-	__u64 keep = *a;
-
-	*a = *b;
-	*b = keep;
-}
-
-/* The caller's registers survive, and what it left on its stack. */
-static __noinline __u64 middle(__u64 a, __u64 b)
-{
-	struct state state = { .in = a };
-	__u64 sum = b;
-
-	for (int i = 0; i < 3; i++) {
-		square(&state);
-		sum += state.out;
-		state.in = sum & 0xff;
-	}
-	return sum;
-}
-
 SEC("xdp")
 int prog(struct xdp_md *ctx)
 {
 	struct request *r = request(ctx);
-	struct state state = {};
-	__u64 *value, a, b;
+	__u64 *value;
 
 	if (outside(r, ctx))
 		return XDP_DROP;
 	switch (r->op) {
-	case STACK:
-		state.in = r->value;
-		state.calls = 40;
-		square(&state);
-		r->result = state.out;
-		r->seen = state.calls;
-		return XDP_PASS;
 	case FIVE:
 		r->result = five(r->key, r->value, r->flags, r->more[0], r->more[1]);
 		return XDP_PASS;
@@ -135,17 +89,6 @@ int prog(struct xdp_md *ctx)
 			return XDP_ABORTED;
 		r->seen = *value;
 		*value = r->value;
-		return XDP_PASS;
-	case TWICE:
-		a = r->value;
-		b = r->flags;
-		exchange(&a, &b);
-		r->result = a - b;
-		exchange(&b, &a);
-		r->seen = a - b;
-		return XDP_PASS;
-	case MIDDLE:
-		r->result = middle(r->value, r->flags) + middle(r->flags, r->value);
 		return XDP_PASS;
 	}
 	return XDP_DROP;

@@ -1,8 +1,8 @@
-// bpf_loop: no call, many calls, an early end, too many, flags, nested, with context on the caller's stack.
+// bpf_loop: no call, many calls, an early end, too many, with context on the caller's stack.
 // SPDX-License-Identifier: Apache-2.0 OR MIT OR GPL-2.0-only
 #include "feature.h"
 
-enum { SUM, EARLY, FLAGS, NESTED, NO_CONTEXT, MAP };
+enum { SUM, EARLY, NO_CONTEXT, MAP };
 
 struct state {
 	__u64 sum;
@@ -22,13 +22,6 @@ struct state {
 // packet: EARLY value=10 more0=3
 // packet: EARLY value=10 more0=9
 // packet: EARLY value=10 more0=10
-// packet: FLAGS value=3 flags=0
-// packet: FLAGS value=3 flags=1
-// packet: FLAGS value=0 flags=1
-// packet: FLAGS value=0x800001 flags=0x100000000
-// packet: NESTED value=0
-// packet: NESTED value=1
-// packet: NESTED value=7
 // packet: NO_CONTEXT value=5
 // packet: MAP value=5
 // packet: MAP value=9
@@ -56,17 +49,6 @@ static long stop(__u32 index, void *context)
 
 	state->calls++;
 	return index == state->stop;
-}
-
-static long outer(__u32 index, void *context)
-{
-	struct state *state = context;
-	struct state inner = { .sum = index };
-
-	bpf_loop(index, add, &inner, 0);
-	state->sum += inner.sum;
-	state->calls += inner.calls;
-	return 0;
 }
 
 static long count(__u32 index, void *context)
@@ -98,21 +80,19 @@ int prog(struct xdp_md *ctx)
 	switch (r->op) {
 	case SUM:
 		r->result = bpf_loop(r->value, add, &state, 0);
+		APART("1");
 		break;
 	case EARLY:
 		r->result = bpf_loop(r->value, stop, &state, 0);
-		break;
-	case FLAGS:
-		r->result = bpf_loop(r->value, add, &state, r->flags);
-		break;
-	case NESTED:
-		r->result = bpf_loop(r->value, outer, &state, 0);
+		APART("2");
 		break;
 	case NO_CONTEXT:
 		r->result = bpf_loop(r->value, count, (void *)0, 0);
+		APART("5");
 		break;
 	case MAP:
 		r->result = bpf_loop(r->value, insert, &state, 0);
+		APART("6");
 		break;
 	default:
 		return XDP_DROP;

@@ -75,18 +75,25 @@ int prog(struct xdp_md *ctx)
 	struct request *r = request(ctx);
 	struct bpf_devmap_val *wide;
 	__u32 *ifindex;
+	int verdict;
 
 	if (outside(r, ctx))
 		return XDP_DROP;
 	switch (r->op) {
 	case REDIRECT:
-		return bpf_redirect_map(&ports, r->key, r->flags);
+		verdict = bpf_redirect_map(&ports, r->key, r->flags);
+		APART("redirect");
+		return verdict;
 	case REDIRECT_HASH:
-		return bpf_redirect_map(&ports_by_number, r->key, r->flags);
+		verdict = bpf_redirect_map(&ports_by_number, r->key, r->flags);
+		APART("redirect by number");
+		return verdict;
 	case REDIRECT_TWICE:
 		/* The second one misses: its action is what counts. */
 		r->result = bpf_redirect_map(&ports, r->key, XDP_TX);
-		return bpf_redirect_map(&ports, 3, XDP_PASS);
+		verdict = bpf_redirect_map(&ports, 3, XDP_PASS);
+		APART("twice");
+		return verdict;
 	case OTHER_VERDICT:
 		r->result = bpf_redirect_map(&ports, r->key, 0);
 		return XDP_TX;
@@ -95,16 +102,24 @@ int prog(struct xdp_md *ctx)
 		r->result = wide != 0;
 		if (wide)
 			r->seen = wide->ifindex;
+		APART("seen wide");
 		return XDP_PASS;
 	case LOOKUP_HASH:
 		ifindex = bpf_map_lookup_elem(&ports_by_number, &r->key);
-		break;
+		APART("by number");
+		r->result = ifindex != 0;
+		if (ifindex)
+			r->seen = *ifindex;
+		APART("seen by number");
+		return XDP_PASS;
 	default:
 		ifindex = bpf_map_lookup_elem(&ports, &r->key);
+		APART("ports");
 	}
 	r->result = ifindex != 0;
 	if (ifindex)
 		r->seen = *ifindex;
+	APART("seen");
 	return XDP_PASS;
 }
 

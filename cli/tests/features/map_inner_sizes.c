@@ -86,29 +86,43 @@ int prog(struct xdp_md *ctx)
 	if (outside(r, ctx))
 		return XDP_DROP;
 	index = r->more[0];
-	if (r->op >= UPDATE_ARRAY) {
-		inner = bpf_map_lookup_elem(&rows, &index);
-		if (!inner)
-			return XDP_ABORTED;
-		if (r->op == UPDATE_ARRAY) {
-			r->result = UPDATE_ELEM(inner, &r->key, &r->value, r->flags);
-			return XDP_PASS;
-		}
-		value = bpf_map_lookup_elem(inner, &r->key);
-	} else {
+	switch (r->op) {
+	case UPDATE:
 		inner = bpf_map_lookup_elem(&hashes, &index);
 		if (!inner)
 			return XDP_ABORTED;
-		if (r->op == UPDATE) {
-			r->result = UPDATE_ELEM(inner, &r->key, &r->value, r->flags);
-			return XDP_PASS;
-		}
+		r->result = bpf_map_update_elem(inner, &r->key, &r->value, BPF_ANY);
+		APART("update");
+		return XDP_PASS;
+	case LOOKUP:
+		inner = bpf_map_lookup_elem(&hashes, &index);
+		if (!inner)
+			return XDP_ABORTED;
 		value = bpf_map_lookup_elem(inner, &r->key);
+		if (!value)
+			return XDP_TX;
+		r->seen = *value;
+		APART("lookup");
+		return XDP_PASS;
+	case UPDATE_ARRAY:
+		inner = bpf_map_lookup_elem(&rows, &index);
+		if (!inner)
+			return XDP_ABORTED;
+		r->result = bpf_map_update_elem(inner, &r->key, &r->value, BPF_ANY);
+		APART("update of an array");
+		return XDP_PASS;
+	case LOOKUP_ARRAY:
+		inner = bpf_map_lookup_elem(&rows, &index);
+		if (!inner)
+			return XDP_ABORTED;
+		value = bpf_map_lookup_elem(inner, &r->key);
+		if (!value)
+			return XDP_TX;
+		r->seen = *value;
+		APART("lookup in an array");
+		return XDP_PASS;
 	}
-	if (!value)
-		return XDP_TX;
-	r->seen = *value;
-	return XDP_PASS;
+	return XDP_DROP;
 }
 
 LICENSE;

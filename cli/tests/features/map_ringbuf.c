@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT OR GPL-2.0-only
 #include "feature.h"
 
-enum { OUTPUT, EMPTY, ODD, RESERVE, FILL, LARGE, TOO_LARGE, WHOLE, TWO, DISCARD_FIRST };
+enum { OUTPUT, EMPTY, ODD, RESERVE, FILL, LARGE, TOO_LARGE, WHOLE, DISCARD_FIRST };
 
 /* more0 is the number of records to make. The ring holds 4096 bytes. */
 // packet: OUTPUT value=0x1122334455667788
@@ -21,7 +21,6 @@ enum { OUTPUT, EMPTY, ODD, RESERVE, FILL, LARGE, TOO_LARGE, WHOLE, TWO, DISCARD_
 // packet: TOO_LARGE
 // packet: WHOLE
 // packet: WHOLE
-// packet: TWO value=1
 // packet: DISCARD_FIRST value=9
 // run: --map-entries ring=8192
 // packet: FILL more0=9
@@ -50,7 +49,7 @@ SEC("xdp")
 int prog(struct xdp_md *ctx)
 {
 	struct request *r = request(ctx);
-	struct record *record, *other;
+	struct record *record;
 	__u64 number;
 	__u32 zero = 0;
 	void *memory;
@@ -61,26 +60,33 @@ int prog(struct xdp_md *ctx)
 	switch (r->op) {
 	case OUTPUT:
 		r->result = bpf_ringbuf_output(&ring, &number, sizeof(number), 0);
+		APART("1");
 		return XDP_PASS;
 	case EMPTY:
 		r->result = bpf_ringbuf_output(&ring, &number, 0, 0);
+		APART("2");
 		return XDP_PASS;
 	case ODD:
 		r->result = bpf_ringbuf_output(&ring, &number, 5, BPF_RB_NO_WAKEUP);
+		APART("3");
 		r->seen = bpf_ringbuf_output(&ring, &number, 7, BPF_RB_FORCE_WAKEUP);
 		return XDP_PASS;
 	case RESERVE:
 		record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
+		APART("reserve 1");
 		if (!record)
 			return XDP_TX;
 		record->number = number;
 		record->key = r->key;
 		record->more = record->key + 1;
 		r->seen = record->number;
-		if (r->key)
+		if (r->key) {
 			bpf_ringbuf_discard(record, BPF_RB_FORCE_WAKEUP);
-		else
+			APART("discard");
+		} else {
 			bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
+			APART("submit");
+		}
 		return XDP_PASS;
 	case FILL:
 		/* Records of one packet stay in the ring until it is done. */
@@ -101,12 +107,14 @@ int prog(struct xdp_md *ctx)
 		if (!memory)
 			return XDP_ABORTED;
 		r->result = bpf_ringbuf_output(&ring, memory, 4080, 0);
+		APART("7");
 		return XDP_PASS;
 	case TOO_LARGE:
 		memory = bpf_map_lookup_elem(&source, &zero);
 		if (!memory)
 			return XDP_ABORTED;
 		r->result = bpf_ringbuf_output(&ring, memory, 4096, 0);
+		APART("8");
 		return XDP_PASS;
 	case WHOLE:
 		/* The kernel keeps at least a byte of the ring free. */
@@ -114,30 +122,17 @@ int prog(struct xdp_md *ctx)
 		if (!memory)
 			return XDP_ABORTED;
 		r->result = bpf_ringbuf_output(&ring, memory, 4088, 0);
-		return XDP_PASS;
-	case TWO:
-		record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
-		if (!record)
-			return XDP_TX;
-		other = bpf_ringbuf_reserve(&ring, sizeof(*other), 0);
-		if (!other) {
-			bpf_ringbuf_discard(record, 0);
-			return XDP_TX;
-		}
-		record->number = 1;
-		other->number = 2;
-		record->key = other->key = number;
-		record->more = other->more = 0;
-		/* Submitted in the other order, they are read in the order of their places. */
-		bpf_ringbuf_submit(other, 0);
-		bpf_ringbuf_submit(record, 0);
+		APART("9");
 		return XDP_PASS;
 	case DISCARD_FIRST:
 		record = bpf_ringbuf_reserve(&ring, 4000, 0);
+		APART("reserve 4");
 		if (!record)
 			return XDP_TX;
 		bpf_ringbuf_discard(record, 0);
+		APART("13");
 		r->result = bpf_ringbuf_output(&ring, &number, sizeof(number), 0);
+		APART("14");
 		return XDP_PASS;
 	}
 	return XDP_DROP;

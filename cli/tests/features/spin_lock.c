@@ -64,10 +64,17 @@ int prog(struct xdp_md *ctx)
 		return XDP_PASS;
 	case ADD_ROW:
 		bucket = bpf_map_lookup_elem(&rows, &r->key);
-		break;
-	default:
-		bucket = bpf_map_lookup_elem(&buckets, &r->key);
+		if (!bucket)
+			return XDP_TX;
+		bpf_spin_lock(&bucket->lock);
+		bucket->tokens += want;
+		want = bucket->tokens;
+		bpf_spin_unlock(&bucket->lock);
+		APART("row");
+		r->seen = want;
+		return XDP_PASS;
 	}
+	bucket = bpf_map_lookup_elem(&buckets, &r->key);
 	if (!bucket)
 		return XDP_TX;
 	if (r->op == EARLY_OUT) {

@@ -62,21 +62,25 @@ int prog(struct xdp_md *ctx)
 	switch (r->op) {
 	case EIGHT:
 		r->result = bpf_xdp_load_bytes(ctx, offset, stack + 1, 8);
+		APART("1");
 		break;
 	case ODD:
 		r->result = bpf_xdp_load_bytes(ctx, offset, odd, sizeof(odd));
+		APART("2");
 		r->seen = odd[0] | odd[6] << 8;
 		return XDP_PASS;
 	case VARIABLE:
 		if (length < 1 || length > sizeof(stack))
 			return XDP_ABORTED;
 		r->result = bpf_xdp_load_bytes(ctx, offset, stack, length);
+		APART("3");
 		break;
 	case TO_VALUE:
 		value = bpf_map_lookup_elem(&buffer, &zero);
 		if (!value || length < 1 || length > 512)
 			return XDP_ABORTED;
 		r->result = bpf_xdp_load_bytes(ctx, offset, value, length);
+		APART("4");
 		return XDP_PASS;
 	case LENGTH:
 		r->result = bpf_xdp_get_buff_len(ctx);

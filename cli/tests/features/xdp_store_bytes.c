@@ -55,11 +55,13 @@ int prog(struct xdp_md *ctx)
 	switch (r->op) {
 	case EIGHT:
 		result = bpf_xdp_store_bytes(ctx, offset, stack, 8);
+		APART("1");
 		break;
 	case VARIABLE:
 		if (length < 1 || length > sizeof(stack))
 			return XDP_ABORTED;
 		result = bpf_xdp_store_bytes(ctx, offset, stack, length);
+		APART("2");
 		break;
 	case FROM_VALUE:
 		value = bpf_map_lookup_elem(&buffer, &zero);
@@ -68,18 +70,22 @@ int prog(struct xdp_md *ctx)
 		for (int i = 0; i < 64; i++)
 			value[i] = r->more[0] * (i + 1);
 		result = bpf_xdp_store_bytes(ctx, offset, value, length);
+		APART("3");
 		break;
 	case ODD:
 		for (int i = 0; i < 5; i++)
 			odd[i] = r->more[0] >> i * 8;
 		result = bpf_xdp_store_bytes(ctx, offset, odd, 5);
+		APART("4");
 		break;
 	case BEHIND_POINTER:
 		/* The program's own pointer sees what the helper wrote, and the other way round. */
 		r->more[1] = 0x55;
 		result = bpf_xdp_store_bytes(ctx, offset, stack, 8);
+		APART("5");
 		r->more[1] += r->seen;
 		result += bpf_xdp_load_bytes(ctx, 48, stack, 8);
+		APART("6");
 		r->more[2] = stack[0];
 		break;
 	default:

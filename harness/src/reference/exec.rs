@@ -79,12 +79,6 @@ impl From<Violation> for Fault {
     }
 }
 
-/// A function without a result leaves r0 as it is; the program itself and callbacks must have one (kernel/bpf/verifier.c,
-/// prepare_func_exit).
-fn returns_nothing(insn: &Insn, callers: &[Frame]) -> bool {
-    matches!(insn, Insn::Exit) && callers.last().is_some_and(|frame| frame.looping.is_none())
-}
-
 /// What is fixed for a program.
 pub(crate) struct Code {
     /// Map references are constants: addresses.
@@ -277,11 +271,13 @@ impl Run {
                 }
                 Insn::CallHelper { id: helpers::number::LOOP } => {
                     let [_, r1, r2, context, flags, ..] = self.regs;
-                    let count = r1 as u32;
-                    self.regs[0] = match (flags, count) {
+                    // Where flags and callback are constants, the kernel expands the call: it compares 64 bits, and moves the error into
+                    // w0 (kernel/bpf/verifier.c, inline_bpf_loop). Elsewhere it looks at 32 bits of the number and gives 64 of
+                    // the error; no device takes such a call.
+                    self.regs[0] = match (flags, u32::try_from(r1).unwrap_or(u32::MAX)) {
                         (1.., _) => super::maps::EINVAL as u64,
                         (0, 0) => 0,
-                        (0, 1..=MAX_LOOPS) => {
+                        (0, count @ 1..=MAX_LOOPS) => {
                             let callback = match r2.checked_sub(FUNCTION) {
                                 Some(at @ 0..=0xffff_ffff) => at as usize,
                                 _ => return Err(Violation("bpf_loop without a function in r2".into()).into()),
@@ -291,7 +287,7 @@ impl Run {
                             next = callback;
                             0
                         }
-                        _ => super::maps::E2BIG as u64,
+                        _ => u64::from(super::maps::E2BIG as u32),
                     };
                 }
                 Insn::CallHelper { id } => {

@@ -8,7 +8,7 @@
 //! head: if i <u rounds then enter else done
 //! enter: callee(i, context), which returns to latch
 //! latch: i += 1; if result != 0 then done else head
-//! too_big: r0 = -E2BIG     done: r0 = i
+//! too_big: w0 = -E2BIG     done: r0 = i
 //! ```
 //!
 //! i, rounds and context live in registers of a frame of their own.
@@ -38,7 +38,7 @@ pub(super) enum Step {
     Call { own: FrameIdx, too_big: Block, head: Block },
     /// The flags are not 0: r0 = -EINVAL.
     Invalid { next: Block },
-    /// r0 = -E2BIG.
+    /// w0 = -E2BIG, as the kernel expands the call (kernel/bpf/verifier.c, inline_bpf_loop).
     TooBig { next: Block },
     /// Is there another round?
     Head { own: FrameIdx, enter: Block, done: Block },
@@ -165,7 +165,6 @@ impl Builder<'_> {
         Ok(match step {
             Step::Call { own, too_big, head } => {
                 let rounds = self.number(Reg(1))?;
-                let rounds = self.unary(AluOp::Mov, false, rounds);
                 let context = self.read(Reg(3));
                 let zero = self.constant(0);
                 self.callers.taken.insert(zero, Taken::Number);
@@ -178,7 +177,7 @@ impl Builder<'_> {
                 Term::Branch { op: CmpOp::Ltu, wide: true, a: most, b: rounds, then, els }
             }
             Step::Invalid { next } | Step::TooBig { next } => {
-                let code = if matches!(step, Step::Invalid { .. }) { error(-22) } else { error(-7) };
+                let code = if matches!(step, Step::Invalid { .. }) { error(-22) } else { error(-7) & u64::from(u32::MAX) };
                 let value = self.emit(Op::Const(code));
                 self.callers.taken.insert(value, Taken::Number);
                 self.finish_call(value);
