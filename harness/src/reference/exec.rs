@@ -187,7 +187,7 @@ impl Run {
                 *count += 1;
             }
             let missing = uses.reads & !self.written;
-            // A function without a result leaves none; it matters where the caller reads it.
+            // A function without a result leaves r0 as it is; it matters where the caller reads it (prepare_func_exit).
             let may_lack = matches!(insn, Insn::Exit) && callers.last().is_some_and(|frame| frame.looping.is_none());
             if missing != 0 && !may_lack {
                 return Err(Fault::Unwritten(missing.trailing_zeros()));

@@ -72,16 +72,25 @@ fn maps() -> Vec<Map> {
 
 /// An object with one program of about so many steps.
 pub(crate) fn object(seed: u64, steps: u32) -> Object {
-    let mut made =
-        Maker { rng: Rng(seed ^ 0x5eed), insns: Vec::new(), packet: 0, exits: Vec::new(), calls: Vec::new(), depth: 0 };
+    let mut made = Maker {
+        rng: Rng(seed ^ 0x5eed),
+        insns: Vec::new(),
+        packet: 0,
+        exits: Vec::new(),
+        calls: Vec::new(),
+        others: Vec::new(),
+        depth: 0,
+    };
     made.start();
     for _ in 0..steps {
         made.step();
     }
     made.finish();
+    let others = made.add_functions();
     let insns = made.insns;
     let mut functions = vec![(InsnIdx(0), "prog".to_string())];
     functions.extend(made.calls.iter().map(|(_, at)| *at).take(1).map(|at| (InsnIdx(at as u32), "local".to_string())));
+    functions.extend(others);
     let raw = encode(&insns).expect("what is made here encodes");
     let program = Program { name: "prog".into(), section: "xdp".into(), insns, raw, functions, ..Program::default() };
     Object { programs: vec![program], maps: maps(), license: "GPL".into(), ..Object::default() }
@@ -112,6 +121,8 @@ struct Maker {
     exits: Vec<usize>,
     /// Calls of the local function, and where it starts.
     calls: Vec<(usize, usize)>,
+    /// Uses of the functions in `requests::FUNCTIONS`: where, and which one.
+    others: Vec<(usize, usize)>,
     depth: u32,
 }
 

@@ -14,6 +14,7 @@
 //! i, rounds and context live in registers of a frame of their own.
 
 use super::build::{Builder, exact};
+use super::callers::Taken;
 use super::expand::{End, Expander, Frame, FrameIdx, Region};
 use super::live::{FrameReg, LiveSet};
 use crate::ebpf::{AluOp as EbpfAlu, Imm64, Insn, InsnIdx, Operand, Reg};
@@ -166,6 +167,7 @@ impl Builder<'_> {
                 let rounds = self.number(Reg(1))?;
                 let context = self.read(Reg(3));
                 let zero = self.constant(0);
+                self.callers.taken.insert(zero, Taken::Number);
                 for (reg, value) in [(ROUND, zero), (ROUNDS, rounds), (CONTEXT, context)] {
                     self.regs.insert(FrameReg::new(own, reg), value);
                 }
@@ -177,6 +179,7 @@ impl Builder<'_> {
             Step::Invalid { next } | Step::TooBig { next } => {
                 let code = if matches!(step, Step::Invalid { .. }) { error(-22) } else { error(-7) & u64::from(u32::MAX) };
                 let value = self.emit(Op::Const(code));
+                self.callers.taken.insert(value, Taken::Number);
                 self.finish_call(value);
                 Term::Jump(self.jump(next))
             }
@@ -195,6 +198,7 @@ impl Builder<'_> {
                 let (round, result) = (self.own(own, ROUND), self.own(own, Reg(0)));
                 let (one, zero) = (self.constant(1), self.constant(0));
                 let next = self.alu(AluOp::Add, true, round, one);
+                self.callers.taken.insert(next, Taken::Number);
                 self.regs.insert(FrameReg::new(own, ROUND), next);
                 let (then, els) = (self.jump(done), self.jump(head));
                 Term::Branch { op: CmpOp::Ne, wide: true, a: result, b: zero, then, els }

@@ -1,6 +1,7 @@
 //! Loads and stores.
 
 use super::build::{Builder, exact, kind_name};
+use super::callers::{Taken, stored};
 use crate::ebpf::{MapIdx, Operand, Reg, Size};
 use crate::facts::{Fact, PtrKind, Range};
 use crate::ir::{META_LEN, Mem, Op, Value};
@@ -58,10 +59,37 @@ impl Builder<'_> {
                 if mem.space == Space::Stack && bytes < 8 {
                     self.no_pointer_in(&mem, u32::from(bytes))?;
                 }
-                self.emit(Op::Load { mem, size: bytes, swap: false, dismiss: false })
+                let value = self.emit(Op::Load { mem, size: bytes, swap: false, dismiss: false });
+                if mem.space == Space::Stack && bytes == 8 {
+                    self.take(value, mem, base, off);
+                }
+                value
             }
         };
         if signed { self.sign_extend(bytes.saturating_mul(8), true, value) } else { Ok(value) }
+    }
+
+    /// Decides what a value from the stack is taken for where the facts cannot tell, because other functions may write there.
+    fn take(&mut self, value: Value, mem: Mem, base: Reg, off: i16) {
+        let taken = match self.fact(base) {
+            Fact::Ptr { kind: PtrKind::CallerStack, .. } => Some(Taken::Number),
+            Fact::Ptr { kind: PtrKind::Stack, offset, .. } => {
+                let offset = exact(&offset).map(|offset| offset.cast_signed().wrapping_add(off.into()));
+                let slot =
+                    offset.filter(|offset| offset % 8 == 0).and_then(|offset| usize::try_from(-offset / 8 - 1).ok());
+                let known =
+                    slot.and_then(|slot| self.state()?.slots.get(slot)).is_none_or(|fact| *fact != Fact::Unknown);
+                match offset {
+                    Some(offset) if !known => stored(self.lifter, self.at, offset),
+                    _ => None,
+                }
+            }
+            _ => None,
+        };
+        if let Some(taken) = taken {
+            self.callers.taken.insert(value, taken);
+            self.callers.loads.insert(value, (mem, self.at));
+        }
     }
 
     /// Bytes of a frozen map (`.rodata`) are constants.
@@ -109,7 +137,13 @@ impl Builder<'_> {
         let mem = self.address(base, off)?;
         let value = match src {
             // Pointers live on the stack in the device's form; anywhere else somebody could read them.
-            Operand::Reg(reg) if mem.space == Space::Stack && size == Size::B8 => self.read(reg),
+            Operand::Reg(reg) if mem.space == Space::Stack && size == Size::B8 => {
+                let fact = self.fact(reg);
+                if !matches!(fact, Fact::Scalar(_)) {
+                    self.callers.pointers.push((mem, Taken::of(&fact)));
+                }
+                self.read(reg)
+            }
             src => self.operand(src)?,
         };
         self.emit_effect(Op::Store { mem, size: size.bytes() as u8, swap: false, value });

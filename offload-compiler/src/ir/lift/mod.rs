@@ -9,6 +9,7 @@ mod atomic;
 mod branch;
 mod build;
 mod call;
+mod callers;
 mod divide;
 mod events;
 mod expand;
@@ -36,7 +37,9 @@ pub fn lift(object: &Object, program: &Program, facts: &Facts) -> Result<Func, D
     let skeleton = expanded.skeleton(program);
     let cfg = Cfg::new(&skeleton);
     let live = live::live_in(&lifter, &expanded, &cfg);
-    let func = build::build(&lifter, &expanded, &cfg, &live, skeleton)?;
+    let mut callers = callers::Callers::default();
+    let func = build::build(&lifter, &expanded, &cfg, &live, skeleton, &mut callers)?;
+    callers::check(&lifter, &func, &callers)?;
     events::check_printk(&lifter, &func)?;
     Ok(func)
 }

@@ -50,7 +50,7 @@ impl Maker {
     }
 
     pub(super) fn request(&mut self) {
-        match self.rng.below(14) {
+        match self.rng.below(17) {
             0 => {
                 // The end of the packet moves.
                 self.put(copy(Reg(1), CTX));
@@ -108,12 +108,83 @@ impl Maker {
             }
             11 => self.inner_map(),
             12 => self.atomics(),
+            13 | 14 => {
+                // bpf_loop over a variable of this function.
+                match self.rng.below(8) {
+                    0 => drop(self.put(mov(Reg(1), (1 << 23) + 1))),
+                    _ => self.small(Reg(1), 7),
+                }
+                self.others.push((self.insns.len(), 0));
+                self.put(Insn::LoadImm64 { dst: Reg(2), value: Imm64::Func(InsnIdx(0)) });
+                self.put(Insn::Wide);
+                self.numbers_at(Reg(3), 1);
+                let flags = i32::from(self.rng.below(8) == 0);
+                self.put(mov(Reg(4), flags));
+                self.call(181);
+            }
+            15 => {
+                // A local function that works on a variable of this one.
+                self.numbers_at(Reg(1), 1);
+                self.put(copy(Reg(2), Reg(9)));
+                self.others.push((self.insns.len(), 1));
+                self.put(Insn::CallLocal { target: InsnIdx(0) });
+            }
             _ => {
                 self.put(copy(Reg(1), CTX));
                 self.call(188);
             }
         }
         self.scramble(&[1, 2, 3, 4, 5]);
+    }
+
+    /// Adds the functions that are used behind the program: their starts and names.
+    pub(super) fn add_functions(&mut self) -> Vec<(InsnIdx, String)> {
+        let mut added = Vec::new();
+        for (which, name) in ["callback", "change"].into_iter().enumerate() {
+            let uses: Vec<usize> = self.others.iter().filter(|(_, used)| *used == which).map(|(at, _)| *at).collect();
+            if uses.is_empty() {
+                continue;
+            }
+            let start = self.here();
+            added.push((start, name.to_string()));
+            for at in uses {
+                match &mut self.insns[at] {
+                    Insn::LoadImm64 { value: Imm64::Func(target), .. } | Insn::CallLocal { target } => *target = start,
+                    other => panic!("{other:?} names no function"),
+                }
+            }
+            let number = |op, dst, src| Insn::Alu { width: Width::W64, op, dst: Reg(dst), src };
+            let store = Insn::Store { size: Size::B8, base: Reg(6), off: 0, src: Operand::Reg(Reg(3)) };
+            self.insns
+                .extend([copy(Reg(6), if which == 0 { Reg(2) } else { Reg(1) }), load(Size::B8, Reg(3), Reg(6), 0)]);
+            if which == 0 {
+                // long callback(u64 index, u64 *sum): *sum += index; return (*sum & 7) == 5;
+                self.insns.extend([
+                    number(AluOp::Add, 3, Operand::Reg(Reg(1))),
+                    store,
+                    mov(Reg(0), 1),
+                    number(AluOp::And, 3, Operand::Imm(7)),
+                    Insn::JumpIf {
+                        width: Width::W64,
+                        cond: Cond::Eq,
+                        dst: Reg(3),
+                        src: Operand::Imm(5),
+                        target: InsnIdx(start.0 + 8),
+                    },
+                    mov(Reg(0), 0),
+                    Insn::Exit,
+                ]);
+            } else {
+                // u64 change(u64 *number, u64 by): *number ^= by; return its upper half
+                self.insns.extend([
+                    number(AluOp::Xor, 3, Operand::Reg(Reg(2))),
+                    store,
+                    load(Size::B4, Reg(0), Reg(6), 4),
+                    Insn::Exit,
+                ]);
+            }
+        }
+        added
     }
 
     fn metadata(&mut self) {
