@@ -167,6 +167,9 @@ impl Builder<'_> {
                 let rounds = self.number(Reg(1))?;
                 let rounds = self.unary(AluOp::Mov, false, rounds);
                 let context = self.read(Reg(3));
+                if let Some(address) = self.stack_address(Reg(3)) {
+                    self.callers.addresses.insert(context, address);
+                }
                 let zero = self.constant(0);
                 self.callers.taken.insert(zero, Taken::Number);
                 for (reg, value) in [(ROUND, zero), (ROUNDS, rounds), (CONTEXT, context)] {
