@@ -366,3 +366,78 @@ fn references_are_checked() {
     assert_eq!(device.map_delete(2, &wide(1, 2)), Ok(()));
     assert_eq!(device.map_delete(8, &[]), Err(Invalid));
 }
+
+/// The host's ring for perf events takes 512 KiB of one packet, each event with its header and length (struct perf_event_header and
+/// the size of PERF_SAMPLE_RAW).
+#[test]
+fn perf_events_fill_their_ring() {
+    let program = words(
+        "iw=0xffffffff; r2=iw; next=@1
+        ra=-1; i0=3000; a1=pack.64 i0,ra; r5=a1; next=@2
+        i0=512; rc=r5; q.perf.output map=0 key=stack[0+0] val=i0 dst=r3 null; t2=@2 next=@3
+        ra=r3; st pkt[0+8] s0=ra:8@0; next=pass",
+    );
+    // 0 entries: one for each vCPU.
+    let maps = [map(MapKind::PerfEventArray, 4, 4, 0)];
+    let mut device = Device::new(&TINY);
+    device.load_words(&program, CodeAddr(0), &maps, DispatchMode::Any, 1_000_000).unwrap();
+    for vcpu in [0, 3] {
+        let arrival = Arrival { bytes: vec![0; 3100], vcpu: Some(vcpu), ..Arrival::default() };
+        let out = device.run_one(arrival).unwrap();
+        assert_eq!(out.fault, None);
+        assert_eq!(out.bytes[8..16], (-28i64).to_le_bytes());
+        // 3,512 B and 4 B in steps of 8 B, and 8 B.
+        assert_eq!(out.events.len(), ((1 << 19) - 1) / 3528);
+    }
+}
+
+/// The user deletes a key and inserts another one while a program's update of the first is on its way, at each cycle of it: the one
+/// or the other comes first, and the map never has more than its one entry.
+#[test]
+fn updates_that_the_user_overtakes_come_after_it() {
+    for (kind, full) in [(MapKind::Hash, -7), (MapKind::LpmTrie, -28), (MapKind::LruHash, 0)] {
+        for how in ["any", "noexist", "exist"] {
+            let text = format!(
+                "q.update.{how} map=0 key=pkt[0+16] val=pkt:0 dst=r2; next=@1\nra=r2; st pkt[0+8] s0=ra:8@0; next=pass"
+            );
+            let mut seen = std::collections::BTreeSet::new();
+            for cycle in 1..140 {
+                let mut device = Device::new(&TINY);
+                device.load_words(&words(&text), CodeAddr(0), &[map(kind, 8, 4, 1)], DispatchMode::Any, 1000).unwrap();
+                let key = |last: u8| vec![32, 0, 0, 0, 10, 0, 0, last];
+                let mut bytes = vec![0; 60];
+                bytes[16..24].copy_from_slice(&key(1));
+                if how != "noexist" {
+                    device.map_update(0, &key(1), &[vec![9; 4]], Update::Any).unwrap();
+                }
+                device.offer(Arrival { bytes, ..Arrival::default() }).unwrap();
+                device.run_until(cycle);
+                let first = device.map_entries(0).unwrap();
+                match how {
+                    // The key is gone, and another one has its place.
+                    "any" | "exist" => {
+                        device.map_delete(0, &key(1)).unwrap();
+                        device.map_update(0, &key(2), &[vec![7; 4]], Update::Any).unwrap();
+                    }
+                    // The key is there already.
+                    _ => drop(device.map_update(0, &key(1), &[vec![7; 4]], Update::NoExist)),
+                }
+                device.run_until_idle();
+                let out = device.departures().next().unwrap();
+                let answer = i64::from_le_bytes(out.bytes[8..16].try_into().unwrap());
+                let entries: Vec<Vec<u8>> = device.map_entries(0).unwrap().into_iter().map(|entry| entry.0).collect();
+                assert_eq!(entries.len(), 1, "{kind:?} {how} at {cycle}: {answer}");
+                // Whose update came first cannot be told from the answer alone, but what is there afterwards fits it.
+                let want: &[(i64, u8)] = match how {
+                    "any" => &[(0, 2), (full, if full == 0 { 1 } else { 2 })],
+                    "exist" => &[(0, 2), (-2, 2)],
+                    _ => &[(0, 1), (-17, 1)],
+                };
+                assert!(want.contains(&(answer, entries[0][7])), "{kind:?} {how} at {cycle}: {answer} {entries:?}");
+                assert!(first.len() <= 1);
+                seen.insert((answer, entries[0][7]));
+            }
+            assert_eq!(seen.len(), 2, "{kind:?} {how}: {seen:?}");
+        }
+    }
+}

@@ -4,6 +4,7 @@ use offwire_image::{ELEMENTS_MAX, Link, Lock, MAPS_MAX, MapKind, MapSpec, VALUE_
 use offwire_isa::{Profile, RequestOp};
 
 use super::index::{Elements, Index, KeyHash};
+use super::pool::Reuse;
 use super::ring::Ring;
 use super::trie::Trie;
 use crate::error::{LoadError, MapRefusal};
@@ -327,7 +328,9 @@ fn contents(spec: &MapSpec, info: &MapInfo, profile: &Profile) -> Contents {
             elements.value_mut(copy, spec.init.len() as u32).copy_from_slice(&spec.init);
         }
     }
-    let index = |elements, lru| Directory::Hash(Index::new(info.max_entries, elements, profile.map_banks, lru));
+    let preallocated = spec.flags & flag::NO_PREALLOC == 0 && info.kind != LruHash;
+    let reuse = if preallocated { Reuse::Apart } else { Reuse::Last };
+    let index = |elements, lru| Directory::Hash(Index::new(info.max_entries, elements, profile.map_banks, reuse, lru));
     let mut keys = None;
     let directory = match info.kind {
         Devmap | ProgArray | ArrayOfMaps => Directory::Sparse(vec![false; info.max_entries as usize]),

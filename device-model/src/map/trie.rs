@@ -4,7 +4,7 @@
 //! prefixes cover theirs, on the side of their next bit. A node between others that no entry has is there where two prefixes
 //! part; there are at most as many of these as entries.
 
-use super::pool::Pool;
+use super::pool::{Pool, Reuse};
 
 /// No node, or no element. Links hold number + 1.
 const NONE: u32 = 0;
@@ -79,7 +79,7 @@ impl Trie {
     /// An empty trie with keys of `key_size` bytes, over so many elements.
     pub(crate) fn new(max_entries: u32, elements: u32, key_size: u32) -> Self {
         Trie {
-            pool: Pool::new(max_entries, elements),
+            pool: Pool::new(max_entries, elements, Reuse::First),
             root: NONE,
             nodes: Vec::new(),
             free_nodes: Vec::new(),
@@ -176,6 +176,16 @@ impl Trie {
     /// Takes an element for the value of an update; `None` if the trie is full (`-ENOSPC`). `new`: the prefix has no entry.
     pub(crate) fn reserve(&mut self, new: bool) -> Option<u32> {
         self.pool.take(new)
+    }
+
+    /// True if a new prefix has no room.
+    pub(crate) fn is_full(&self) -> bool {
+        self.pool.is_full()
+    }
+
+    /// An element that was reserved is not needed after all.
+    pub(crate) fn abandon(&mut self, element: u32, new: bool) {
+        self.pool.abandon(element, new);
     }
 
     fn add(&mut self, node: Node, data: &[u8]) -> u32 {
