@@ -3,13 +3,15 @@
 use super::{Prepared, TimedBackend, Timing};
 use device_model::{Arrival, Device, DeviceEvent, MapError, OfferError, Redirect, Update, geometry};
 use offload_compiler::ebpf::MapIdx;
+use offload_compiler::object::Initial;
 use offwire_diag::{Diagnostic, codes};
 use offwire_harness::mapfile::Contents;
 use offwire_harness::reference::printk::{self, Printed};
 use offwire_harness::{Backend, Chance, Entry, EntryValue, Event, PacketIn, PacketOut, RedirectTarget, Verdict};
 use offwire_image::{MapKind, MapSpec};
+use offwire_isa::{RequestOp, Word};
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The device model with one program; packets run one at a time on vCPU 0.
 #[derive(Debug)]
@@ -39,13 +41,42 @@ impl Model {
 struct Numbers {
     /// The image's number, by the object's.
     images: Vec<Option<u32>>,
+    /// Program arrays that no word looks at, with their entries by the object's numbers: the image does not have what they name.
+    unused: BTreeMap<u16, BTreeMap<Vec<u8>, Vec<u8>>>,
 }
 
 impl Numbers {
     fn new(prepared: &Prepared<'_>) -> Self {
-        let image = &prepared.compiled.image.programs;
-        let number = |name: &str| (0..).zip(image).find(|(_, program)| program.name == name).map(|(number, _)| number);
-        Numbers { images: prepared.object.programs.iter().map(|program| number(&program.name)).collect() }
+        let image = &prepared.compiled.image;
+        let number =
+            |name: &str| (0..).zip(&image.programs).find(|(_, program)| program.name == name).map(|(number, _)| number);
+        let images = prepared.object.programs.iter().map(|program| number(&program.name)).collect();
+        let words = image.words.iter().filter_map(|word| Word::decode(word).ok());
+        let calls: BTreeSet<u16> =
+            words.filter(|word| word.q_op == RequestOp::TailCall).map(|word| word.q_map.into()).collect();
+        let mut unused = BTreeMap::new();
+        for (slot, (spec, map)) in (0u16..).zip(image.maps.iter().zip(&prepared.object.maps)) {
+            if spec.kind == MapKind::ProgArray && !calls.contains(&slot) {
+                let named = map.initial.iter().filter_map(|(key, what)| {
+                    let Initial::Program(name) = what else { return None };
+                    let at = prepared.object.programs.iter().position(|program| program.name == *name)?;
+                    Some((key.to_le_bytes().to_vec(), u32::try_from(at).ok()?.to_le_bytes().to_vec()))
+                });
+                unused.insert(slot, named.collect());
+            }
+        }
+        Numbers { images, unused }
+    }
+
+    /// The entry, if the array is one that the device never looks at, is kept here.
+    fn keep(&mut self, map: MapIdx, entry: &Entry) -> bool {
+        match (self.unused.get_mut(&map.0), &entry.value) {
+            (Some(kept), EntryValue::One(value)) => {
+                kept.insert(entry.key.clone(), value.clone());
+                true
+            }
+            _ => false,
+        }
     }
 
     /// The value of a program array as the device has it.
@@ -88,10 +119,10 @@ fn loaded(prepared: &Prepared<'_>) -> Result<Device, Diagnostic> {
 /// `OW0601` if the device refuses the image, `OW0602` if it refuses an entry.
 pub fn device(prepared: &Prepared<'_>, contents: &Contents) -> Result<Device, Diagnostic> {
     let mut device = loaded(prepared)?;
-    let numbers = Numbers::new(prepared);
+    let mut numbers = Numbers::new(prepared);
     for (map, entries) in contents {
         let spec = spec(&prepared.compiled.image.maps, *map)?;
-        entries.iter().try_for_each(|entry| write_entry(&mut device, spec, &numbers, *map, entry))?;
+        entries.iter().try_for_each(|entry| write_entry(&mut device, spec, &mut numbers, *map, entry))?;
     }
     Ok(device)
 }
@@ -110,10 +141,13 @@ fn map_error(spec: &MapSpec, error: &MapError) -> Diagnostic {
 fn write_entry(
     device: &mut Device,
     spec: &MapSpec,
-    numbers: &Numbers,
+    numbers: &mut Numbers,
     map: MapIdx,
     entry: &Entry,
 ) -> Result<(), Diagnostic> {
+    if numbers.keep(map, entry) {
+        return Ok(());
+    }
     let values: Vec<Vec<u8>> = match &entry.value {
         EntryValue::One(value) if spec.kind == MapKind::ProgArray => vec![numbers.to_device(spec, value)?],
         EntryValue::One(value) => vec![value.clone()],
@@ -145,11 +179,16 @@ impl Backend for Model {
     }
 
     fn map_update(&mut self, map: MapIdx, entry: &Entry) -> Result<(), Diagnostic> {
-        write_entry(&mut self.device, spec(&self.maps, map)?, &self.numbers, map, entry)
+        write_entry(&mut self.device, spec(&self.maps, map)?, &mut self.numbers, map, entry)
     }
 
     fn map_entries(&mut self, map: MapIdx) -> Result<Vec<Entry>, Diagnostic> {
         let spec = spec(&self.maps, map)?;
+        if let Some(kept) = self.numbers.unused.get(&map.0) {
+            let entry =
+                |(key, value): (&Vec<u8>, &Vec<u8>)| Entry { key: key.clone(), value: EntryValue::One(value.clone()) };
+            return Ok(kept.iter().map(entry).collect());
+        }
         let entries = self.device.map_entries(usize::from(map.0)).map_err(|error| map_error(spec, &error))?;
         let per_cpu = spec.kind.is_per_cpu();
         let mut entries: Vec<Entry> = entries
@@ -281,7 +320,7 @@ mod tests {
 
     #[test]
     fn programs_have_the_numbers_of_the_object_outside() {
-        let numbers = Numbers { images: vec![None, Some(1), Some(0)] };
+        let numbers = Numbers { images: vec![None, Some(1), Some(0)], unused: BTreeMap::new() };
         let spec = offwire_image::MapSpec {
             name: "jump_table".to_owned(),
             kind: MapKind::ProgArray,
