@@ -26,6 +26,9 @@ pub enum ObjectArg {
     Prog(ProgVerb),
     /// Run one program on several back ends and compare packets, verdicts and maps
     Diff(DiffArgs),
+    /// Run a bare program, as bpf_conformance asks its plugins to
+    #[command(hide = true)]
+    Conform(ConformArgs),
     /// Explain a diagnostic code
     Explain {
         /// A code, as OW0301 or 301; without one all codes are listed
@@ -186,4 +189,17 @@ pub struct DiffArgs {
     /// Seed of the random packets
     #[arg(long, default_value_t = 1, value_name = "SEED")]
     pub seed: u64,
+}
+
+/// `conform`: the contract of bpf_conformance's plugins.
+#[derive(Debug, Args)]
+pub struct ConformArgs {
+    /// Memory that r1 points to, hexadecimal
+    pub memory: Option<String>,
+    /// The program, hexadecimal; read from stdin if it is not given
+    #[arg(long, value_name = "HEX")]
+    pub program: Option<String>,
+    /// Where to run
+    #[arg(long, value_enum, default_value = "ref", value_name = "BACKEND")]
+    pub on: On,
 }

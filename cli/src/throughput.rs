@@ -149,7 +149,7 @@ fn limit(profile: &Profile, counters: &Counters) -> String {
                 Some(Empty::Transfer) => "packet transfer into the engines".to_owned(),
                 Some(Empty::PacketStore) => "the packet store".to_owned(),
                 Some(Empty::Map) => "contexts that wait for the map unit".to_owned(),
-                Some(Empty::Adjust) => "contexts that wait for adjust_head".to_owned(),
+                Some(Empty::Unit) => "contexts that wait for a unit of their engine".to_owned(),
                 _ => "contexts (pipeline distance)".to_owned(),
             }
         }

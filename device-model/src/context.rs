@@ -1,12 +1,12 @@
 //! A context: one hardware thread of an engine with the packet that it holds.
 
 use offwire_isa::{
-    CodeAddr, METADATA_EGRESS_IFINDEX, METADATA_INGRESS_IFINDEX, METADATA_PACKET_LEN, METADATA_RX_QUEUE_INDEX,
-    METADATA_VCPU,
+    CodeAddr, METADATA_EGRESS_IFINDEX, METADATA_INGRESS_IFINDEX, METADATA_META_LEN, METADATA_PACKET_LEN,
+    METADATA_RX_QUEUE_INDEX, METADATA_VCPU,
 };
 
 use crate::fault::{Fault, FaultCause};
-use crate::geometry::{METADATA, SCRATCH, STACK, VALID_LINE};
+use crate::geometry::{CALLS_MAX, METADATA, SCRATCH, STACK, VALID_LINE};
 use crate::op::{Goto, Part, Values};
 use crate::packet::{Lines, Packet};
 use crate::packets::{NONE, PacketId, Record};
@@ -129,17 +129,52 @@ pub(crate) fn store(bytes: &mut [u8], size: u8, value: u64) {
     }
 }
 
+/// A unit of the engine that takes longer than a word.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Unit {
+    /// What is known at once.
+    #[default]
+    Direct,
+    /// The packet unit.
+    Packet,
+    /// The divider, one division at a time.
+    Divider,
+    /// The byte unit, which copies and which sums up, one request at a time.
+    Copy,
+    Sum,
+    /// The clock: nanoseconds and ticks.
+    Time,
+    Ticks,
+}
+
+/// What a unit of the engine has to do.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Work {
+    pub unit: Unit,
+    /// Bytes of the packet come from the packet store.
+    pub late: bool,
+    /// Bytes to be copied or summed up.
+    pub bytes: u32,
+    /// Changed lines that go to the packet store.
+    pub written: u32,
+}
+
 /// One context. What most words touch comes first.
 #[derive(Clone, Debug)]
 #[repr(C, align(64))]
 pub(crate) struct Context {
     /// The word to run; while a request is out, the word that made it.
     pub pc: Goto,
-    /// Changed lines that left the window when the front was moved.
-    pub written: u32,
+    /// What a unit of the engine has to do for the context's request.
+    pub work: Work,
     pub packet: Packet,
     pub words: u32,
     pub slots: u32,
+    /// Tail calls so far.
+    pub tail_calls: u8,
+    /// Calls that have not returned, and where they return to.
+    pub depth: u8,
+    pub calls: [Goto; CALLS_MAX],
     /// First cycle at which no word of the packet is issued any more.
     pub deadline: u64,
     /// Registers, and what the units of a word hand on.
@@ -163,7 +198,7 @@ impl Context {
         Context {
             values: [0; 32],
             pc: 0,
-            written: 0,
+            work: Work::default(),
             packet: Packet::default(),
             miss: 0,
             id: NONE,
@@ -172,6 +207,9 @@ impl Context {
             retval: 0,
             words: 0,
             slots: 0,
+            tail_calls: 0,
+            depth: 0,
+            calls: [0; CALLS_MAX],
             fault: None,
             exited: 0,
             scratch: Memory::new(),
@@ -190,6 +228,8 @@ impl Context {
         self.retval = 0;
         self.words = 0;
         self.slots = 0;
+        self.tail_calls = 0;
+        self.depth = 0;
         self.fault = None;
         self.stack.valid = 0;
         self.scratch.valid = 0;
@@ -201,6 +241,16 @@ impl Context {
         self.note_length();
     }
 
+    /// A tail call: registers zero, stack and spills as at dispatch; what became of the packet stays.
+    pub(crate) fn enter(&mut self, entry: Goto) {
+        self.tail_calls += 1;
+        self.depth = 0;
+        self.values[..16].fill(0);
+        self.pc = entry;
+        self.stack.valid = 0;
+        self.scratch.valid &= (1 << (METADATA / VALID_LINE)) - 1;
+    }
+
     /// The registers.
     pub(crate) fn registers(&self) -> &[u64; 16] {
         self.values.first_chunk().unwrap_or(&[0; 16])
@@ -209,7 +259,7 @@ impl Context {
     /// Gives the packet back with what became of it.
     pub(crate) fn give(&mut self, record: &mut Record) {
         let out = &mut record.out;
-        out.bytes = self.packet.give();
+        (out.bytes, out.meta) = self.packet.give();
         out.retval = self.retval;
         out.exited = self.exited;
         out.words = self.words;
@@ -217,10 +267,12 @@ impl Context {
         out.fault = self.fault;
     }
 
-    /// Brings `packet_len` of the metadata up to date.
+    /// Brings `packet_len` and `meta_len` of the metadata up to date.
     pub(crate) fn note_length(&mut self) {
-        let length = u64::from(self.packet.len());
-        put(self.scratch.at(0, METADATA), METADATA_PACKET_LEN, length.to_le_bytes());
+        let (length, meta) = (u64::from(self.packet.len()), u64::from(self.packet.meta_len()));
+        let block = self.scratch.at(0, METADATA);
+        put(block, METADATA_PACKET_LEN, length.to_le_bytes());
+        put(block, METADATA_META_LEN, meta.to_le_bytes());
     }
 
     /// Ends the packet with a fault at the word `pc`.

@@ -38,8 +38,8 @@ pub enum Empty {
     Transfer,
     /// A context waits for a line of its packet.
     PacketStore,
-    /// A context waits for its packet unit (adjust_head).
-    Adjust,
+    /// A context waits for a unit of the engine: packet unit, divider, byte unit, clock.
+    Unit,
     /// All contexts that hold a running packet wait for the map unit.
     Map,
     /// No context holds a running packet.
@@ -49,7 +49,7 @@ pub enum Empty {
 impl Empty {
     /// All causes, in order of their numbers.
     pub const ALL: [Empty; 6] =
-        [Empty::Pipeline, Empty::Transfer, Empty::PacketStore, Empty::Adjust, Empty::Map, Empty::NoContext];
+        [Empty::Pipeline, Empty::Transfer, Empty::PacketStore, Empty::Unit, Empty::Map, Empty::NoContext];
 
     /// A short name for tables.
     pub fn name(self) -> &'static str {
@@ -57,7 +57,7 @@ impl Empty {
             Empty::Pipeline => "pipeline",
             Empty::Transfer => "transfer",
             Empty::PacketStore => "packet_store",
-            Empty::Adjust => "adjust",
+            Empty::Unit => "unit",
             Empty::Map => "map",
             Empty::NoContext => "no_context",
         }
@@ -157,13 +157,37 @@ pub struct MapCounters {
     pub adds: u64,
     /// Reads of value bytes: with lookups, for loads that missed, for operands.
     pub value_reads: u64,
+    /// Fetching atomics.
+    pub atomics: u64,
+    /// Atomics, locks and records that had to wait for writes that their context had posted before.
+    pub fences: u64,
+    /// Locks taken.
+    pub locks: u64,
+    /// Locks that another packet held.
+    pub lock_conflicts: u64,
+    /// Cycles that packets waited for a lock that another one held.
+    pub lock_wait_cycles: u64,
+    /// Entries that an LRU map gave away.
+    pub evictions: u64,
+    /// Cycles that updates of LRU maps waited until an entry could be given away.
+    pub eviction_wait_cycles: u64,
+    /// Records of ring buffers: reserved, and submitted at once.
+    pub ring_records: u64,
+    /// Records that did not get room.
+    pub ring_full: u64,
+    /// Events for perf event arrays, refused ones too.
+    pub perf_events: u64,
+    /// Redirects through maps, refused ones too.
+    pub redirects: u64,
+    /// Tail calls, those to no program too.
+    pub tail_calls: u64,
     /// Requests that found their index bank busy.
     pub index_conflicts: u64,
     /// Cycles that requests waited for their index bank.
     pub index_wait_cycles: u64,
     /// Cycles that index banks compared keys.
     pub index_busy_cycles: u64,
-    /// Entries compared.
+    /// Entries and nodes compared.
     pub index_probes: u64,
     /// Operations that found their value bank busy.
     pub value_conflicts: u64,

@@ -30,6 +30,12 @@ pub struct Departure {
     pub retval: u32,
     /// The frame as the program left it, whatever the return value.
     pub bytes: Vec<u8>,
+    /// Metadata before the frame (`bpf_xdp_adjust_meta`).
+    pub meta: Vec<u8>,
+    /// What it told the host, in the order in which it did.
+    pub events: Vec<DeviceEvent>,
+    /// The last redirect that did not fail.
+    pub redirect: Option<Redirect>,
     /// Cycle of arrival.
     pub arrival: u64,
     /// Cycle at which a context was chosen.
@@ -44,4 +50,55 @@ pub struct Departure {
     pub slots: u32,
     /// Set if a fault ended it.
     pub fault: Option<Fault>,
+}
+
+/// Something that a packet told the host; events of a packet leave with it, in the order in which it made them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DeviceEvent {
+    /// A record that was submitted to a ring buffer.
+    Ringbuf {
+        /// Map-table slot of the ring buffer.
+        map: u8,
+        /// The record.
+        bytes: Vec<u8>,
+    },
+    /// An event of `bpf_perf_event_output`.
+    Perf {
+        /// Map-table slot of the perf event array.
+        map: u8,
+        /// Index in it.
+        index: u32,
+        /// What the program gave.
+        bytes: Vec<u8>,
+        /// Packet bytes behind it.
+        packet: Vec<u8>,
+    },
+    /// A text of `bpf_trace_printk`, to be formatted by the host.
+    Printk {
+        /// The format.
+        format: Vec<u8>,
+        /// Its arguments, as registers hold them.
+        arguments: [u64; 3],
+    },
+}
+
+/// Where a packet is to go; meant only if it returns `XDP_REDIRECT`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Redirect {
+    /// To an interface (`bpf_redirect`).
+    Interface {
+        /// Its index.
+        ifindex: u32,
+        /// Flags of the call.
+        flags: u64,
+    },
+    /// To what an entry of a map names (`bpf_redirect_map`).
+    Map {
+        /// Map-table slot.
+        map: u8,
+        /// Key of the entry.
+        key: u32,
+        /// Flags of the call.
+        flags: u64,
+    },
 }

@@ -3,9 +3,10 @@
 use std::collections::VecDeque;
 
 use offwire_image::{DispatchMode, Image, MapSpec};
-use offwire_isa::{CodeAddr, ISA_VERSION, Profile, Word};
+use offwire_isa::{CodeAddr, ISA_VERSION, Profile, RequestOp, Word};
 
 use crate::agenda::CYCLES;
+use crate::chance::Clock;
 use crate::counters::Counters;
 use crate::departure::{Arrival, Departure};
 use crate::dispatcher::Dispatcher;
@@ -14,7 +15,7 @@ use crate::error::{LoadError, MapError, OfferError};
 use crate::geometry::{LINE, MAX_PACKET, MIN_PACKET};
 use crate::map::control::{Entry, Update};
 use crate::map::port::WINDOW_MAX;
-use crate::map::table::Table;
+use crate::map::table::{MapImage, Table};
 use crate::map::unit::{Arrived, ID_SHIFT, MapUnit};
 use crate::op::Op;
 use crate::packet::FAR_LINES_MAX;
@@ -80,6 +81,9 @@ pub struct Device<T: Trace = Off> {
     scheduler: Scheduler,
     admission: Admission,
     seed: u64,
+    clock: Clock,
+    /// Where the random numbers of the next `load` start, if not at the seed.
+    random: Option<u64>,
     trace: T,
 }
 
@@ -94,6 +98,12 @@ fn width(profile: &Profile) -> u32 {
 fn lookahead(profile: &Profile) -> u64 {
     let to_map = u64::from(profile.pipeline_depth) + u64::from(profile.map_request_cycles.max(1));
     to_map.min(u64::from(profile.packet_store_cycles.max(1))).min(WINDOW_CYCLES)
+}
+
+/// True if the device has the request; `load` refuses words that make another one.
+#[doc(hidden)]
+pub fn serves(op: RequestOp) -> bool {
+    Op::serves(op) || MapUnit::serves(op)
 }
 
 impl Device {
@@ -145,6 +155,8 @@ impl<T: Trace> Device<T> {
             scheduler: Scheduler::Fast,
             admission: Admission::Drop,
             seed: SEED,
+            clock: Clock::new(profile.clock_mhz),
+            random: None,
             trace,
         }
     }
@@ -167,6 +179,15 @@ impl<T: Trace> Device<T> {
     /// Keys the index hash of the next `load`. A card draws its seed at reset; here runs repeat.
     pub fn set_seed(&mut self, seed: u64) {
         self.seed = seed;
+    }
+
+    /// Makes repeatable what programs cannot know before: from now on time (`ktime_ns`) and ticks (`jiffies`) stand still until
+    /// the next call, and random numbers go on from `random_state`. A device of which this was never asked counts time and ticks
+    /// (250 a second) from `load`. It holds beyond `load`.
+    pub fn set_chance(&mut self, ktime_ns: u64, jiffies: u64, random_state: u64) {
+        self.clock.fix(ktime_ns, jiffies);
+        self.random = Some(random_state);
+        self.map.random.set(random_state);
     }
 
     /// The sink of events.
@@ -202,7 +223,11 @@ impl<T: Trace> Device<T> {
             .enumerate()
             .map(|(address, raw)| Word::decode(raw).map_err(|why| LoadError::BadWord { address, why }))
             .collect::<Result<Vec<_>, _>>()?;
-        self.load_words(&words, image.entry, &image.maps, mode.unwrap_or(image.dispatch.mode), image.budget_cycles)
+        let programs: Vec<CodeAddr> = image.programs.iter().map(|program| program.entry).collect();
+        let maps =
+            MapImage { maps: &image.maps, links: &image.links, locks: &image.locks, programs: image.programs.len() };
+        let mode = mode.unwrap_or(image.dispatch.mode);
+        self.load_linked(&words, image.entry, &programs, maps, mode, image.budget_cycles)
     }
 
     /// Loads a program of decoded words; [`Device::load`] does it for an image.
@@ -212,6 +237,20 @@ impl<T: Trace> Device<T> {
         words: &[Word],
         entry: CodeAddr,
         maps: &[MapSpec],
+        mode: DispatchMode,
+        budget_cycles: u32,
+    ) -> Result<(), LoadError> {
+        self.load_linked(words, entry, &[], MapImage { maps, ..MapImage::default() }, mode, budget_cycles)
+    }
+
+    /// The same with all that an image has; `programs` are the entries for tail calls.
+    #[doc(hidden)]
+    pub fn load_linked(
+        &mut self,
+        words: &[Word],
+        entry: CodeAddr,
+        programs: &[CodeAddr],
+        maps: MapImage<'_>,
         mode: DispatchMode,
         budget_cycles: u32,
     ) -> Result<(), LoadError> {
@@ -230,18 +269,26 @@ impl<T: Trace> Device<T> {
         if budget_cycles == 0 {
             return Err(LoadError::NoBudget);
         }
+        if let Some(program) = programs.iter().position(|program| usize::from(program.0) >= words.len()) {
+            return Err(LoadError::Program { program, words: words.len() });
+        }
         let ops = words
             .iter()
             .enumerate()
             .map(|(address, word)| match word.check() {
+                Ok(()) if !serves(word.q_op) => Err(LoadError::Request { address, request: word.q_op.asm() }),
                 Ok(()) => Ok(Op::new(word)),
                 Err(why) => Err(LoadError::BadWord { address, why }),
             })
             .collect::<Result<_, _>>()?;
         let table = Table::new(maps, self.profile, self.seed)?;
         self.reset();
-        self.program =
-            Program { ops, entry: entry.0, budget: u64::from(budget_cycles.min(self.profile.packet_cycles_max)) };
+        self.program = Program {
+            ops,
+            entry: entry.0,
+            programs: programs.iter().map(|program| program.0).collect(),
+            budget: u64::from(budget_cycles.min(self.profile.packet_cycles_max)),
+        };
         self.map.table = table;
         self.dispatcher.set_mode(mode, self.profile.vcpus, self.profile.order_buckets);
         Ok(())
@@ -254,6 +301,7 @@ impl<T: Trace> Device<T> {
         self.engines = (0..profile.engines).map(|number| Engine::new(number as u16, profile)).collect();
         self.due.fill(u64::MAX);
         self.map = MapUnit::new(profile);
+        self.map.random.set(self.random.unwrap_or(self.seed));
         self.dispatcher = Dispatcher::new(profile.ingress_fifo_packets, profile.engines, contexts, width);
         self.restorer = Restorer::new(profile.restorer_entries, profile.order_buckets, width);
         self.packets = Packets::default();
@@ -298,6 +346,9 @@ impl<T: Trace> Device<T> {
             port,
             retval: 0,
             bytes,
+            meta: Vec::new(),
+            events: Vec::new(),
+            redirect: None,
             arrival: cycle,
             dispatched: 0,
             exited: 0,
@@ -427,6 +478,7 @@ impl<T: Trace> Device<T> {
         self.outbox.start(from);
         let mut around = Around {
             program: &self.program,
+            clock: self.clock,
             map: &mut self.map,
             packets: &mut self.packets,
             out: &mut self.outbox,
@@ -536,15 +588,18 @@ impl<T: Trace> Device<T> {
     /// The restorer's cycle.
     fn depart(&mut self, cycle: u64) {
         let (counted, departures, departed) = (&mut self.counted, &mut self.departures, &mut self.departed);
+        let map = &mut self.map;
         self.restorer.step(cycle, &mut self.packets, |id, packets| {
             let out = &mut packets.get_mut(id).out;
-            let departure = Departure { bytes: std::mem::take(&mut out.bytes), departed: cycle, ..*out };
+            let [bytes, meta] = [&mut out.bytes, &mut out.meta].map(std::mem::take);
+            let departure = Departure { bytes, meta, events: std::mem::take(&mut out.events), departed: cycle, ..*out };
             packets.remove(id);
             counted.verdicts[(departure.retval as usize).min(verdict::REDIRECT as usize + 1)] += 1;
             if let Some(fault) = departure.fault {
                 counted.faults[fault.cause as usize] += 1;
                 counted.first_fault.get_or_insert((departure.seq, fault));
             }
+            map.departed(cycle, departure.seq);
             departures.push_back(departure);
             *departed = cycle + 1;
         });

@@ -3,7 +3,8 @@
 use offwire_isa::{CodeAddr, Profile};
 
 use crate::agenda::{Agenda, Queue, join, split};
-use crate::context::Context;
+use crate::chance::Clock;
+use crate::context::{Context, Unit, Work};
 use crate::counters::{Empty, Replay, SlotCounters};
 use crate::execute::{self, Then};
 use crate::fault::FaultCause;
@@ -11,6 +12,7 @@ use crate::geometry::LINE;
 use crate::map::unit::{ContextId, ID_SHIFT, MapUnit};
 use crate::op::{Goto, Op};
 use crate::packets::{PacketId, Packets};
+use crate::request;
 use crate::trace::{At, Event, Trace};
 use crate::verdict;
 
@@ -22,6 +24,8 @@ const AHEAD: u64 = 64;
 pub(crate) struct Program {
     pub ops: Vec<Op>,
     pub entry: Goto,
+    /// Entries of the programs that tail calls can go to.
+    pub programs: Vec<Goto>,
     /// Cycles that a packet may take, from its dispatch on.
     pub budget: u64,
 }
@@ -89,6 +93,7 @@ impl Outbox {
 /// What an engine works with in a window of cycles.
 pub(crate) struct Around<'a, T> {
     pub program: &'a Program,
+    pub clock: Clock,
     pub map: &'a mut MapUnit,
     pub packets: &'a mut Packets,
     pub out: &'a mut Outbox,
@@ -103,8 +108,8 @@ mod leave {
     pub(super) const MAP: u16 = 1;
     /// It sleeps until the lines it missed are here.
     pub(super) const LINES: u16 = 2;
-    /// It sleeps until the packet unit is done.
-    pub(super) const ADJUST: u16 = 3;
+    /// It sleeps until a unit of the engine is done.
+    pub(super) const UNIT: u16 = 3;
     /// Its packet has ended.
     pub(super) const EXIT: u16 = 4;
 }
@@ -120,8 +125,8 @@ mod event {
     /// The in-port has brought a packet, or lines, into the context. Item: the context.
     pub(super) const PACKET_IN: u8 = 3;
     pub(super) const LINES_IN: u8 = 4;
-    /// The packet unit is done. Item: the context.
-    pub(super) const ADJUSTED: u8 = 5;
+    /// A unit of the engine is done. Item: the context.
+    pub(super) const UNIT_DONE: u8 = 5;
     /// The out-port has taken the last line of an ended packet. Item: the context.
     pub(super) const OUT: u8 = 6;
 }
@@ -131,7 +136,7 @@ mod event {
 enum Wait {
     Transfer,
     Lines,
-    Adjust,
+    Unit,
     Map,
 }
 
@@ -143,6 +148,10 @@ struct Timing {
     turn: u64,
     packet_store: u64,
     adjust: u64,
+    divide: u64,
+    /// Logarithm of the bytes that the byte unit copies and sums up in a cycle.
+    copy: u32,
+    sum: u32,
     /// Logarithm of the bytes of the packet bus.
     bus: u32,
     window: u32,
@@ -170,6 +179,9 @@ pub(crate) struct Engine {
     in_free: u64,
     answer_free: u64,
     out_free: u64,
+    /// First cycles at which divider and byte unit can start.
+    divider_free: u64,
+    bytes_free: u64,
     /// Contexts by [`Wait`].
     waits: [u8; 4],
     contexts: Vec<Context>,
@@ -186,6 +198,9 @@ impl Engine {
                 turn: u64::from(profile.pipeline_depth) + u64::from(contexts),
                 packet_store: u64::from(profile.packet_store_cycles.max(1)),
                 adjust: u64::from(profile.adjust_cycles.max(1)),
+                divide: u64::from(profile.divide_cycles.max(1)),
+                copy: profile.copy_bytes.ilog2(),
+                sum: profile.csum_bytes.ilog2(),
                 bus: profile.packet_bus_bytes.ilog2(),
                 window: profile.packet_window_bytes,
                 far_lines: profile.far_lines,
@@ -201,6 +216,8 @@ impl Engine {
             in_free: 0,
             answer_free: 0,
             out_free: 0,
+            divider_free: 0,
+            bytes_free: 0,
             waits: [0; 4],
             contexts: (0..contexts).map(|_| Context::new()).collect(),
         }
@@ -243,8 +260,8 @@ impl Engine {
             Empty::Transfer
         } else if waits(Wait::Lines) {
             Empty::PacketStore
-        } else if waits(Wait::Adjust) {
-            Empty::Adjust
+        } else if waits(Wait::Unit) {
+            Empty::Unit
         } else if waits(Wait::Map) {
             Empty::Map
         } else {
@@ -434,8 +451,8 @@ impl Engine {
                     self.waits[Wait::Lines as usize] -= 1;
                     self.ready.push(cycle, context.into());
                 }
-                event::ADJUSTED => {
-                    self.waits[Wait::Adjust as usize] -= 1;
+                event::UNIT_DONE => {
+                    self.waits[Wait::Unit as usize] -= 1;
                     self.wake(cycle, context, around);
                 }
                 _ => self.done(cycle, context, around),
@@ -461,9 +478,7 @@ impl Engine {
         let record = around.packets.get_mut(id);
         let at = self.take_in(cycle, (record.out.bytes.len() as u32).min(self.timing.window));
         let port = &mut around.map.ports[usize::from(self.first_id | ContextId::from(number))];
-        port.window.valid = false;
-        port.seq = record.out.seq;
-        port.vcpu = record.vcpu;
+        port.take(record.out.seq, record.vcpu);
         let (program, timing) = (around.program, self.timing);
         let context = &mut self.contexts[usize::from(number)];
         context.take(id, record, program.entry, program.budget, timing.window, timing.far_lines);
@@ -484,14 +499,43 @@ impl Engine {
                 self.events.push(cycle + self.timing.packet_store, event::FETCHED, number.into());
                 self.waits[Wait::Lines as usize] += 1;
             }
-            leave::ADJUST => {
-                let written = std::mem::take(&mut self.contexts[usize::from(number)].written);
-                self.send_out(cycle, written);
-                self.events.push(cycle + self.timing.adjust, event::ADJUSTED, number.into());
-                self.waits[Wait::Adjust as usize] += 1;
+            leave::UNIT => {
+                let work = self.contexts[usize::from(number)].work;
+                self.work(cycle, number, work, around);
             }
             _ => self.end(cycle, number, around),
         }
+    }
+
+    /// A unit of the engine has work from `cycle` on. Work comes in the order in which it was sent.
+    fn work<T: Trace>(&mut self, cycle: u64, number: u8, work: Work, around: &mut Around<'_, T>) {
+        self.send_out(cycle, work.written);
+        let port = &mut around.map.ports[usize::from(self.id(number))];
+        let here = cycle + if work.late { self.timing.packet_store } else { 0 };
+        let bytes = |width: u32| ((u64::from(work.bytes) + (1 << width) - 1) >> width).max(1);
+        let done = match work.unit {
+            Unit::Direct => cycle + 1,
+            Unit::Time => {
+                port.answer = around.clock.ktime_ns(cycle);
+                cycle + 1
+            }
+            Unit::Ticks => {
+                port.answer = around.clock.jiffies(cycle);
+                cycle + 1
+            }
+            Unit::Packet => cycle + self.timing.adjust,
+            Unit::Divider => {
+                self.divider_free = self.divider_free.max(cycle) + self.timing.divide;
+                self.divider_free
+            }
+            Unit::Copy | Unit::Sum => {
+                let width = if work.unit == Unit::Copy { self.timing.copy } else { self.timing.sum };
+                self.bytes_free = self.bytes_free.max(here) + bytes(width);
+                self.bytes_free
+            }
+        };
+        self.events.push(done, event::UNIT_DONE, number.into());
+        self.waits[Wait::Unit as usize] += 1;
     }
 
     /// A context has its answer.
@@ -504,8 +548,20 @@ impl Engine {
             self.ready.push(cycle, number.into());
             return;
         }
-        let word = around.program.ops.get(usize::from(context.pc));
-        match word.and_then(|op| execute::resume(op, port.answer, context)) {
+        if std::mem::take(&mut port.fetches) {
+            let work = request::taken(context, port);
+            self.work(cycle, number, work, around);
+            return;
+        }
+        let Program { ops, programs, .. } = around.program;
+        let word = ops.get(usize::from(context.pc));
+        if T::ON
+            && let Some(op) = word
+        {
+            let (seq, request, answer) = (context.seq, op.request.op, port.answer);
+            around.trace.event(Event::Answered { cycle, seq, word: CodeAddr(context.pc), request, answer });
+        }
+        match word.and_then(|op| request::resume(op, port.answer, programs, context)) {
             None => self.ready.push(cycle, number.into()),
             Some(value) => {
                 context.retval = value;
@@ -516,6 +572,10 @@ impl Engine {
 
     /// A packet has ended: what it changed goes out, unless it is dropped.
     fn end<T: Trace>(&mut self, cycle: u64, number: u8, around: &mut Around<'_, T>) {
+        let id = self.id(number);
+        if !around.map.ports[usize::from(id)].held.is_empty() {
+            around.map.release(cycle, id);
+        }
         let context = &mut self.contexts[usize::from(number)];
         context.exited = cycle;
         around.out.push(cycle, Ended::Exited { id: context.id });
@@ -534,9 +594,13 @@ impl Engine {
 
     /// A context is free again; its packet waits in the restorer.
     fn done<T: Trace>(&mut self, cycle: u64, number: u8, around: &mut Around<'_, T>) {
+        let port = &mut around.map.ports[usize::from(self.id(number))];
         let context = &mut self.contexts[usize::from(number)];
         let id = context.id;
-        context.give(around.packets.get_mut(id));
+        let record = around.packets.get_mut(id);
+        context.give(record);
+        record.out.events = std::mem::take(&mut port.events);
+        record.out.redirect = port.redirect;
         self.free |= 1 << number;
         around.out.push(cycle, Ended::Done { id, engine: self.number });
     }
@@ -587,7 +651,7 @@ impl Engine {
                 map.request(leaves, late, id);
                 leave::MAP
             }
-            Then::Adjust => leave::ADJUST,
+            Then::Work => leave::UNIT,
             Then::Far => return self.refused(Replay::PacketLines, leave::LINES, where_at, around.trace),
             Then::Value => {
                 map.read(leaves, id);

@@ -53,6 +53,39 @@ pub enum LoadError {
         /// The broken rule.
         why: DecodeError,
     },
+    /// A request that this device does not have.
+    #[error("word {address} makes a request that the device does not have: {request}")]
+    Request {
+        /// Its address.
+        address: usize,
+        /// The request, as the assembler writes it.
+        request: &'static str,
+    },
+    /// A program that tail calls can go to starts outside the code.
+    #[error("program {program} starts outside the {words} words")]
+    Program {
+        /// Its number.
+        program: usize,
+        /// Words of the image.
+        words: usize,
+    },
+    /// An initial element that its map does not take, or that names no program or map.
+    #[error("map {map} cannot have the initial element {key}")]
+    Link {
+        /// Map-table slot.
+        map: u8,
+        /// Key.
+        key: u32,
+    },
+    /// A spin lock that cannot be there: outside the value, not at a multiple of 4 B, the second of its map, or in a map that is
+    /// neither a hash map nor an array.
+    #[error("the device has no spin lock at byte {offset} of the values of map {map}")]
+    Lock {
+        /// Map-table slot.
+        map: u8,
+        /// Byte offset in the value.
+        offset: u32,
+    },
     /// A packet would have no cycle to run.
     #[error("the image gives its packets no cycles")]
     NoBudget,
@@ -107,6 +140,9 @@ pub enum MapRefusal {
         /// Bytes possible.
         value_size: u32,
     },
+    /// A ring buffer that is no power of two of whole pages, or larger than what a handle names of a record.
+    #[error("a ring buffer of {0} B is not possible: a power of two from 4096 B to 16 MiB is")]
+    RingSize(u32),
     /// More elements than a handle can name.
     #[error("{0} elements, a handle names 2^28")]
     Elements(u64),
@@ -190,6 +226,9 @@ pub enum MapError {
     /// `-E2BIG`.
     #[error("the map is full, or the index beyond its end")]
     Full,
+    /// The value of a reference names no program, map or interface that may stand there.
+    #[error("the value names nothing that may stand in the map")]
+    Reference,
     /// `-EINVAL`.
     #[error("the map's kind cannot do this, or the flags are unknown")]
     Invalid,

@@ -3,14 +3,15 @@
 //! A word is all or nothing: all that can refuse it or end the packet is found out before anything is written. What nearly every
 //! word does stands in [`execute`]; what is rare stands apart, in functions that are not inlined.
 
-use offwire_isa::{Handle, RequestOp, Space, StoreOp};
+use offwire_isa::{Handle, RequestOp, StoreOp};
 
 use crate::context::{self, Context, formatted, insert, load};
 use crate::fault::FaultCause;
-use crate::geometry::{METADATA, POSTED_CREDITS, SCRATCH, STACK};
-use crate::map::port::{Port, Posted, PostedKind, ValueAddress};
+use crate::geometry::{CALLS_MAX, METADATA, POSTED_CREDITS, SCRATCH, STACK};
+use crate::map::port::{Held, Port, Posted, PostedKind, ValueAddress};
 use crate::map::table::MapInfo;
-use crate::op::{A1, A2, Access, EXIT, Goto, Op, Part, Place, Request, X0, X1};
+use crate::op::{A1, A2, Access, EXIT, Goto, Op, Part, Place, X0, X1};
+use crate::request;
 
 /// What a word came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,8 +22,8 @@ pub(crate) enum Then {
     Exit(u32),
     /// It was run and sent a request to the map unit. `late`: the operands come from the packet store.
     Request { late: bool },
-    /// It was run and moved the packet's front (`Context::written`).
-    Adjust,
+    /// It was run and a unit of the engine works for it (`Context::work`).
+    Work,
     /// Refused: lines of the packet are missing (`Context::miss`).
     Far,
     /// Refused: bytes of a map value are missing (`Port::wanted`).
@@ -41,33 +42,38 @@ pub(crate) struct Outcome {
     pub then: Then,
 }
 
-/// Checks an access of `size` bytes to a map value.
+/// Bytes of what a handle names: a value, or a record that the packet holds (ring buffers have no elements).
 #[inline(always)]
-fn value_at(maps: &[MapInfo], address: u64, size: u32) -> Result<ValueAddress, FaultCause> {
-    let handle = Handle::unpack(address).ok_or(FaultCause::BadHandle)?;
-    let map = maps.get(usize::from(handle.slot)).ok_or(FaultCause::BadHandle)?;
-    if handle.element >= map.elements {
-        return Err(FaultCause::BadHandle);
+fn value_size(maps: &[MapInfo], held: &Held, slot: u8, element: u32) -> Result<u32, FaultCause> {
+    match maps.get(usize::from(slot)) {
+        Some(map) if element < map.elements => Ok(map.value_size),
+        _ => held.record(slot, element).map(|record| record.size).ok_or(FaultCause::BadHandle),
     }
-    if handle.offset + size > map.value_size {
+}
+
+/// Checks an access of `size` bytes to a map value or a record.
+#[inline(always)]
+pub(crate) fn value_at(maps: &[MapInfo], held: &Held, address: u64, size: u32) -> Result<ValueAddress, FaultCause> {
+    let Handle { slot, element, offset } = Handle::unpack(address).ok_or(FaultCause::BadHandle)?;
+    if offset + size > value_size(maps, held, slot, element)? {
         return Err(FaultCause::ValueBounds);
     }
-    Ok(ValueAddress { slot: handle.slot, element: handle.element, offset: handle.offset })
+    Ok(ValueAddress { slot, element, offset })
 }
 
 /// The address if `size` bytes there are in bounds.
 #[inline(always)]
-fn inside(address: u64, size: u32, limit: u32) -> Option<u32> {
+pub(crate) fn inside(address: u64, size: u32, limit: u32) -> Option<u32> {
     if address <= u64::from(limit) && size <= limit - address as u32 { Some(address as u32) } else { None }
 }
 
-/// The bounds that an access can break.
+/// The address if `size` bytes there are in bounds of a place in the context, or the bounds that they break.
 #[inline(always)]
-fn bounds(place: Place, context: &Context) -> (u32, FaultCause) {
+fn bounded(place: Place, address: u64, size: u32, context: &Context) -> Result<u32, FaultCause> {
     match place {
-        Place::Packet => (context.packet.len(), FaultCause::PacketBounds),
-        Place::Stack => (STACK, FaultCause::StackBounds),
-        _ => (SCRATCH, FaultCause::ScratchBounds),
+        Place::Packet => context.packet.inside(address, size).ok_or(FaultCause::PacketBounds),
+        Place::Stack => inside(address, size, STACK).ok_or(FaultCause::StackBounds),
+        _ => inside(address, size, SCRATCH).ok_or(FaultCause::ScratchBounds),
     }
 }
 
@@ -79,11 +85,10 @@ fn extracts(op: &Op, address: u64, context: &mut Context, port: &mut Port, maps:
         return value_extracts(op, address, port, maps);
     }
     let span = u32::from(access.span);
-    let (limit, cause) = bounds(access.place, context);
-    let at = match inside(address, span, limit) {
-        Some(at) => at,
-        None if op.load_dismiss => return dismissed(access, address, context),
-        None => return Err(Then::Fault(cause)),
+    let at = match bounded(access.place, address, span, context) {
+        Ok(at) => at,
+        Err(_) if op.load_dismiss => return dismissed(access, address, context),
+        Err(cause) => return Err(Then::Fault(cause)),
     };
     let bytes = match access.place {
         Place::Packet => {
@@ -101,10 +106,9 @@ fn extracts(op: &Op, address: u64, context: &mut Context, port: &mut Port, maps:
 
 /// A dismissible load of which a part is out of bounds: that part reads 0.
 fn dismissed(access: &Access, address: u64, context: &mut Context) -> Result<[u64; 2], Then> {
-    let (limit, _) = bounds(access.place, context);
     let at = access.parts.map(|part| match part.size {
         0 => None,
-        size => inside(address.wrapping_add(u64::from(part.delta)), u32::from(size), limit),
+        size => bounded(access.place, address.wrapping_add(u64::from(part.delta)), u32::from(size), context).ok(),
     });
     if access.place == Place::Packet {
         let wanted = |(at, part): (&Option<u32>, &Part)| at.map(|at| context.packet.lines_of(at, u32::from(part.size)));
@@ -133,13 +137,13 @@ fn value_extracts(op: &Op, address: u64, port: &mut Port, maps: &[MapInfo]) -> R
     let access = &op.load;
     let mut span = u32::from(access.span);
     let mut parts = access.parts;
-    let at = match value_at(maps, address, span) {
+    let at = match value_at(maps, &port.held, address, span) {
         Ok(at) => at,
         Err(cause) if !op.load_dismiss => return Err(Then::Fault(cause)),
         // Dismissible: what is out of bounds reads 0.
         Err(_) => {
-            let Ok(at) = value_at(maps, address, 0) else { return Ok([0; 2]) };
-            let left = maps.get(usize::from(at.slot)).map_or(0, |map| map.value_size - at.offset);
+            let Ok(at) = value_at(maps, &port.held, address, 0) else { return Ok([0; 2]) };
+            let left = value_size(maps, &port.held, at.slot, at.element).map_or(0, |size| size - at.offset);
             span = 0;
             for part in &mut parts {
                 let end = u32::from(part.delta) + u32::from(part.size);
@@ -176,15 +180,14 @@ enum Target {
 }
 
 /// The store unit's checks.
-fn target(access: &Access, address: u64, context: &mut Context, maps: &[MapInfo]) -> Result<Target, Then> {
+fn target(access: &Access, address: u64, context: &mut Context, held: &Held, maps: &[MapInfo]) -> Result<Target, Then> {
     let span = u32::from(access.span);
     if access.place == Place::Value {
-        let at = value_at(maps, address, span).map_err(Then::Fault)?;
+        let at = value_at(maps, held, address, span).map_err(Then::Fault)?;
         let read_only = maps.get(usize::from(at.slot)).is_none_or(|map| map.read_only);
         return if read_only { Err(Then::Fault(FaultCause::ReadOnly)) } else { Ok(Target::Value(at)) };
     }
-    let (limit, cause) = bounds(access.place, context);
-    let at = inside(address, span, limit).ok_or(Then::Fault(cause))?;
+    let at = bounded(access.place, address, span, context).map_err(Then::Fault)?;
     match access.place {
         Place::Packet => {
             context.miss = context.packet.missing(context.packet.lines_of(at, span));
@@ -257,72 +260,6 @@ fn post(op: &Op, at: ValueAddress, values: [u64; 2], credit: u8, port: &mut Port
         Posted { kind, slot: at.slot, element: at.element, parts, seq, vcpu };
 }
 
-/// An operand of a request, once it is known to be allowed.
-#[derive(Clone, Copy)]
-enum Operand {
-    Packet(u32),
-    Stack(u32),
-    Scratch(u32),
-    Value(ValueAddress),
-}
-
-fn operand(
-    space: Space,
-    address: u64,
-    size: u32,
-    context: &Context,
-    maps: &[MapInfo],
-    late: &mut bool,
-) -> Result<Operand, FaultCause> {
-    match space {
-        Space::Packet => {
-            let at = inside(address, size, context.packet.len()).ok_or(FaultCause::PacketBounds)?;
-            *late |= context.packet.missing(context.packet.lines_of(at, size)) != 0;
-            Ok(Operand::Packet(at))
-        }
-        Space::Stack => inside(address, size, STACK).map(Operand::Stack).ok_or(FaultCause::StackBounds),
-        Space::Scratch => inside(address, size, SCRATCH).map(Operand::Scratch).ok_or(FaultCause::ScratchBounds),
-        Space::MapValue => value_at(maps, address, size).map(Operand::Value),
-    }
-}
-
-/// Copies an operand into the request, or tells where the map unit has to read it.
-fn gather(operand: Operand, context: &mut Context, into: &mut [u8]) -> Option<ValueAddress> {
-    let bytes = match operand {
-        Operand::Packet(at) => context.packet.at(at),
-        Operand::Stack(at) => context.stack.at(at, into.len() as u32),
-        Operand::Scratch(at) => context.scratch.at(at, into.len() as u32),
-        Operand::Value(at) => return Some(at),
-    };
-    into.copy_from_slice(&bytes[..into.len()]);
-    None
-}
-
-/// A request to the map unit that is known to be allowed.
-struct Checked {
-    key: Operand,
-    key_size: u32,
-    value: Option<(Operand, u32)>,
-    late: bool,
-}
-
-fn check(request: &Request, context: &Context, maps: &[MapInfo]) -> Result<Checked, FaultCause> {
-    let map = maps.get(usize::from(request.map)).ok_or(FaultCause::BadMap)?;
-    if map.read_only && request.op != RequestOp::Lookup {
-        return Err(FaultCause::ReadOnly);
-    }
-    let mut late = false;
-    let key = request.key.of(&context.values);
-    let key = operand(request.key_space, key, map.key_size, context, maps, &mut late)?;
-    let value = if matches!(request.op, RequestOp::UpdateAny | RequestOp::UpdateNoExist | RequestOp::UpdateExist) {
-        let value = request.value.of(&context.values);
-        Some((operand(request.value_space, value, map.value_size, context, maps, &mut late)?, map.value_size))
-    } else {
-        None
-    };
-    Ok(Checked { key, key_size: map.key_size, value, late })
-}
-
 /// Runs the word `op` of `context` at cycle `now`. `PRIVATE`: it is known not to be `shared`.
 #[inline(always)]
 pub(crate) fn execute<const PRIVATE: bool>(
@@ -391,7 +328,7 @@ pub(crate) fn execute<const PRIVATE: bool>(
             let values = inserted(op, context);
             inserts(op, context.packet.at_mut(address as u32, span), values);
         } else {
-            match target(&op.store, address, context, maps) {
+            match target(&op.store, address, context, &port.held, maps) {
                 Ok(target) => write(op, target, 0, context, port),
                 Err(then) => return refuse(then),
             }
@@ -429,7 +366,7 @@ fn finish(
     let mut place = Target::Nowhere;
     let mut posted = None;
     if stores {
-        match target(&op.store, op.store.address.of(&context.values), context, maps) {
+        match target(&op.store, op.store.address.of(&context.values), context, &port.held, maps) {
             Ok(target) => place = target,
             Err(then) => return refuse(then),
         }
@@ -441,26 +378,34 @@ fn finish(
         }
     }
     let requests = op.requests && !taken;
+    let called = if requests { op.request.op } else { RequestOp::None };
     let mut checked = None;
-    if requests && op.request.op != RequestOp::AdjustHead {
-        match check(&op.request, context, maps) {
+    match called {
+        RequestOp::Call if usize::from(context.depth) >= CALLS_MAX => {
+            return refuse(Then::Fault(FaultCause::CallDepth));
+        }
+        RequestOp::Ret if context.depth == 0 => return refuse(Then::Fault(FaultCause::CallDepth)),
+        RequestOp::None | RequestOp::Call | RequestOp::Ret => {}
+        _ => match request::check(&op.request, context, port, maps) {
             Ok(request) => checked = Some(request),
             Err(cause) => return refuse(Then::Fault(cause)),
-        }
+        },
     }
-    let operand = op.request.value.of(&context.values);
+    let exit = op.exit_value.of(&context.values);
     write(op, place, posted.unwrap_or(0), context, port);
     write_back(op, context);
     let then = match checked {
-        Some(checked) => ask(&op.request, &checked, context, port),
-        None if requests => {
-            let written = context.packet.adjust_head(operand as u32 as i32);
-            port.answer = if written.is_some() { 0 } else { ADJUST_REFUSED };
-            context.note_length();
-            context.written = written.unwrap_or(0);
-            Then::Adjust
+        Some(checked) => request::make(&op.request, &checked, context, port),
+        None if called == RequestOp::Call => {
+            context.calls[usize::from(context.depth) % CALLS_MAX] = op.next;
+            context.depth += 1;
+            go(op.t2, context)
         }
-        None if op.exits && !taken => Then::Exit(operand as u32),
+        None if called == RequestOp::Ret => {
+            context.depth -= 1;
+            go(context.calls[usize::from(context.depth) % CALLS_MAX], context)
+        }
+        None if op.exits && !taken => Then::Exit(exit as u32),
         None => go(next, context),
     };
     Outcome { posted, then }
@@ -480,38 +425,10 @@ fn write_back(op: &Op, context: &mut Context) {
 }
 
 #[inline(always)]
-fn go(target: Goto, context: &mut Context) -> Then {
+pub(crate) fn go(target: Goto, context: &mut Context) -> Then {
     if target & EXIT != 0 {
         return Then::Exit(u32::from(target & 7));
     }
     context.pc = target;
     Then::Next
-}
-
-/// Sends a request that passed its checks. It sees the word's own store.
-fn ask(request: &Request, checked: &Checked, context: &mut Context, port: &mut Port) -> Then {
-    port.op = request.op;
-    port.slot = request.map;
-    port.window.valid = false;
-    port.key_from = gather(checked.key, context, port.key.resize(checked.key_size));
-    port.value_from = None;
-    if let Some((value, size)) = checked.value {
-        port.value.resize(size as usize, 0);
-        port.value_from = gather(value, context, &mut port.value);
-    }
-    Then::Request { late: checked.late }
-}
-
-/// `-EINVAL` of `bpf_xdp_adjust_head`, as a 64-bit register holds it.
-const ADJUST_REFUSED: u64 = -22i64 as u64;
-
-/// The context goes on after an answer: the answer is written, `q_null` looks at it. Returns the return value if the packet
-/// ends.
-pub(crate) fn resume(op: &Op, answer: u64, context: &mut Context) -> Option<u32> {
-    context.values[usize::from(op.request.answer_register & 15)] = answer;
-    let target = if op.request.answer_null && answer == 0 { op.t2 } else { op.next };
-    match go(target, context) {
-        Then::Exit(value) => Some(value),
-        _ => None,
-    }
 }

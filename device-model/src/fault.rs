@@ -15,21 +15,26 @@ pub enum FaultCause {
     ScratchBounds,
     /// Outside the map value.
     ValueBounds,
-    /// A map-value access whose base is no handle, or whose slot or element does not exist in the running image.
+    /// A map-value access whose base is no handle, or whose slot, element or record does not exist in the running image; a request
+    /// whose W is no map pointer; a record to be submitted or discarded that the packet does not hold.
     BadHandle,
     /// A store or add to the packet metadata or to a map that the program cannot change, or an update or delete of one.
     ReadOnly,
-    /// A request to a map-table slot that the image does not have.
+    /// A request to a map-table slot that the image does not have, or to a map of a kind that does not serve it.
     BadMap,
     /// The code address has no word.
     BadCodeAddress,
     /// The packet took more cycles than the image or the profile allow.
     Budget,
+    /// A call with [`crate::geometry::CALLS_MAX`] calls that have not returned, or a return without a call.
+    CallDepth,
+    /// A lock was taken while the packet holds one, or given back that it does not hold.
+    BadLock,
 }
 
 impl FaultCause {
     /// All causes, in order of their numbers.
-    pub const ALL: [FaultCause; 9] = [
+    pub const ALL: [FaultCause; 11] = [
         FaultCause::PacketBounds,
         FaultCause::StackBounds,
         FaultCause::ScratchBounds,
@@ -39,6 +44,8 @@ impl FaultCause {
         FaultCause::BadMap,
         FaultCause::BadCodeAddress,
         FaultCause::Budget,
+        FaultCause::CallDepth,
+        FaultCause::BadLock,
     ];
 
     /// A short name for tables.
@@ -53,6 +60,8 @@ impl FaultCause {
             FaultCause::BadMap => "bad_map",
             FaultCause::BadCodeAddress => "bad_code_address",
             FaultCause::Budget => "budget",
+            FaultCause::CallDepth => "call_depth",
+            FaultCause::BadLock => "bad_lock",
         }
     }
 }

@@ -9,6 +9,12 @@ pub const RESERVED_HEADROOM: u32 = 40;
 pub const MIN_PACKET: u32 = 14;
 /// Most bytes of a linear packet at arrival: a 4,096 B page without headroom and `struct skb_shared_info` (320 B).
 pub const MAX_PACKET: u32 = 3520;
+/// Where a packet's end can be at most, from the start of its buffer: `data_hard_end` of a linear packet.
+pub const HARD_END: u32 = HEADROOM + MAX_PACKET;
+/// Most bytes of metadata (`xdp_metalen_invalid` of include/net/xdp.h).
+pub const META_MAX: u32 = 255;
+/// Local calls that have not returned, at most.
+pub const CALLS_MAX: usize = 8;
 /// Bytes of a line of the packet store.
 pub const LINE: u32 = 64;
 /// Bytes of the program's stack.
@@ -23,3 +29,8 @@ pub const VALID_LINE: u32 = 16;
 pub const POSTED_CREDITS: usize = 4;
 /// Longest key of a hash map.
 pub const KEY_BYTES_MAX: u32 = 512;
+/// Most bytes that a request takes from memory at K: what `bpf_perf_event_output` can put into one event (`u16` sizes of
+/// include/uapi/linux/perf_event.h). More is out of bounds.
+pub const DATA_BYTES_MAX: u32 = 0xffff;
+/// Records of ring buffers that a packet can hold at a time; a reserve beyond that finds no room.
+pub const RECORDS_MAX: usize = 8;

@@ -5,7 +5,8 @@
 //! the modules carry the blocks' names:
 //!
 //! * `flow`, `dispatcher`: hash to order bucket and vCPU, ingress FIFO, who runs where;
-//! * `engine`, `context`, `op`, `execute`, `packet`: contexts that take turns in a pipe, one word at a time;
+//! * `engine`, `context`, `op`, `execute`, `request`, `packet`: contexts that take turns in a pipe, one word at a time;
+//! * `chance`: clock and random numbers;
 //! * `map`: index and value banks, the map table, the control plane;
 //! * `restorer`: egress order;
 //! * `device`: one cycle of all of them, the two schedulers, and what users call.
@@ -17,6 +18,7 @@
 
 mod agenda;
 mod calendar;
+mod chance;
 mod context;
 mod counters;
 mod departure;
@@ -32,14 +34,19 @@ mod map;
 mod op;
 mod packet;
 mod packets;
+mod request;
 mod restorer;
 mod trace;
 pub mod verdict;
 
 pub use counters::{Counters, Empty, MapCounters, Replay, SlotCounters, Stall};
-pub use departure::{Arrival, Departure};
+pub use departure::{Arrival, Departure, DeviceEvent, Redirect};
+#[doc(hidden)]
+pub use device::serves;
 pub use device::{Admission, Device, Scheduler};
 pub use error::{LoadError, MapError, MapRefusal, OfferError};
 pub use fault::{Fault, FaultCause};
 pub use map::control::{Entry, Update};
+#[doc(hidden)]
+pub use map::table::MapImage;
 pub use trace::{At, Event, Off, SharedOp, Trace};

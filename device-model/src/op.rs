@@ -1,6 +1,6 @@
 //! Predecoded words: what a [`Word`] says, resolved once at load so that the hot loop only looks at units that do something.
 
-use offwire_isa::{AluOp, Base, CmpOp, Read, RequestOp, Space, Src, StoreOp, Target, Word};
+use offwire_isa::{AluOp, Base, CmpOp, Read, RequestOp, Shape, Space, Src, StoreOp, Target, Word};
 
 /// A resolved [`Target`]: a code address, or `EXIT` + return value.
 pub(crate) type Goto = u16;
@@ -130,16 +130,36 @@ pub(crate) struct Write {
 }
 
 /// A request other than exit.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Request {
     pub op: RequestOp,
+    /// What the operation takes, reads, writes and answers.
+    pub shape: Shape,
     pub map: u8,
     pub key_space: Space,
     pub key: Operand,
     pub value_space: Space,
     pub value: Operand,
+    pub third: Operand,
     pub answer_register: u8,
     pub answer_null: bool,
+}
+
+impl Default for Request {
+    fn default() -> Self {
+        Request {
+            op: RequestOp::None,
+            shape: RequestOp::None.shape(),
+            map: 0,
+            key_space: Space::default(),
+            key: Operand::default(),
+            value_space: Space::default(),
+            value: Operand::default(),
+            third: Operand::default(),
+            answer_register: 0,
+            answer_null: false,
+        }
+    }
 }
 
 /// A predecoded word.
@@ -188,6 +208,14 @@ fn read(field: u8) -> Operand {
 }
 
 impl Op {
+    /// True if the engine itself has the request.
+    pub(crate) fn serves(op: RequestOp) -> bool {
+        use RequestOp::*;
+        let own =
+            matches!(op, None | Exit | Call | Ret | AdjustHead | AdjustTail | AdjustMeta | LoadBytes | StoreBytes);
+        own || op.is_division() || matches!(op, Csum | Printk | Redirect | KtimeNs | Jiffies)
+    }
+
     /// Predecodes a word that passes [`Word::check`].
     pub(crate) fn new(word: &Word) -> Op {
         let reads = [Operand::default(), read(word.ra), read(word.rb), read(word.rc)];
@@ -268,11 +296,13 @@ impl Op {
             exit_value: operand(word.q_vsrc),
             request: Request {
                 op: word.q_op,
+                shape: word.q_op.shape(),
                 map: word.q_map,
                 key_space: word.q_kspace,
                 key: base(word.q_kbase).plus(word.q_koff.into()),
                 value_space: word.q_vspace,
                 value: operand(word.q_vsrc),
+                third: reads[3],
                 answer_register: word.q_dst,
                 answer_null: word.q_null,
             },

@@ -3,7 +3,14 @@
 //! The bytes lie once, in the vector that came with the arrival. What the hardware copies between packet store and context is
 //! kept as sets of 64 B lines, one bit a line of the 4 KiB packet buffer; they decide timing, never contents.
 
-use crate::geometry::{HEADROOM, LINE, MIN_PACKET, RESERVED_HEADROOM};
+use crate::geometry::{HARD_END, HEADROOM, LINE, META_MAX, MIN_PACKET, RESERVED_HEADROOM};
+
+/// Errors of the packet's helpers (include/uapi/asm-generic/errno-base.h).
+pub(crate) mod errno {
+    pub(crate) const ACCES: i32 = -13;
+    pub(crate) const FAULT: i32 = -14;
+    pub(crate) const INVAL: i32 = -22;
+}
 
 /// Far lines that a context can be built with.
 pub(crate) const FAR_LINES_MAX: usize = 16;
@@ -18,9 +25,11 @@ pub(crate) struct Packet {
     bytes: Vec<u8>,
     /// Index in `bytes` of the packet's first byte.
     front: u32,
+    /// Bytes of metadata before it.
+    meta: u32,
     /// Position in the packet buffer of `bytes[0]`: 256, or 0 once headroom was exposed.
     origin: u32,
-    /// All of the packet before this address is held: the bytes that came in at dispatch, until the front moves.
+    /// All of the packet from 0 to before this address is held: the bytes that came in at dispatch, until the window moves.
     held: u32,
     /// Lines that the context holds, in its window or its far lines.
     present: Lines,
@@ -52,6 +61,7 @@ impl Packet {
         let len = bytes.len() as u32;
         self.bytes = bytes;
         self.front = 0;
+        self.meta = 0;
         self.origin = HEADROOM;
         self.held = len.min(window);
         self.present = lines(HEADROOM, len.min(window));
@@ -71,16 +81,29 @@ impl Packet {
         self.bytes.len() as u32 - self.front
     }
 
+    /// Length of the metadata now, bytes.
+    #[inline(always)]
+    pub(crate) fn meta_len(&self) -> u32 {
+        self.meta
+    }
+
+    /// The address if `size` bytes there are in bounds; metadata has negative addresses, which wrap.
+    #[inline(always)]
+    pub(crate) fn inside(&self, address: u64, size: u32) -> Option<u32> {
+        let (from, limit) = (address.wrapping_add(self.meta.into()), self.meta + self.len());
+        if from <= u64::from(limit) && size <= limit - from as u32 { Some(address as u32) } else { None }
+    }
+
     /// The packet's bytes from `address` on.
     #[inline(always)]
     pub(crate) fn at(&self, address: u32) -> &[u8] {
-        &self.bytes[(self.front + address) as usize..]
+        &self.bytes[self.front.wrapping_add(address) as usize..]
     }
 
     /// The same, of which `size` > 0 will be written.
     #[inline(always)]
     pub(crate) fn at_mut(&mut self, address: u32, size: u32) -> &mut [u8] {
-        let from = self.front + address;
+        let from = self.front.wrapping_add(address);
         let position = self.origin + from;
         self.dirty |= 1 << ((position / LINE) & 63) | 1 << (((position + size - 1) / LINE) & 63);
         &mut self.bytes[from as usize..]
@@ -89,7 +112,7 @@ impl Packet {
     /// The lines of an access of `size` > 0 bytes at packet address `address`, which is in bounds.
     #[inline(always)]
     pub(crate) fn lines_of(&self, address: u32, size: u32) -> Lines {
-        lines(self.origin + self.front + address, size)
+        lines(self.origin + self.front.wrapping_add(address), size)
     }
 
     /// True if `size` bytes at `address` are in bounds and held, as far as can be told without looking at lines.
@@ -104,9 +127,9 @@ impl Packet {
         wanted & !self.present
     }
 
-    /// First line of the window.
+    /// First line of the window: that of the metadata, if there is some.
     fn window_start(&self) -> u32 {
-        (self.origin + self.front) / LINE
+        (self.origin + self.front - self.meta) / LINE
     }
 
     fn window(&self) -> Lines {
@@ -148,47 +171,126 @@ impl Packet {
         changed.count_ones()
     }
 
-    /// `bpf_xdp_adjust_head`: moves the front by `delta` bytes. Returns the number of changed lines that left the window, or
-    /// `None` (and changes nothing) if the front would lie in the reserved headroom or leave less than an Ethernet header.
-    pub(crate) fn adjust_head(&mut self, delta: i32) -> Option<u32> {
-        let position = i64::from(self.origin) + i64::from(self.front) + i64::from(delta);
-        let end = i64::from(self.origin) + self.bytes.len() as i64;
-        if position < i64::from(RESERVED_HEADROOM) || position > end - i64::from(MIN_PACKET) {
-            return None;
-        }
-        let position = position as u32;
-        self.held = 0;
-        if position < self.origin {
-            // Exposed headroom reads as zero: its valid bits are off.
+    /// Takes headroom into `bytes`. It reads as zero: its valid bits are off.
+    fn expose(&mut self) {
+        if self.origin > 0 {
             self.bytes.splice(0..0, std::iter::repeat_n(0, HEADROOM as usize));
             self.origin = 0;
             self.front += HEADROOM;
         }
+    }
+
+    /// Packet and metadata start elsewhere, so the window moves. Returns the number of changed lines that left it.
+    fn reframe(&mut self, front: u32, meta: u32) -> u32 {
         let old = self.window();
-        self.front = position - self.origin;
+        self.front = front;
+        self.meta = meta;
+        self.held = 0;
         let new = self.window();
         // A far line that the window now covers keeps its far place; it is held all the same.
         let far = self.far_set();
         let written = self.leave(old & !new & !far);
         // Headroom that was never in the packet store needs no fetch.
         self.present |= new & !old & !self.stored;
+        written
+    }
+
+    /// Something was written to lines of the packet other than by the store unit: those that the context holds are changed, the
+    /// others go to the packet store. Returns the number of those.
+    fn wrote(&mut self, lines: Lines) -> u32 {
+        let beyond = lines & !self.present;
+        self.dirty |= lines & self.present;
+        self.stored |= beyond;
+        beyond.count_ones()
+    }
+
+    /// `bpf_xdp_adjust_head`: moves the front by `delta` bytes, and the metadata with it. Returns the number of changed lines that
+    /// left the context, or `None` (and changes nothing) if the metadata would lie in the reserved headroom or the packet would
+    /// be shorter than an Ethernet header.
+    pub(crate) fn adjust_head(&mut self, delta: i32) -> Option<u32> {
+        let position = i64::from(self.origin) + i64::from(self.front) + i64::from(delta);
+        let end = i64::from(self.origin) + self.bytes.len() as i64;
+        let first = position - i64::from(self.meta);
+        if first < i64::from(RESERVED_HEADROOM) || position > end - i64::from(MIN_PACKET) {
+            return None;
+        }
+        if first < i64::from(self.origin) {
+            self.expose();
+        }
+        let (old, meta) = (self.front, self.meta);
+        let mut written = self.reframe(position as u32 - self.origin, meta);
+        if meta > 0 && delta != 0 {
+            self.bytes.copy_within((old - meta) as usize..old as usize, (self.front - meta) as usize);
+            written += self.wrote(lines(self.origin + self.front - meta, meta));
+        }
         Some(written)
+    }
+
+    /// `bpf_xdp_adjust_meta`: moves the front of the metadata by `delta` bytes. Returns the number of changed lines that left the
+    /// context, or `-EINVAL` if it would lie in the reserved headroom or behind the packet's front, `-EACCES` if its length would
+    /// be no multiple of 4 or more than 255 (`xdp_metalen_invalid` of include/net/xdp.h).
+    pub(crate) fn adjust_meta(&mut self, delta: i32) -> Result<u32, i32> {
+        let position = i64::from(self.origin) + i64::from(self.front);
+        let first = position - i64::from(self.meta) + i64::from(delta);
+        if first < i64::from(RESERVED_HEADROOM) || first > position {
+            return Err(errno::INVAL);
+        }
+        let meta = (position - first) as u32;
+        if !meta.is_multiple_of(4) || meta > META_MAX {
+            return Err(errno::ACCES);
+        }
+        if first < i64::from(self.origin) {
+            self.expose();
+        }
+        Ok(self.reframe(self.front, meta))
+    }
+
+    /// `bpf_xdp_adjust_tail` of a linear packet: moves the end by `delta` bytes; new ones are zero. Returns the number of changed
+    /// lines that went to the packet store, or `None` (and changes nothing) if the end would lie behind the buffer's or the packet
+    /// would be shorter than an Ethernet header.
+    pub(crate) fn adjust_tail(&mut self, delta: i32) -> Option<u32> {
+        let end = self.origin + self.bytes.len() as u32;
+        let moved = i64::from(end) + i64::from(delta);
+        if moved > i64::from(HARD_END) || moved < i64::from(self.origin + self.front + MIN_PACKET) {
+            return None;
+        }
+        self.bytes.resize((moved - i64::from(self.origin)) as usize, 0);
+        self.held = self.held.min(self.len());
+        if delta <= 0 {
+            return Some(0);
+        }
+        let grown = lines(end, delta as u32);
+        // Lines that the packet store never held need no fetch.
+        self.present |= grown & self.window() & !self.stored;
+        Some(self.wrote(grown))
+    }
+
+    /// Writes `from` at `address`, which is in bounds. Returns the number of lines that went to the packet store.
+    pub(crate) fn copy_in(&mut self, address: u32, from: &[u8]) -> u32 {
+        if from.is_empty() {
+            return 0;
+        }
+        let lines = self.lines_of(address, from.len() as u32);
+        let start = self.front.wrapping_add(address) as usize;
+        self.bytes[start..start + from.len()].copy_from_slice(from);
+        self.wrote(lines)
     }
 
     fn far_set(&self) -> Lines {
         self.far.iter().filter(|&&line| line != NO_LINE).fold(0, |set, &line| set | 1u64 << (line & 63))
     }
 
-    /// Changed lines of the packet as it is now: what goes out when it ends and is not dropped.
+    /// Changed lines of packet and metadata as they are now: what goes out when the packet ends and is not dropped.
     pub(crate) fn changed_lines(&self) -> u32 {
-        (self.dirty & lines(self.origin + self.front, self.len())).count_ones()
+        (self.dirty & lines(self.origin + self.front - self.meta, self.meta + self.len())).count_ones()
     }
 
-    /// Gives the packet's bytes; the vector is the one that came in, so nothing is allocated.
-    pub(crate) fn give(&mut self) -> Vec<u8> {
+    /// Gives the packet's bytes and its metadata; the vector is the one that came in, so nothing is allocated for the packet.
+    pub(crate) fn give(&mut self) -> (Vec<u8>, Vec<u8>) {
+        let meta = self.bytes[(self.front - self.meta) as usize..self.front as usize].to_vec();
         if self.front > 0 {
             self.bytes.drain(..self.front as usize);
         }
-        std::mem::take(&mut self.bytes)
+        (std::mem::take(&mut self.bytes), meta)
     }
 }

@@ -2,10 +2,10 @@
 
 mod common;
 
-use common::{Random, TINY, any_word, arrivals, load, map, maps, mode};
+use common::{Random, TINY, any_word, arrivals, load_all, map, mode};
 use device_model::{Admission, Arrival, Device, LoadError, MapRefusal, Scheduler};
-use offwire_image::{Dispatch, DispatchMode, Image, MapKind, MapSpec};
-use offwire_isa::{CodeAddr, ISA_VERSION, Profile, SMALL, Target, WORD_BYTES, Word};
+use offwire_image::{Dispatch, DispatchMode, Image, Link, Lock, MapKind, MapSpec};
+use offwire_isa::{CodeAddr, ISA_VERSION, Profile, RequestOp, SMALL, Target, WORD_BYTES, Word};
 
 /// Any words that decode: every packet ends, by its budget at the latest, and the device is idle afterwards.
 #[test]
@@ -21,7 +21,7 @@ fn any_words_end_within_the_budget() {
         }
         let words: Vec<Word> = (0..1 + random.below(12)).map(|_| any_word(random)).collect();
         let budget = 1 + random.below(1000) as u32;
-        load(&mut device, &words, &maps(), mode(random), budget);
+        load_all(&mut device, &words, mode(random), budget);
         let offered = arrivals(random, 40, u64::from(profile.vcpus));
         let bytes: Vec<Vec<u8>> = offered.iter().map(|arrival| arrival.bytes.clone()).collect();
         for arrival in offered {
@@ -52,6 +52,9 @@ fn image() -> Image {
         words: vec![Word { next: Target::Exit(2), ..Word::default() }.encode()],
         entry: CodeAddr(0),
         maps: Vec::new(),
+        programs: Vec::new(),
+        links: Vec::new(),
+        locks: Vec::new(),
         dispatch: Dispatch { mode: DispatchMode::Any, reason: String::new() },
         budget_cycles: 1000,
         word_insns: Vec::new(),
@@ -88,7 +91,48 @@ fn images_that_do_not_fit_are_refused() {
         LoadError::Map { why, .. } => why,
         other => panic!("{other:?}"),
     };
-    assert_eq!(why(map(MapKind::LruHash, 4, 8, 1)), MapRefusal::Kind(MapKind::LruHash));
+    assert_eq!(why(map(MapKind::Cpumap, 4, 8, 1)), MapRefusal::Kind(MapKind::Cpumap));
+    assert_eq!(why(map(MapKind::Xskmap, 4, 4, 1)), MapRefusal::Kind(MapKind::Xskmap));
+    assert_eq!(why(map(MapKind::Devmap, 4, 6, 1)), MapRefusal::ValueSize(6));
+    assert_eq!(why(map(MapKind::DevmapHash, 8, 4, 1)), MapRefusal::KeySize(8));
+    assert_eq!(why(map(MapKind::ProgArray, 4, 8, 1)), MapRefusal::ValueSize(8));
+    assert_eq!(why(map(MapKind::HashOfMaps, 4, 1, 1)), MapRefusal::ValueSize(1));
+    assert_eq!(why(map(MapKind::LpmTrie, 4, 8, 1)), MapRefusal::KeySize(4));
+    assert_eq!(why(map(MapKind::LpmTrie, 261, 8, 1)), MapRefusal::KeySize(261));
+    assert_eq!(why(MapSpec { flags: 0, ..map(MapKind::LpmTrie, 8, 8, 1) }), MapRefusal::Flags(1));
+    assert_eq!(why(MapSpec { flags: 1, ..map(MapKind::LruHash, 4, 8, 1) }), MapRefusal::Flags(1));
+    for size in [1, 2048, 4096 + 8, 12288, 1 << 25] {
+        assert_eq!(why(map(MapKind::Ringbuf, 0, 0, size)), MapRefusal::RingSize(size));
+    }
+    assert_eq!(why(map(MapKind::Ringbuf, 4, 0, 4096)), MapRefusal::KeySize(4));
+    assert!(matches!(refused(with(map(MapKind::Ringbuf, 0, 0, 1 << 21))), LoadError::MapMemory { .. }));
+    let hash = map(MapKind::Hash, 4, 8, 1);
+    for (locks, offset) in
+        [(vec![6], 6), (vec![2], 2), (vec![0, 4], 4), (vec![8], 8), (vec![u32::MAX - 3], u32::MAX - 3)]
+    {
+        let lock = |offset| Lock { map: 0, offset };
+        let image = |image: &mut Image| {
+            image.maps = vec![hash.clone()];
+            image.locks = locks.iter().copied().map(lock).collect();
+        };
+        assert_eq!(refused(image), LoadError::Lock { map: 0, offset });
+    }
+    let lock = |image: &mut Image| {
+        image.maps = vec![map(MapKind::PercpuHash, 4, 8, 1)];
+        image.locks = vec![Lock { map: 0, offset: 0 }];
+    };
+    assert_eq!(refused(lock), LoadError::Lock { map: 0, offset: 0 });
+    let outer = map(MapKind::ArrayOfMaps, 4, 4, 2);
+    let tables = [outer.clone(), hash.clone(), map(MapKind::Hash, 4, 16, 1), map(MapKind::ProgArray, 4, 4, 1)];
+    // Beyond the end, no such map, an outer map, a map of programs, another geometry than the first one, no such program.
+    let wrong = [(0, 2, 1), (0, 0, 4), (0, 0, 0), (0, 0, 3), (0, 1, 2), (3, 0, 0), (1, 0, 1), (9, 0, 0)];
+    for (map, key, to) in wrong {
+        let links = |image: &mut Image| {
+            image.maps = tables.to_vec();
+            image.links = vec![Link { map: 0, key: 0, to: 1 }, Link { map, key, to }];
+        };
+        assert_eq!(refused(links), LoadError::Link { map, key });
+    }
     assert_eq!(why(map(MapKind::Array, 8, 8, 1)), MapRefusal::KeySize(8));
     assert_eq!(why(map(MapKind::Hash, 0, 8, 1)), MapRefusal::KeySize(0));
     assert_eq!(why(map(MapKind::Hash, 513, 8, 1)), MapRefusal::KeySize(513));
@@ -99,6 +143,17 @@ fn images_that_do_not_fit_are_refused() {
     assert!(matches!(why(map(MapKind::PercpuArray, 4, 8, u32::MAX)), MapRefusal::Elements(_)));
     assert!(matches!(refused(with(map(MapKind::Array, 4, 1 << 20, 2))), LoadError::MapMemory { .. }));
     assert!(matches!(refused(with(map(MapKind::Hash, 4, 8, 1 << 27))), LoadError::MapMemory { .. }));
+}
+
+/// Words that make requests that the device does not have are refused by name.
+#[test]
+fn requests_that_the_device_does_not_have_are_refused() {
+    for request in (0..64).filter_map(RequestOp::from_code) {
+        let word = Word { q_op: request, ..Word::default() };
+        let load = Device::new(&SMALL).load_words(&[word], CodeAddr(0), &[], DispatchMode::Any, 100);
+        let refused = Err(LoadError::Request { address: 0, request: request.asm() });
+        assert_eq!(load, if device_model::serves(request) { Ok(()) } else { refused });
+    }
 }
 
 /// A refused image leaves the running program alone.
@@ -173,4 +228,34 @@ fn every_profile_is_a_device() {
         device.run_until_idle();
         assert_eq!(device.departures().map(|out| out.retval).collect::<Vec<_>>(), [2; 200], "{}", profile.name);
     }
+}
+
+/// What maps take of the map memory is what docs/device.md says.
+#[test]
+fn maps_take_the_memory_that_the_page_says() {
+    // 4 vCPUs and 4 banks, so 5 spare elements.
+    let (n, buckets) = (100_000u64, 1 << 17);
+    let elements = n + 5;
+    let cases = [
+        (map(MapKind::Array, 4, 20, n as u32), n * 24),
+        (map(MapKind::PercpuArray, 4, 20, n as u32), 4 * n * 24),
+        (map(MapKind::Hash, 5, 20, n as u32), elements * (24 + 8 + 8) + buckets * 4),
+        (map(MapKind::PercpuHash, 5, 20, n as u32), n * (4 * 24 + 8 + 8) + buckets * 4),
+        (map(MapKind::LruHash, 5, 20, n as u32), elements * (24 + 8 + 8 + 8) + buckets * 4),
+        (map(MapKind::LpmTrie, 20, 20, n as u32), elements * 24 + 2 * n * (16 + 16)),
+        (map(MapKind::Devmap, 4, 8, 2 * n as u32), 2 * n * 8),
+        (map(MapKind::DevmapHash, 4, 4, n as u32), elements * (8 + 8 + 8) + buckets * 4),
+        (map(MapKind::ProgArray, 4, 4, 2 * n as u32), 2 * n * 8),
+        (map(MapKind::ArrayOfMaps, 4, 4, 2 * n as u32), 2 * n * 8),
+        (map(MapKind::HashOfMaps, 4, 4, n as u32), elements * (8 + 8 + 8) + buckets * 4),
+        (map(MapKind::Ringbuf, 0, 0, 1 << 21), 1 << 21),
+    ];
+    for (spec, needed) in cases {
+        let kind = spec.kind;
+        let refused = refused(|image| image.maps = vec![spec.clone()]);
+        assert_eq!(refused, LoadError::MapMemory { needed, available: SMALL.map_memory_bytes }, "{kind:?}");
+    }
+    // Perf events go to the host: no memory at all.
+    let perf = map(MapKind::PerfEventArray, 4, 4, 1 << 20);
+    Device::new(&SMALL).load(&Image { maps: vec![perf], ..image() }, None).unwrap();
 }

@@ -3,8 +3,11 @@
 
 mod common;
 
-use common::{Random, TINY, arrivals, load, maps, mode, useful_program};
-use device_model::{Admission, At, Counters, Departure, Device, Entry, Event, Scheduler, Trace};
+use common::{Random, TINY, arrivals, load_all, maps, mode, useful_program};
+use device_model::{
+    Admission, At, Counters, Departure, Device, Empty, Entry, Event, MapError, Scheduler, Trace, Update,
+};
+use offwire_image::MapKind;
 use offwire_isa::{Profile, SMALL, X16};
 
 /// What can be seen of a run.
@@ -13,7 +16,28 @@ struct Seen {
     departures: Vec<Departure>,
     counters: Vec<Counters>,
     maps: Vec<Vec<Entry>>,
+    answers: Vec<Result<(), MapError>>,
     now: u64,
+}
+
+/// An operation of the user on some map, in the middle of things.
+fn by_user<T: Trace>(device: &mut Device<T>, random: &mut Random) -> Result<(), MapError> {
+    let map = random.pick(&[0, 1, 2, 3, 5, 6, 6, 7, 8, 9, 10, 11, 14]);
+    let spec = &maps()[map];
+    let mut key = vec![0; spec.key_size as usize];
+    key[0] = random.below(5) as u8;
+    if spec.kind == MapKind::LpmTrie {
+        key[4..].fill(random.below(3) as u8);
+    }
+    if random.once_in(3) {
+        return device.map_delete(map, &key);
+    }
+    let mut value = vec![random.below(8) as u8; spec.value_size as usize];
+    if matches!(spec.kind, MapKind::ProgArray | MapKind::ArrayOfMaps | MapKind::HashOfMaps | MapKind::Devmap) {
+        value[1..].fill(0);
+    }
+    let how = random.pick(&[Update::Any, Update::Any, Update::NoExist, Update::Exist]);
+    device.map_update(map, &key, &[value], how)
 }
 
 fn run<T: Trace>(mut device: Device<T>, seed: u64, scheduler: Scheduler) -> (Seen, Device<T>) {
@@ -22,10 +46,13 @@ fn run<T: Trace>(mut device: Device<T>, seed: u64, scheduler: Scheduler) -> (See
     device.set_scheduler(scheduler);
     let program = useful_program(random);
     let budget = random.pick(&[40, 300, 3000]);
-    load(&mut device, &program, &maps(), mode(random), budget);
+    load_all(&mut device, &program, mode(random), budget);
+    if random.once_in(3) {
+        device.set_chance(random.next(), random.next(), random.next());
+    }
     device.set_admission(if random.once_in(3) { Admission::Hold } else { Admission::Drop });
     let vcpus = u64::from(device.profile().vcpus);
-    let mut seen = Seen { departures: Vec::new(), counters: Vec::new(), maps: Vec::new(), now: 0 };
+    let mut seen = Seen { departures: Vec::new(), counters: Vec::new(), maps: Vec::new(), answers: Vec::new(), now: 0 };
     for round in 0..3 {
         // Stop in the middle of things now and then, and look.
         for mut arrival in arrivals(random, 50, vcpus) {
@@ -38,6 +65,13 @@ fn run<T: Trace>(mut device: Device<T>, seed: u64, scheduler: Scheduler) -> (See
                 seen.now = stop;
                 seen.counters.push(device.counters());
                 seen.departures.extend(device.departures());
+                for _ in 0..random.below(4) {
+                    seen.answers.push(by_user(&mut device, random));
+                    for (slot, spec) in maps().iter().enumerate() {
+                        let entries = device.map_entries(slot).unwrap().len() as u64;
+                        assert!(entries <= u64::from(spec.max_entries), "seed {seed}: {entries} in map {slot}");
+                    }
+                }
             }
         }
         if round != 1 {
@@ -70,7 +104,7 @@ fn audit(seen: &Seen, profile: &Profile, seed: u64) {
 
 #[test]
 fn both_schedulers_see_the_same() {
-    let mut reached = [0u64; 12];
+    let mut reached = [0u64; 26];
     for seed in 0..240 {
         let profile: &'static Profile = match seed % 8 {
             0 => &SMALL,
@@ -98,6 +132,20 @@ fn both_schedulers_see_the_same() {
             last.map.value_conflicts,
             last.slots.answer_wait_cycles,
             last.stalls[2],
+            last.map.atomics,
+            last.map.fences,
+            last.map.locks,
+            last.map.lock_conflicts,
+            last.map.evictions,
+            last.map.ring_records,
+            last.map.ring_full,
+            last.map.perf_events,
+            last.map.redirects,
+            last.map.tail_calls,
+            last.slots.empty[Empty::Unit as usize],
+            fast.departures.iter().filter(|out| !out.meta.is_empty()).count() as u64,
+            fast.departures.iter().map(|out| out.events.len() as u64).sum(),
+            fast.departures.iter().filter(|out| out.redirect.is_some()).count() as u64,
         ];
         for (reached, mark) in reached.iter_mut().zip(marks) {
             *reached += mark;

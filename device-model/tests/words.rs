@@ -6,7 +6,10 @@
 //! * `# profile small|x16|tiny` (x16), `# mode cpu|flow|any` (cpu), `# budget CYCLES` (10000)
 //! * `# map NAME KIND KEY VALUE ENTRIES [frozen] [HEX]`: sizes in bytes, initial contents
 //! * `# entry NAME KEY VALUE`: in hex
+//! * `# link NAME KEY TO`: an initial element, program or map-table slot `TO`; `# lock NAME OFFSET`: a spin lock
+//! * `# program ADDRESS`: where the next program starts that tail calls can go to
 //! * `# packet HEX [*LENGTH] [port N] [ifindex N] [queue N] [vcpu N]`: filled up with zeros to LENGTH
+//! * `# chance KTIME_NS JIFFIES RANDOM_STATE`: time stands still, random numbers start there
 //! * `# together`: all packets are offered at cycle 0; else one after the other, on vCPU 0
 mod common;
 
@@ -14,9 +17,9 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use common::{TINY, map};
-use device_model::{Arrival, Departure, Device, Scheduler, Update};
-use offwire_image::{DispatchMode, MapKind, MapSpec};
-use offwire_isa::{Profile, Word};
+use device_model::{Arrival, Departure, Device, DeviceEvent, MapImage, Redirect, Scheduler, Update};
+use offwire_image::{DispatchMode, Link, Lock, MapKind, MapSpec};
+use offwire_isa::{CodeAddr, Profile, Word};
 
 struct Case {
     name: String,
@@ -27,6 +30,10 @@ struct Case {
     entries: Vec<(usize, Vec<u8>, Vec<u8>)>,
     packets: Vec<Arrival>,
     together: bool,
+    chance: Option<[u64; 3]>,
+    links: Vec<Link>,
+    locks: Vec<Lock>,
+    programs: Vec<CodeAddr>,
     words: Vec<Word>,
 }
 
@@ -64,6 +71,10 @@ fn parse(source: &str) -> Case {
         entries: Vec::new(),
         packets: Vec::new(),
         together: false,
+        chance: None,
+        links: Vec::new(),
+        locks: Vec::new(),
+        programs: Vec::new(),
         words: Vec::new(),
     };
     for line in lines {
@@ -89,7 +100,7 @@ fn parse(source: &str) -> Case {
             }
             ["budget", cycles] => case.budget = cycles.parse().unwrap(),
             ["map", name, kind, key, value, entries, ref rest @ ..] => {
-                let kind = [MapKind::Array, MapKind::PercpuArray, MapKind::Hash].into_iter().find(|k| k.name() == kind);
+                let kind = (0..40).filter_map(MapKind::from_kernel).find(|k| k.name() == kind);
                 let number = |text: &str| text.parse().unwrap();
                 let frozen = rest.contains(&"frozen");
                 let init = rest.iter().find(|token| **token != "frozen").map_or(Vec::new(), |init| hex(init));
@@ -116,7 +127,18 @@ fn parse(source: &str) -> Case {
                 }
                 case.packets.push(packet);
             }
+            ["link", name, key, to] => {
+                let (key, to) = (key.parse().unwrap(), to.parse().unwrap());
+                case.links.push(Link { map: slot(name) as u8, key, to });
+            }
+            ["lock", name, offset] => {
+                case.locks.push(Lock { map: slot(name) as u8, offset: offset.parse().unwrap() });
+            }
+            ["program", address] => case.programs.push(CodeAddr(address.parse().unwrap())),
             ["together"] => case.together = true,
+            ["chance", time, ticks, state] => {
+                case.chance = Some([time, ticks, state].map(|number| number.parse().unwrap()));
+            }
             _ => panic!("{}: {line}", case.name),
         }
     }
@@ -127,10 +149,25 @@ fn action(retval: u32) -> String {
     ["aborted", "drop", "pass", "tx", "redirect"].get(retval as usize).map_or_else(|| retval.to_string(), |&n| n.into())
 }
 
+fn event(event: &DeviceEvent) -> String {
+    match event {
+        DeviceEvent::Ringbuf { map, bytes } => format!("ring {map}: {}", text(bytes)),
+        DeviceEvent::Perf { map, index, bytes, packet } => {
+            format!("perf {map}[{index}]: {} packet {}", text(bytes), text(packet))
+        }
+        DeviceEvent::Printk { format, arguments } => format!("printk {} {arguments:x?}", text(format)),
+    }
+}
+
 fn run(case: &Case, scheduler: Scheduler) -> String {
     let mut device = Device::new(case.profile);
     device.set_scheduler(scheduler);
-    common::load(&mut device, &case.words, &case.maps, case.mode, case.budget);
+    let (maps, links, locks, programs) = (&case.maps, &case.links, &case.locks, case.programs.len());
+    let image = MapImage { maps, links, locks, programs };
+    device.load_linked(&case.words, CodeAddr(0), &case.programs, image, case.mode, case.budget).unwrap();
+    if let Some([time, ticks, state]) = case.chance {
+        device.set_chance(time, ticks, state);
+    }
     for (slot, key, value) in &case.entries {
         let copies = if case.maps[*slot].kind.is_per_cpu() { case.profile.vcpus as usize } else { 1 };
         device.map_update(*slot, key, &vec![value.clone(); copies], Update::Any).unwrap();
@@ -143,6 +180,21 @@ fn run(case: &Case, scheduler: Scheduler) -> String {
         let _ = writeln!(out, ", departure +{}", departed - exited);
         if let Some(fault) = departure.fault {
             let _ = writeln!(out, "   fault {} at {}", fault.cause.name(), fault.word.0);
+        }
+        if !departure.meta.is_empty() {
+            let _ = writeln!(out, "   meta {}", text(&departure.meta));
+        }
+        for event in &departure.events {
+            let _ = writeln!(out, "   {}", self::event(event));
+        }
+        match departure.redirect {
+            Some(Redirect::Interface { ifindex, flags }) => {
+                let _ = writeln!(out, "   redirect to interface {ifindex}, flags {flags}");
+            }
+            Some(Redirect::Map { map, key, flags }) => {
+                let _ = writeln!(out, "   redirect to entry {key} of map {map}, flags {flags}");
+            }
+            None => {}
         }
         if departure.bytes != input.bytes {
             let _ = writeln!(out, "   {}", text(&departure.bytes));
@@ -166,7 +218,8 @@ fn run(case: &Case, scheduler: Scheduler) -> String {
     for (slot, spec) in case.maps.iter().enumerate() {
         for (key, values) in device.map_entries(slot).unwrap() {
             for (cpu, value) in values.iter().enumerate() {
-                let shown = spec.kind == MapKind::Hash || value.iter().any(|&byte| byte != 0);
+                let full = !matches!(spec.kind, MapKind::Array | MapKind::PercpuArray | MapKind::PercpuHash);
+                let shown = full || value.iter().any(|&byte| byte != 0);
                 if shown && !spec.frozen {
                     let cpu = if spec.kind.is_per_cpu() { format!(" cpu {cpu}") } else { String::new() };
                     let _ = writeln!(out, "{} {}{cpu} = {}", spec.name, text(&key), text(value));

@@ -354,11 +354,15 @@ impl Run<'_, '_> {
         self.lru_maps().next().is_some()
     }
 
-    /// Looks for an LRU map at its capacity; a back end that evicts may hold less by now, another one still shows it.
+    /// Looks for an LRU map that is full or nearly so; a back end that evicts may hold less by now, another one still shows it.
     fn find_full_lru(&mut self, number: u64) -> Result<bool, Box<Stop>> {
+        if self.backends.iter().any(|backend| backend.filled_lru()) {
+            self.lru_full = Some(number);
+            return Ok(true);
+        }
         for (map, max) in self.lru_maps() {
             for backend in self.backends.iter_mut() {
-                if backend.map_entries(map)?.len() >= max {
+                if backend.map_entries(map)?.len() > crate::lru_limit(max) {
                     self.lru_full = Some(number);
                     return Ok(true);
                 }
@@ -458,6 +462,21 @@ fn map_indices(object: &Object) -> impl Iterator<Item = MapIdx> + use<> {
 /// True if a back end has found that the program or its facts are wrong.
 fn is_finding(diagnostic: &Diagnostic) -> bool {
     [codes::host::REF_BOUNDS, codes::host::REF_FACT, codes::host::REF_LIMIT].contains(&diagnostic.code)
+}
+
+/// What differs between what a program does and what a device did, in words.
+pub(crate) fn explain(ours: &PacketOut, theirs: &PacketOut) -> Option<String> {
+    if let Some((what, at, [a, b])) = difference(ours, theirs) {
+        let gap = if at.is_empty() { "" } else { " " };
+        return Some(format!("{what:?}{gap}{at}: the program gives {a}, the device {b}").to_lowercase());
+    }
+    (ours.redirect != theirs.redirect).then(|| {
+        format!(
+            "the program redirects to {}, the device to {}",
+            show_redirect(ours.redirect),
+            show_redirect(theirs.redirect)
+        )
+    })
 }
 
 fn difference(ours: &PacketOut, theirs: &PacketOut) -> Option<(What, String, [String; 2])> {

@@ -2,22 +2,31 @@
 //!
 //! A [`Backend`] executes one program. `reference` (our interpreter, which asserts facts and bounds) and `host` (the kernel
 //! through bpf(2)) live here; the device's back ends live in the cli, the only crate that names them all. `capture` reads and
-//! writes pcap and pcapng, `mapfile` reads and writes map contents, `diff` runs several back ends side by side.
+//! writes pcap and pcapng, `mapfile` reads and writes map contents, `diff` runs several back ends side by side; `programs` and `classes` make programs
+//! for tests of all of them.
 
 pub mod capture;
 mod chance;
+pub mod classes;
+pub mod conform;
 pub mod diff;
 pub mod host;
 pub mod mapfile;
+pub mod overlap;
+pub mod programs;
 pub mod random;
 pub mod reference;
 mod references;
 pub mod require;
+pub mod sequences;
 
 pub use chance::{Chance, RANDOM_FACTOR, RANDOM_INCREMENT};
 use offload_compiler::ebpf::MapIdx;
 use offwire_diag::{Diagnostic, Span};
 use serde::Serialize;
+
+/// Shortest frame that back ends take (ETH_HLEN).
+pub use host::MIN_FRAME;
 
 /// XDP actions (include/uapi/linux/bpf.h, enum xdp_action). Any other return value counts as [`Verdict::Aborted`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -148,6 +157,12 @@ impl Event {
     }
 }
 
+/// Entries up to which an LRU map of `max` entries takes another one without evicting any. The kernel evicts when it finds fewer
+/// free elements than it takes at a time (kernel/bpf/bpf_lru_list.c, `target_free`), at most so many; more CPUs make it fewer.
+pub(crate) fn lru_limit(max: usize) -> usize {
+    max.saturating_sub((max / 2).clamp(1, 128))
+}
+
 /// One entry of a map.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Entry {
@@ -192,6 +207,11 @@ pub trait Backend {
     /// Runs one packet to its end. An `Err` means that the back end cannot run it at all (`not_comparable` where the code says
     /// so), never that the program dropped it.
     fn run(&mut self, packet: &PacketIn) -> Result<PacketOut, Diagnostic>;
+
+    /// True if an LRU map is known to have been full, or nearly so, at some moment, be it inside of a packet.
+    fn filled_lru(&self) -> bool {
+        false
+    }
 
     /// True if [`PacketOut::redirect`] is told.
     fn tells_redirect(&self) -> bool {

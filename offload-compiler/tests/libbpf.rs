@@ -2,6 +2,7 @@
 //! Builds `oracle/libbpf.c` with the C compiler; skipped by name without it, without libbpf or without bpf(2).
 
 use offload_compiler::object::{Initial, LoadOptions, Object, load};
+use offload_compiler::verify::{Limits, verify};
 use offwire_diag::Diagnostic;
 use offwire_image::{MapKind, MapSpec};
 use std::collections::BTreeMap;
@@ -235,7 +236,7 @@ fn debian_objects() -> Result<Vec<PathBuf>, String> {
 }
 
 /// What Debian ships loads: every XDP program of every object, but for what needs the types or functions of a kernel; and as
-/// libbpf loads it.
+/// libbpf loads it. It is found safe, too.
 #[test]
 fn debians_xdp_objects_load() {
     let objects = match debian_objects() {
@@ -257,6 +258,16 @@ fn debians_xdp_objects_load() {
                     assert!(["OW0109", "OW0110"].contains(&code.as_str()), "{name}: {}", refused.diagnostic);
                 }
                 programs += object.programs.len();
+                for program in &object.programs {
+                    match verify(&object, program, &Limits::default()) {
+                        Ok(_) => {}
+                        // It looks a socket up.
+                        Err(diagnostic) if name == "xsk_def_xdp_prog_5.3.o" => {
+                            assert_eq!(diagnostic.code.to_string(), "OW0321");
+                        }
+                        Err(diagnostic) => panic!("{name} {}: {diagnostic}", program.name),
+                    }
+                }
                 if object.refused.is_empty() {
                     whole.push(path);
                 }

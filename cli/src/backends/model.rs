@@ -1,12 +1,14 @@
 //! The device model as a back end.
 
 use super::{Prepared, TimedBackend, Timing};
-use device_model::{Arrival, Device, MapError, OfferError, Update, geometry};
+use device_model::{Arrival, Device, DeviceEvent, MapError, OfferError, Redirect, Update, geometry};
 use offload_compiler::ebpf::MapIdx;
 use offwire_diag::{Diagnostic, codes};
 use offwire_harness::mapfile::Contents;
-use offwire_harness::{Backend, Chance, Entry, EntryValue, PacketIn, PacketOut};
-use offwire_image::MapSpec;
+use offwire_harness::reference::printk::{self, Printed};
+use offwire_harness::{Backend, Chance, Entry, EntryValue, Event, PacketIn, PacketOut, RedirectTarget, Verdict};
+use offwire_image::{MapKind, MapSpec};
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 /// The device model with one program; packets run one at a time on vCPU 0.
@@ -14,9 +16,8 @@ use std::collections::BTreeMap;
 pub struct Model {
     device: Device,
     maps: Vec<MapSpec>,
+    numbers: Numbers,
     timing: Timing,
-    /// For the helpers that draw on it; the compiler refuses them so far.
-    chance: Chance,
 }
 
 impl Model {
@@ -25,12 +26,46 @@ impl Model {
     /// # Errors
     /// `OW0601` if the device refuses the image.
     pub fn new(prepared: &Prepared<'_>) -> Result<Self, Diagnostic> {
-        Ok(Model {
-            device: loaded(prepared)?,
-            maps: prepared.compiled.image.maps.clone(),
-            timing: Timing::default(),
-            chance: Chance::default(),
-        })
+        let maps = prepared.compiled.image.maps.clone();
+        let numbers = Numbers::new(prepared);
+        let mut model = Model { device: loaded(prepared)?, maps, numbers, timing: Timing::default() };
+        model.set_chance(Chance::default());
+        Ok(model)
+    }
+}
+
+/// Programs have a number in the object, which map files and other back ends use, and one in the image, if they are there.
+#[derive(Debug)]
+struct Numbers {
+    /// The image's number, by the object's.
+    images: Vec<Option<u32>>,
+}
+
+impl Numbers {
+    fn new(prepared: &Prepared<'_>) -> Self {
+        let image = &prepared.compiled.image.programs;
+        let number = |name: &str| (0..).zip(image).find(|(_, program)| program.name == name).map(|(number, _)| number);
+        Numbers { images: prepared.object.programs.iter().map(|program| number(&program.name)).collect() }
+    }
+
+    /// The value of a program array as the device has it.
+    fn to_device(&self, spec: &MapSpec, value: &[u8]) -> Result<Vec<u8>, Diagnostic> {
+        let number = value.try_into().map_or(u32::MAX, u32::from_le_bytes);
+        match usize::try_from(number).ok().and_then(|number| *self.images.get(number)?) {
+            Some(number) => Ok(number.to_le_bytes().to_vec()),
+            None => Err(Diagnostic::error(
+                codes::device::MAP,
+                format!("the image does not have program number {number}, which map {} is to hold", spec.name),
+            )
+            .with_reason("an image holds the programs that the object itself puts into program arrays")),
+        }
+    }
+
+    /// The value of a program array as the object has it.
+    fn to_object(&self, value: &[u8]) -> Vec<u8> {
+        let number = value.try_into().map_or(u32::MAX, u32::from_le_bytes);
+        let object = (0u32..).zip(&self.images).find(|(_, image)| **image == Some(number));
+        object.map_or_else(|| value.to_vec(), |(object, _)| object.to_le_bytes().to_vec())
     }
 }
 
@@ -53,9 +88,10 @@ fn loaded(prepared: &Prepared<'_>) -> Result<Device, Diagnostic> {
 /// `OW0601` if the device refuses the image, `OW0602` if it refuses an entry.
 pub fn device(prepared: &Prepared<'_>, contents: &Contents) -> Result<Device, Diagnostic> {
     let mut device = loaded(prepared)?;
+    let numbers = Numbers::new(prepared);
     for (map, entries) in contents {
         let spec = spec(&prepared.compiled.image.maps, *map)?;
-        entries.iter().try_for_each(|entry| write_entry(&mut device, spec, *map, entry))?;
+        entries.iter().try_for_each(|entry| write_entry(&mut device, spec, &numbers, *map, entry))?;
     }
     Ok(device)
 }
@@ -71,8 +107,15 @@ fn map_error(spec: &MapSpec, error: &MapError) -> Diagnostic {
 }
 
 /// Inserts or replaces an entry (BPF_ANY).
-fn write_entry(device: &mut Device, spec: &MapSpec, map: MapIdx, entry: &Entry) -> Result<(), Diagnostic> {
+fn write_entry(
+    device: &mut Device,
+    spec: &MapSpec,
+    numbers: &Numbers,
+    map: MapIdx,
+    entry: &Entry,
+) -> Result<(), Diagnostic> {
     let values: Vec<Vec<u8>> = match &entry.value {
+        EntryValue::One(value) if spec.kind == MapKind::ProgArray => vec![numbers.to_device(spec, value)?],
         EntryValue::One(value) => vec![value.clone()],
         EntryValue::PerCpu(values) => {
             let named: BTreeMap<u32, &Vec<u8>> = values.iter().map(|(cpu, value)| (*cpu, value)).collect();
@@ -102,7 +145,7 @@ impl Backend for Model {
     }
 
     fn map_update(&mut self, map: MapIdx, entry: &Entry) -> Result<(), Diagnostic> {
-        write_entry(&mut self.device, spec(&self.maps, map)?, map, entry)
+        write_entry(&mut self.device, spec(&self.maps, map)?, &self.numbers, map, entry)
     }
 
     fn map_entries(&mut self, map: MapIdx) -> Result<Vec<Entry>, Diagnostic> {
@@ -116,7 +159,9 @@ impl Backend for Model {
                     let written = (0..).zip(values).filter(|(_, value)| value.iter().any(|&byte| byte != 0));
                     EntryValue::PerCpu(written.collect())
                 } else {
-                    EntryValue::One(values.into_iter().next().unwrap_or_default())
+                    let value = values.into_iter().next().unwrap_or_default();
+                    let names = spec.kind == MapKind::ProgArray;
+                    EntryValue::One(if names { self.numbers.to_object(&value) } else { value })
                 };
                 Entry { key, value }
             })
@@ -137,12 +182,8 @@ impl Backend for Model {
         .with_reason(format!("a frame has {} to {} bytes", geometry::MIN_PACKET, geometry::MAX_PACKET)))
     }
 
-    fn tells_redirect(&self) -> bool {
-        false
-    }
-
     fn set_chance(&mut self, chance: Chance) {
-        self.chance = chance;
+        self.device.set_chance(chance.ktime_ns, chance.jiffies, chance.random_state);
     }
 
     fn run(&mut self, packet: &PacketIn) -> Result<PacketOut, Diagnostic> {
@@ -154,9 +195,14 @@ impl Backend for Model {
         let latency = departure.departed - departure.arrival;
         self.timing.cycles += latency;
         self.timing.latencies.push(latency);
+        let events = departure.events.into_iter().filter_map(|told| event(told).transpose());
+        let redirected = Verdict::from_retval(departure.retval) == Verdict::Redirect;
         Ok(PacketOut {
             retval: departure.retval,
             bytes: departure.bytes,
+            meta: departure.meta,
+            events: events.collect::<Result<_, _>>()?,
+            redirect: departure.redirect.filter(|_| redirected).map(target),
             words: Some(u64::from(departure.words)),
             slots: Some(u64::from(departure.slots)),
             fault: departure.fault.map(|fault| format!("{} at word {}", fault.cause.name(), fault.word.0)),
@@ -171,6 +217,48 @@ impl TimedBackend for Model {
     }
 }
 
+/// An event as the host sees it; a text that is no format prints nothing.
+fn event(event: DeviceEvent) -> Result<Option<Event>, Diagnostic> {
+    Ok(Some(match event {
+        DeviceEvent::Ringbuf { map, bytes } => Event::Ringbuf { map: map.into(), bytes },
+        DeviceEvent::Perf { map, bytes, packet, .. } => {
+            Event::Perf { map: map.into(), bytes: [bytes, packet].concat() }
+        }
+        DeviceEvent::Printk { format, arguments } => {
+            let asked = Cell::new(false);
+            let memory = |_: u64, _: usize| {
+                asked.set(true);
+                None
+            };
+            let printed = printk::format(&format, arguments, &memory);
+            let refuse = |why: String| {
+                Err(Diagnostic::error(codes::device::EVENT, "the device cannot tell what the program printed")
+                    .with_reason(why))
+            };
+            match printed {
+                _ if asked.get() => return refuse("a format that reads memory in bpf_trace_printk".to_owned()),
+                Printed::Unsupported(what) => return refuse(what),
+                Printed::Error(_) => return Ok(None),
+                Printed::Line { text, .. } => Event::Trace { text: String::from_utf8_lossy(&text).into_owned() },
+            }
+        }
+    }))
+}
+
+/// Flags of bpf_redirect_map (include/uapi/linux/bpf.h): BPF_F_BROADCAST and BPF_F_EXCLUDE_INGRESS.
+const BROADCAST: u64 = 8;
+const EXCLUDE_INGRESS: u64 = 16;
+
+fn target(redirect: Redirect) -> RedirectTarget {
+    match redirect {
+        Redirect::Interface { ifindex, .. } => RedirectTarget::Ifindex(ifindex),
+        Redirect::Map { map, flags, .. } if flags & BROADCAST != 0 => {
+            RedirectTarget::Broadcast { map: map.into(), exclude_ingress: flags & EXCLUDE_INGRESS != 0 }
+        }
+        Redirect::Map { map, key, .. } => RedirectTarget::Entry { map: map.into(), key },
+    }
+}
+
 /// The packet as the device sees it come, at `cycle`.
 pub fn arrival(packet: &PacketIn, cycle: u64) -> Arrival {
     Arrival {
@@ -180,5 +268,67 @@ pub fn arrival(packet: &PacketIn, cycle: u64) -> Arrival {
         rx_queue: packet.rx_queue,
         bytes: packet.bytes.clone(),
         vcpu: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn printed(format: &str, arguments: [u64; 3]) -> Result<Option<Event>, Diagnostic> {
+        event(DeviceEvent::Printk { format: format.as_bytes().to_vec(), arguments })
+    }
+
+    #[test]
+    fn programs_have_the_numbers_of_the_object_outside() {
+        let numbers = Numbers { images: vec![None, Some(1), Some(0)] };
+        let spec = offwire_image::MapSpec {
+            name: "jump_table".to_owned(),
+            kind: MapKind::ProgArray,
+            key_size: 4,
+            value_size: 4,
+            max_entries: 2,
+            flags: 0,
+            init: Vec::new(),
+            frozen: false,
+        };
+        for object in [1u32, 2] {
+            let device = numbers.to_device(&spec, &object.to_le_bytes()).unwrap();
+            assert_eq!(device, (2 - object).to_le_bytes());
+            assert_eq!(numbers.to_object(&device), object.to_le_bytes());
+        }
+        for missing in [0u32, 3] {
+            assert_eq!(numbers.to_device(&spec, &missing.to_le_bytes()).unwrap_err().code, codes::device::MAP);
+        }
+    }
+
+    #[test]
+    fn a_line_is_formatted_on_the_host() {
+        let text = "length 60, -1, ff".to_owned();
+        let line = printed("length %d, %lld, %x\0", [60, u64::MAX, 255]).unwrap();
+        assert_eq!(line, Some(Event::Trace { text }));
+        assert_eq!(printed("%q\0", [0; 3]).unwrap(), None, "the kernel's -EINVAL prints nothing");
+    }
+
+    #[test]
+    fn a_line_with_memory_of_the_device_is_refused() {
+        for format in ["%s\0", "%pI4\0", "%p\0"] {
+            assert_eq!(printed(format, [1; 3]).unwrap_err().code, codes::device::EVENT, "{format}");
+        }
+    }
+
+    #[test]
+    fn data_and_packet_of_a_perf_event_follow_each_other() {
+        let perf = DeviceEvent::Perf { map: 3, index: 0, bytes: vec![1, 2], packet: vec![3] };
+        assert_eq!(event(perf).unwrap(), Some(Event::Perf { map: 3, bytes: vec![1, 2, 3] }));
+    }
+
+    #[test]
+    fn targets_of_redirects_are_named_as_the_kernel_does() {
+        let map = |flags| target(Redirect::Map { map: 2, key: 7, flags });
+        assert_eq!(map(0), RedirectTarget::Entry { map: 2, key: 7 });
+        assert_eq!(map(8), RedirectTarget::Broadcast { map: 2, exclude_ingress: false });
+        assert_eq!(map(24), RedirectTarget::Broadcast { map: 2, exclude_ingress: true });
+        assert_eq!(target(Redirect::Interface { ifindex: 5, flags: 0 }), RedirectTarget::Ifindex(5));
     }
 }

@@ -2,6 +2,7 @@
 
 mod build;
 mod check;
+mod conform;
 mod diff;
 mod dump;
 mod explain;
@@ -17,6 +18,7 @@ pub fn dispatch(object: ObjectArg, output: &mut Output<'_>) -> Outcome {
         ObjectArg::Prog(ProgVerb::Build(args)) => build::run(&args, output),
         ObjectArg::Prog(ProgVerb::Dump(args)) => dump::run(&args, output),
         ObjectArg::Prog(ProgVerb::Run(args)) => run::run(&args, output),
+        ObjectArg::Conform(args) => conform::run(&args, output),
         ObjectArg::Diff(args) => diff::run(&args, output),
         ObjectArg::Explain { code } => explain::run(code.as_deref(), output),
     }

@@ -2,7 +2,10 @@
 //!
 //! Elements never move. An update takes a free element, fills it, then puts it in the place of the old one
 //! (`htab_map_update_elem` of the kernel's kernel/bpf/hashtab.c); there are spare elements for that, so all `max_entries` keys
-//! can be inserted and updated. A freed element is the next to be taken.
+//! can be inserted and updated.
+
+use super::lru::Lru;
+use super::pool::{Pool, Reuse};
 
 /// End of a chain. Links hold element + 1, so that fresh memory is an empty index.
 const END: u32 = 0;
@@ -91,10 +94,6 @@ impl Elements {
         Elements { memory, stride, key_at, key_size, link_at: key_at + key_size.next_multiple_of(8) }
     }
 
-    fn count(&self) -> u32 {
-        (self.memory.len() / self.stride) as u32
-    }
-
     /// The bytes of an element's value.
     #[inline(always)]
     pub(crate) fn value(&self, element: u32, size: u32) -> &[u8] {
@@ -135,12 +134,9 @@ impl Elements {
 #[derive(Clone, Debug)]
 pub(crate) struct Index {
     heads: Vec<u32>,
-    max_entries: u32,
-    /// Keys in the index, and new keys whose value is being written.
-    used: u32,
-    /// Elements from here on were never taken.
-    fresh: u32,
-    free: Vec<u32>,
+    pool: Pool,
+    /// What goes first if the map is full; `None` if nothing does.
+    lru: Option<Lru>,
 }
 
 impl Index {
@@ -149,10 +145,10 @@ impl Index {
         u64::from(max_entries.max(banks)).next_power_of_two()
     }
 
-    /// An empty index.
-    pub(crate) fn new(max_entries: u32, banks: u32) -> Self {
+    /// An empty index over so many elements, with its spares.
+    pub(crate) fn new(max_entries: u32, elements: u32, banks: u32, reuse: Reuse, lru: bool) -> Self {
         let heads = vec![END; Self::buckets(max_entries, banks) as usize];
-        Index { heads, max_entries, used: 0, fresh: 0, free: Vec::new() }
+        Index { heads, pool: Pool::new(max_entries, elements, reuse), lru: lru.then(|| Lru::new(elements)) }
     }
 
     /// The bucket of a hash.
@@ -177,42 +173,65 @@ impl Index {
         Found { element: None, probes: probes.max(1) }
     }
 
-    /// Takes an element for the value of an update; `None` if the map is full (`-E2BIG`). `new`: the key is not in the index.
-    pub(crate) fn reserve(&mut self, elements: &Elements, new: bool) -> Option<u32> {
-        if new && self.used == self.max_entries {
-            return None;
+    /// A program's lookup found this element.
+    #[inline]
+    pub(crate) fn touch(&mut self, element: u32) {
+        if let Some(lru) = &mut self.lru {
+            lru.touch(element);
         }
-        let element = match self.free.pop() {
-            Some(element) => element,
-            None if self.fresh < elements.count() => {
-                self.fresh += 1;
-                self.fresh - 1
-            }
-            None => return None,
-        };
-        self.used += u32::from(new);
-        Some(element)
     }
 
-    /// Makes `element` the key's element. The one that was there is free again.
-    pub(crate) fn swap(&mut self, elements: &mut Elements, hash: u32, key: &[u8], element: u32) {
+    /// True if a new key has no room unless another one goes.
+    pub(crate) fn must_evict(&self) -> bool {
+        self.lru.is_some() && self.pool.is_full()
+    }
+
+    /// Chooses what goes, and tells how many entries were looked at. `None` if `kept` forbids all, or there is nothing.
+    pub(crate) fn victim(&mut self, kept: impl Fn(u32) -> bool) -> Option<(u32, u32)> {
+        self.lru.as_mut()?.victim(kept)
+    }
+
+    /// Takes an element for the value of an update; `None` if the map is full (`-E2BIG`). `new`: the key is not in the index.
+    pub(crate) fn reserve(&mut self, new: bool) -> Option<u32> {
+        self.pool.take(new)
+    }
+
+    /// True if a new key has no room.
+    pub(crate) fn is_full(&self) -> bool {
+        self.pool.is_full()
+    }
+
+    /// An element that was reserved is not needed after all.
+    pub(crate) fn abandon(&mut self, element: u32, new: bool) {
+        self.pool.abandon(element, new);
+    }
+
+    /// Makes `element` the key's element. The one that was there is free again. `new`: as it was reserved.
+    pub(crate) fn swap(&mut self, elements: &mut Elements, hash: u32, key: &[u8], element: u32, new: bool) {
         elements.set_key(element, key);
-        match self.unlink(elements, hash, key, Some(element)) {
-            Some(old) => self.free.push(old),
-            None => {
-                let bucket = self.bucket(hash) as usize;
-                elements.set_link(element, self.heads[bucket]);
-                self.heads[bucket] = element + 1;
-            }
+        let old = self.unlink(elements, hash, key, Some(element));
+        if old.is_none() {
+            let bucket = self.bucket(hash) as usize;
+            elements.set_link(element, self.heads[bucket]);
+            self.heads[bucket] = element + 1;
         }
+        if let Some(lru) = &mut self.lru {
+            if let Some(old) = old {
+                lru.remove(old);
+            }
+            lru.push(element);
+        }
+        self.pool.settle(old, new);
     }
 
     /// Takes a key out; its element is free again.
     pub(crate) fn remove(&mut self, elements: &mut Elements, hash: u32, key: &[u8]) -> Found {
         let found = self.find(elements, hash, key);
         if let Some(element) = self.unlink(elements, hash, key, None) {
-            self.free.push(element);
-            self.used -= 1;
+            if let Some(lru) = &mut self.lru {
+                lru.remove(element);
+            }
+            self.pool.give(element);
         }
         found
     }
@@ -266,7 +285,7 @@ mod tests {
         for (max, seed) in [(1u32, 3u64), (7, 5), (64, 7)] {
             let hash = KeyHash::new(seed, 8);
             let mut elements = Elements::new(max + 2, 4, Some(5));
-            let mut index = Index::new(max, 4);
+            let mut index = Index::new(max, max + 2, 4, Reuse::Apart, false);
             let mut model = BTreeMap::new();
             let mut state = seed;
             for _ in 0..5000 {
@@ -277,9 +296,9 @@ mod tests {
                 assert_eq!(found, model.get(&key).copied());
                 if (state >> 50) % 3 == 0 {
                     assert_eq!(index.remove(&mut elements, hash, &key).element, model.remove(&key));
-                } else if let Some(element) = index.reserve(&elements, found.is_none()) {
+                } else if let Some(element) = index.reserve(found.is_none()) {
                     assert!(!model.values().any(|&used| used == element), "an element in use was given away");
-                    index.swap(&mut elements, hash, &key, element);
+                    index.swap(&mut elements, hash, &key, element, found.is_none());
                     model.insert(key, element);
                 } else {
                     assert!(found.is_none() && model.len() == max as usize, "refused below capacity");

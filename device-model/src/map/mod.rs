@@ -1,8 +1,17 @@
-//! Maps: what they hold (`table`, `index`), when things happen to them (`unit`), how a context talks to them (`port`), and the
-//! user's side (`control`).
+//! Maps: what they hold (`table`) and how it is found (`index` with `pool` and `lru`, `trie`, `ring`), when things happen to them
+//! (`unit`: what is on its way; `find`: index banks; `value`: value banks; `lock`), what is told of it (`note`), how a context
+//! talks to them (`port`), and the user's side (`control`).
 
 pub(crate) mod control;
+mod find;
 pub(crate) mod index;
+mod lock;
+pub(crate) mod lru;
+mod note;
+pub(crate) mod pool;
 pub(crate) mod port;
+pub(crate) mod ring;
 pub(crate) mod table;
+pub(crate) mod trie;
 pub(crate) mod unit;
+mod value;

@@ -1,9 +1,12 @@
 //! A context's port to the map unit: its request entry, its posted writes, and the window of a map value that it holds.
 
+use std::collections::VecDeque;
+
 use offwire_isa::RequestOp;
 
 use crate::context::WINDOW;
-use crate::geometry::{KEY_BYTES_MAX, POSTED_CREDITS};
+use crate::departure::{DeviceEvent, Redirect};
+use crate::geometry::POSTED_CREDITS;
 
 /// Bytes that a value window can be built with.
 pub(crate) const WINDOW_MAX: usize = 64;
@@ -89,27 +92,38 @@ pub(crate) struct Posted {
     pub vcpu: u16,
 }
 
-/// A key on its way; its bytes lie in the port.
-#[derive(Clone, Debug)]
-pub(crate) struct Key {
-    len: u16,
-    bytes: [u8; KEY_BYTES_MAX as usize],
+/// A record of a ring buffer that a packet has reserved and not yet submitted or discarded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Record {
+    /// Map-table slot of the ring buffer.
+    pub slot: u8,
+    /// Element that its handle names.
+    pub element: u32,
+    /// Bytes that the program may touch.
+    pub size: u32,
 }
 
-impl Key {
-    /// Makes room for `len` bytes, whatever they are.
-    pub(crate) fn resize(&mut self, len: u32) -> &mut [u8] {
-        self.len = len.min(KEY_BYTES_MAX) as u16;
-        &mut self.bytes[..usize::from(self.len)]
-    }
+/// What a packet holds of maps. The map unit fills it before it answers; the engine checks accesses against it, and gives back
+/// what a packet still holds when it ends.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Held {
+    /// Records, in the order in which they were reserved.
+    pub records: Vec<Record>,
+    /// The lock that it has taken.
+    pub lock: Option<ValueAddress>,
+    /// Number and vCPU of a packet that has ended.
+    pub packet: (u64, u16),
 }
 
-impl std::ops::Deref for Key {
-    type Target = [u8];
-
+impl Held {
     #[inline(always)]
-    fn deref(&self) -> &[u8] {
-        &self.bytes[..usize::from(self.len)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.records.is_empty() && self.lock.is_none()
+    }
+
+    /// The record that a handle's slot and element name.
+    pub(crate) fn record(&self, slot: u8, element: u32) -> Option<Record> {
+        self.records.iter().copied().find(|record| record.slot == slot && record.element == element)
     }
 }
 
@@ -118,29 +132,55 @@ impl std::ops::Deref for Key {
 #[repr(C, align(64))]
 pub(crate) struct Port {
     pub op: RequestOp,
+    /// Map-table slot of the request's map; of an atomic, a lock or a record that of its handle.
     pub slot: u8,
     /// A load missed the window: the answer fills it and nothing else.
     pub reads: bool,
+    /// A unit of the engine only wants the bytes at K: they are fetched, and the answer says so.
+    pub fetches: bool,
     /// vCPU and number of the context's packet.
     pub vcpu: u16,
     /// Element that the request is about.
     pub element: u32,
+    /// The element was taken for a new key.
+    pub new: bool,
+    /// The element is written where it is in the index.
+    pub in_place: bool,
+    /// The request waits until the writes that the context posted before have taken effect.
+    pub fenced: bool,
     /// Hash of the key.
     pub hash: u32,
     pub seq: u64,
     pub answer: u64,
+    /// V as a number, and W.
+    pub number: u64,
+    pub third: u64,
+    /// Bytes of the packet when the request was made.
+    pub packet_len: u32,
+    /// The key, or the other bytes that the request takes at K.
+    pub key: Vec<u8>,
+    /// Where the window is to be filled from.
+    pub wanted: ValueAddress,
     /// The key, or the value, is read from a map by the map unit itself.
     pub key_from: Option<ValueAddress>,
     pub value_from: Option<ValueAddress>,
-    /// Where the window is to be filled from.
-    pub wanted: ValueAddress,
+    /// What a handle names: the operand of an atomic, a lock, a record, where copied bytes go to. Checked.
+    pub at: ValueAddress,
     pub window: ValueWindow,
     /// Cycle from which each credit is free again; `u64::MAX` while the map unit has not taken the write.
     pub credits: [u64; POSTED_CREDITS],
+    /// Records and lock of the packet.
+    pub held: Held,
+    /// What the packet has told the host so far.
+    pub events: Vec<DeviceEvent>,
+    /// The last redirect of the packet that did not fail.
+    pub redirect: Option<Redirect>,
     /// The writes that hold the credits.
     pub posted: [Posted; POSTED_CREDITS],
+    /// Value of an update; packet bytes of an event.
     pub value: Vec<u8>,
-    pub key: Key,
+    /// What packets of this context still held when they ended, on its way back.
+    pub left: VecDeque<Held>,
 }
 
 impl Port {
@@ -149,20 +189,40 @@ impl Port {
             op: RequestOp::None,
             slot: 0,
             reads: false,
+            fetches: false,
             vcpu: 0,
             element: 0,
+            new: false,
+            in_place: false,
+            fenced: false,
             hash: 0,
             seq: 0,
             answer: 0,
             key_from: None,
             value_from: None,
             wanted: ValueAddress::default(),
+            number: 0,
+            third: 0,
+            at: ValueAddress::default(),
+            packet_len: 0,
+            held: Held::default(),
+            left: VecDeque::new(),
+            events: Vec::new(),
+            redirect: None,
             window: ValueWindow::new(),
             credits: [0; POSTED_CREDITS],
             posted: [Posted::default(); POSTED_CREDITS],
             value: Vec::new(),
-            key: Key { len: 0, bytes: [0; KEY_BYTES_MAX as usize] },
+            key: Vec::new(),
         }
+    }
+
+    /// A packet comes into the context; what the last one held was given back.
+    pub(crate) fn take(&mut self, seq: u64, vcpu: u16) {
+        self.window.valid = false;
+        self.seq = seq;
+        self.vcpu = vcpu;
+        self.redirect = None;
     }
 
     /// A free credit at cycle `now`.

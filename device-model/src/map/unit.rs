@@ -3,24 +3,29 @@
 //! An operation takes effect when it comes to the head of its bank. Within a cycle: first what was on its way, in the order of
 //! [`Kind`], then the index banks start in ascending order, then the value banks. docs/device.md has the same in prose.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
-use offwire_isa::{Handle, Profile, RequestOp};
+use offwire_image::MapKind;
+use offwire_isa::{KeyUse, MapUse, Profile, RequestOp};
 
-use super::port::{Port, Posted, PostedKind, ValueAddress};
-use super::table::Table;
+use super::lock::Locks;
+use super::port::{Held, Port};
+use super::table::{Directory, Table};
 use crate::calendar::Calendar;
-use crate::context::{load, store};
+use crate::chance::Generator;
 use crate::counters::MapCounters;
 use crate::trace::{self, SharedOp, Trace};
-use offwire_image::MapKind;
 
 /// Answers of the kernel's map operations.
 pub(crate) mod errno {
     pub(crate) const NOENT: i32 = -2;
     pub(crate) const TOOBIG: i32 = -7;
+    pub(crate) const AGAIN: i32 = -11;
+    pub(crate) const FAULT: i32 = -14;
     pub(crate) const EXIST: i32 = -17;
     pub(crate) const INVAL: i32 = -22;
+    pub(crate) const NOSPC: i32 = -28;
+    pub(crate) const OPNOTSUPP: i32 = -95;
 }
 
 /// A context of the device: the engine's number, then [`ID_SHIFT`] bits for the context.
@@ -30,7 +35,7 @@ pub(crate) const ID_SHIFT: u32 = 6;
 
 /// What happens in the map unit at a known cycle. Within a cycle things happen in the order of this list.
 #[derive(Clone, Copy, Debug)]
-enum Kind {
+pub(super) enum Kind {
     /// A hash update's value is written: the index is swapped. Number: the index bank.
     Swap,
     /// The index gave an element: on to its value bank. Number: the index bank.
@@ -42,31 +47,36 @@ enum Kind {
     /// A request, or a read for a value window, arrives. Number: the engine; a word's own posted write comes first.
     Request,
     Read,
+    /// What a packet still held when it ended comes back. Number: the engine.
+    Release,
+    /// The host has read the records of a packet. Number: 0.
+    Consumed,
     /// An answer arrives at its engine. Number: the bank it comes from, value banks after the index banks.
     Answer,
 }
 
 /// Something on its way to, in or from the map unit.
 #[derive(Clone, Copy, Debug)]
-struct Event {
+pub(super) struct Event {
     /// Order within a cycle: kinds, then their numbers.
     order: u16,
     kind: Kind,
     id: ContextId,
     /// The credit of a posted write; the cycles that an answer takes of the answer port.
-    extra: u8,
+    extra: u16,
 }
 
 impl Event {
     #[inline(always)]
-    fn new(kind: Kind, number: u16, id: ContextId, extra: u8) -> Self {
+    pub(super) fn new(kind: Kind, number: u16, id: ContextId, extra: u16) -> Self {
         let order = match kind {
             Kind::Swap => number,
             Kind::Indexed => 1 << 8 | number,
             Kind::Fetched => 2 << 8 | number,
             Kind::Posted => 3 << 8 | number << 1,
-            Kind::Request | Kind::Read => 3 << 8 | number << 1 | 1,
-            Kind::Answer => 4 << 8 | number,
+            Kind::Request | Kind::Read | Kind::Release => 3 << 8 | number << 1 | 1,
+            Kind::Consumed => 4 << 8 | number,
+            Kind::Answer => 5 << 8 | number,
         };
         Event { order, kind, id, extra }
     }
@@ -74,20 +84,62 @@ impl Event {
 
 /// Work of a value bank.
 #[derive(Clone, Copy, Debug)]
-enum Job {
-    Posted { id: ContextId, credit: u8 },
-    Window { id: ContextId },
-    Write { id: ContextId, index_bank: Option<u8> },
-    FetchKey { id: ContextId },
-    FetchValue { id: ContextId },
+pub(super) enum Job {
+    Posted {
+        id: ContextId,
+        credit: u8,
+    },
+    Window {
+        id: ContextId,
+    },
+    /// The value of an update; with an index bank, the index is swapped afterwards.
+    Write {
+        id: ContextId,
+        index_bank: Option<u8>,
+    },
+    FetchKey {
+        id: ContextId,
+    },
+    /// Packet bytes into a value (`LoadBytes`).
+    Copy {
+        id: ContextId,
+    },
+    FetchValue {
+        id: ContextId,
+    },
+    /// An element that names a program, a map or an interface, if it is there.
+    Reference {
+        id: ContextId,
+    },
+    /// A fetching atomic.
+    Atomic {
+        id: ContextId,
+    },
+    Lock {
+        id: ContextId,
+    },
+    Unlock {
+        id: ContextId,
+    },
+    /// A record is submitted or discarded.
+    Submit {
+        id: ContextId,
+    },
+    /// The bytes of a record that is submitted at once.
+    Output {
+        id: ContextId,
+    },
 }
 
 #[derive(Clone, Debug)]
-struct Bank<J> {
-    queue: VecDeque<(u64, J)>,
-    /// First cycle at which the next operation can start.
-    free: u64,
+pub(super) struct Bank<J> {
+    pub queue: VecDeque<(u64, J)>,
+    /// First cycle at which the next operation can start; [`HELD`] while an update waits for its value.
+    pub free: u64,
 }
+
+/// An index bank that waits for the value of an update.
+pub(super) const HELD: u64 = u64::MAX;
 
 impl<J: Copy> Bank<J> {
     fn new() -> Self {
@@ -104,17 +156,19 @@ pub(crate) struct Arrived {
 
 /// Latencies and widths; see the profile.
 #[derive(Clone, Copy, Debug)]
-struct Timing {
-    index: u64,
-    value: u64,
-    request: u64,
+pub(super) struct Timing {
+    pub index: u64,
+    pub value: u64,
+    random: u64,
+    pub request: u64,
+    depth: u64,
     packet_store: u64,
     /// Logarithm of the bytes that a bank moves in a cycle.
-    bank_bytes: u32,
-    window: u32,
+    pub bank_bytes: u32,
+    pub window: u32,
     /// A power of two.
-    banks: u32,
-    vcpus: u32,
+    pub banks: u32,
+    pub vcpus: u32,
 }
 
 /// The map unit.
@@ -123,28 +177,39 @@ pub(crate) struct MapUnit {
     pub table: Table,
     pub ports: Vec<Port>,
     pub counters: MapCounters,
+    pub random: Generator,
     /// One more than the last cycle at which anything happened here.
     pub last: u64,
-    events: Calendar<Event>,
+    pub(super) events: Calendar<Event>,
     now_due: Vec<Event>,
-    index_banks: Vec<Bank<ContextId>>,
-    value_banks: Vec<Bank<Job>>,
+    /// Packets with records in ring buffers that have not departed.
+    pub(super) ringing: BTreeSet<u64>,
+    /// Packets whose records the host has read, on their way here.
+    consumed: VecDeque<u64>,
+    pub(super) locks: Locks,
+    pub(super) index_banks: Vec<Bank<ContextId>>,
+    pub(super) value_banks: Vec<Bank<Job>>,
     /// Banks with something in their queue.
-    index_waiting: u64,
-    value_waiting: u64,
-    timing: Timing,
+    pub(super) index_waiting: u64,
+    pub(super) value_waiting: u64,
+    /// Nodes of a trie that the last walk came by.
+    pub(super) walked: Vec<u32>,
+    pub(super) timing: Timing,
 }
 
-/// What an update asks of the key, and its flags argument.
-fn update_flags(op: RequestOp) -> u64 {
+/// A request in the map that a map pointer names is like one in a map of the table: the engine has resolved it.
+fn plain(op: RequestOp) -> RequestOp {
     match op {
-        RequestOp::UpdateNoExist => 1,
-        RequestOp::UpdateExist => 2,
-        _ => 0,
+        RequestOp::LookupIn => RequestOp::Lookup,
+        RequestOp::UpdateInAny => RequestOp::UpdateAny,
+        RequestOp::UpdateInNoExist => RequestOp::UpdateNoExist,
+        RequestOp::UpdateInExist => RequestOp::UpdateExist,
+        RequestOp::DeleteIn => RequestOp::Delete,
+        op => op,
     }
 }
 
-fn negative(errno: i32) -> u64 {
+pub(super) fn negative(errno: i32) -> u64 {
     i64::from(errno) as u64
 }
 
@@ -154,17 +219,24 @@ impl MapUnit {
             table: Table::empty(),
             ports: (0..profile.engines << ID_SHIFT).map(|_| Port::new()).collect(),
             counters: MapCounters::default(),
+            random: Generator::new(0),
             last: 0,
             events: Calendar::new(),
             now_due: Vec::new(),
+            ringing: BTreeSet::new(),
+            consumed: VecDeque::new(),
+            locks: Locks::default(),
             index_banks: (0..profile.map_banks).map(|_| Bank::new()).collect(),
             value_banks: (0..profile.map_banks).map(|_| Bank::new()).collect(),
             index_waiting: 0,
             value_waiting: 0,
+            walked: Vec::new(),
             timing: Timing {
                 index: u64::from(profile.map_index_cycles.max(1)),
                 value: u64::from(profile.map_value_cycles.max(1)),
+                random: u64::from(profile.random_cycles),
                 request: u64::from(profile.map_request_cycles.max(1)),
+                depth: u64::from(profile.pipeline_depth),
                 packet_store: u64::from(profile.packet_store_cycles),
                 bank_bytes: profile.map_bank_bytes.ilog2(),
                 window: profile.value_window_bytes,
@@ -172,6 +244,14 @@ impl MapUnit {
                 vcpus: profile.vcpus,
             },
         }
+    }
+
+    /// True if the map unit has the request.
+    pub(crate) fn serves(op: RequestOp) -> bool {
+        use RequestOp::*;
+        let other = matches!(op, RingSubmit | RingDiscard | SpinLock | SpinUnlock | Prandom);
+        let shape = op.shape();
+        other || shape.map != MapUse::None || matches!(shape.key, KeyUse::Atomic(_))
     }
 
     /// True if nothing is on its way.
@@ -204,7 +284,7 @@ impl MapUnit {
     /// A word that leaves the pipe at `leaves` posted a write.
     pub(crate) fn post(&mut self, leaves: u64, credit: u8, id: ContextId) {
         self.ports[usize::from(id)].credits[usize::from(credit)] = u64::MAX;
-        self.events.push(leaves + self.timing.request, Event::new(Kind::Posted, id >> ID_SHIFT, id, credit));
+        self.events.push(leaves + self.timing.request, Event::new(Kind::Posted, id >> ID_SHIFT, id, credit.into()));
     }
 
     /// A word that leaves the pipe at `leaves` sent a request; `late` if its operands come from the packet store.
@@ -219,28 +299,48 @@ impl MapUnit {
         self.events.push(leaves + self.timing.request, Event::new(Kind::Read, id >> ID_SHIFT, id, 0));
     }
 
+    /// A packet that holds something has ended at `ended`: it is here a pipe and a request way later, so that a window of cycles
+    /// never misses it.
+    pub(crate) fn release(&mut self, ended: u64, id: ContextId) {
+        let port = &mut self.ports[usize::from(id)];
+        let packet = (port.seq, port.vcpu);
+        port.left.push_back(Held { packet, ..std::mem::take(&mut port.held) });
+        let at = ended + self.timing.depth + self.timing.request;
+        self.events.push(at, Event::new(Kind::Release, id >> ID_SHIFT, id, 0));
+    }
+
+    /// A packet has departed at `departed`. The host reads its records at once, and tells the map unit as late as above.
+    pub(crate) fn departed(&mut self, departed: u64, seq: u64) {
+        if self.ringing.remove(&seq) {
+            self.consumed.push_back(seq);
+            let at = departed + self.timing.depth + self.timing.request;
+            self.events.push(at, Event::new(Kind::Consumed, 0, 0, 0));
+        }
+    }
+
     /// Tells that no cycle before `cycle` will come again.
     #[inline(always)]
     pub(crate) fn advance(&mut self, cycle: u64) {
         self.events.advance(cycle);
     }
 
-    fn lines(&self, offset: u32, size: u32) -> u64 {
+    /// Lines that an operation on `size` bytes touches, at least 1.
+    pub(super) fn lines(&self, offset: u32, size: u32) -> u64 {
         let bank_bytes = self.timing.bank_bytes;
-        u64::from(((offset + size - 1) >> bank_bytes) - (offset >> bank_bytes) + 1)
+        u64::from(((offset + size.max(1) - 1) >> bank_bytes) - (offset >> bank_bytes) + 1)
     }
 
-    fn value_bank(&self, slot: u8, element: u32) -> usize {
+    pub(super) fn value_bank(&self, slot: u8, element: u32) -> usize {
         (element.wrapping_add(u32::from(slot)) & (self.timing.banks - 1)) as usize
     }
 
-    fn queue_value(&mut self, cycle: u64, slot: u8, element: u32, job: Job) {
+    pub(super) fn queue_value(&mut self, cycle: u64, slot: u8, element: u32, job: Job) {
         let bank = self.value_bank(slot, element);
         self.value_waiting |= 1 << bank;
         self.value_banks[bank].queue.push_back((cycle, job));
     }
 
-    fn answer(&mut self, at: u64, source: usize, id: ContextId, answer: u64) {
+    pub(super) fn answer(&mut self, at: u64, source: usize, id: ContextId, answer: u64) {
         self.ports[usize::from(id)].answer = answer;
         self.events.push(at + self.timing.request, Event::new(Kind::Answer, source as u16, id, 1));
     }
@@ -286,42 +386,35 @@ impl MapUnit {
     fn happen<T: Trace>(&mut self, cycle: u64, event: Event, arrived: &mut Vec<Arrived>, trace: &mut T) {
         let Event { order, kind, id, extra } = event;
         match kind {
-            Kind::Swap => {
-                let bank = usize::from(order & 0xff);
-                let port = &self.ports[usize::from(id)];
-                let contents = &mut self.table.contents[usize::from(port.slot)];
-                if let Some(index) = &mut contents.index {
-                    index.swap(&mut contents.elements, port.hash, &port.key, port.element);
-                }
-                self.index_banks[bank].free = cycle;
-                self.note_update(cycle, id, 0, trace);
-                self.answer(cycle, bank, id, 0);
-            }
-            Kind::Indexed => {
-                let port = &mut self.ports[usize::from(id)];
-                let (slot, element) = (port.slot, port.element);
-                let job = if port.op == RequestOp::Lookup {
-                    port.wanted = ValueAddress { slot, element, offset: 0 };
-                    Job::Window { id }
-                } else {
-                    let bank = self.index_bank(id);
-                    Job::Write { id, index_bank: Some(bank as u8) }
-                };
-                self.queue_value(cycle, slot, element, job);
-            }
+            Kind::Swap => self.swap(cycle, usize::from(order & 0xff), id, trace),
+            Kind::Indexed => self.indexed(cycle, usize::from(order & 0xff), id),
             Kind::Fetched => self.operands(cycle, id, trace),
             Kind::Posted => {
-                let credit = extra;
+                let credit = extra as u8;
                 let posted = &self.ports[usize::from(id)].posted[usize::from(credit)];
                 self.queue_value(cycle, posted.slot, posted.element, Job::Posted { id, credit });
             }
             Kind::Request => {
                 self.counters.requests += 1;
+                let port = &mut self.ports[usize::from(id)];
+                port.op = plain(port.op);
                 self.operands(cycle, id, trace);
             }
             Kind::Read => {
                 let at = self.ports[usize::from(id)].wanted;
                 self.queue_value(cycle, at.slot, at.element, Job::Window { id });
+            }
+            Kind::Release => self.release_held(cycle, id, trace),
+            Kind::Consumed => {
+                let seq = self.consumed.pop_front().unwrap_or(u64::MAX);
+                for (map, contents) in (0..).zip(&mut self.table.contents) {
+                    if let Directory::Ring(ring) = &mut contents.directory
+                        && ring.read(seq)
+                        && T::ON
+                    {
+                        trace.event(trace::Event::Shared { cycle, seq, vcpu: 0, map, op: SharedOp::RingRead });
+                    }
+                }
             }
             Kind::Answer => arrived.push(Arrived { id, beats: u32::from(extra) }),
         }
@@ -330,288 +423,87 @@ impl MapUnit {
     /// A request that is here: reads the operands that lie in map values, then goes to its bank.
     fn operands<T: Trace>(&mut self, cycle: u64, id: ContextId, trace: &mut T) {
         let port = &mut self.ports[usize::from(id)];
-        if let Some(at) = port.key_from {
+        if port.op == RequestOp::Prandom {
+            let (number, start) = self.random.next(cycle);
+            self.answer(start + self.timing.random, 0, id, number.into());
+        } else if port.op == RequestOp::LoadBytes {
+            let at = port.at;
+            self.queue_value(cycle, at.slot, at.element, Job::Copy { id });
+        } else if let Some(at) = port.key_from {
             self.queue_value(cycle, at.slot, at.element, Job::FetchKey { id });
         } else if let Some(at) = port.value_from {
             self.queue_value(cycle, at.slot, at.element, Job::FetchValue { id });
-        } else if self.table.infos[usize::from(port.slot)].kind == MapKind::Hash {
-            port.hash = self.table.hash.hash(&port.key);
-            let bank = self.index_bank(id);
-            self.index_waiting |= 1 << bank;
-            self.index_banks[bank].queue.push_back((cycle, id));
+        } else if port.fetches {
+            // Some 64 KiB at most, in lines of at least 1 B.
+            let (at, size) = (port.at, port.key.len() as u32);
+            let beats = self.lines(0, size);
+            let source = self.timing.banks as usize + self.value_bank(at.slot, at.element);
+            let arrives = cycle + self.timing.request;
+            self.events.push(arrives, Event::new(Kind::Answer, source as u16, id, beats as u16));
         } else {
-            self.array(cycle, id, trace);
+            self.place(cycle, id, trace);
         }
     }
 
-    fn index_bank(&self, id: ContextId) -> usize {
+    /// A request that has all its operands goes to its bank.
+    fn place<T: Trace>(&mut self, cycle: u64, id: ContextId, trace: &mut T) {
+        use MapKind::*;
+        let port = &mut self.ports[usize::from(id)];
+        let at = port.at;
+        let job = match port.op {
+            RequestOp::Lookup
+            | RequestOp::UpdateAny
+            | RequestOp::UpdateNoExist
+            | RequestOp::UpdateExist
+            | RequestOp::Delete
+            | RequestOp::TailCall
+            | RequestOp::RingReserve
+            | RequestOp::RingOutput
+            | RequestOp::RingQuery => None,
+            RequestOp::RedirectMap => {
+                port.key.clear();
+                port.key.extend_from_slice(&(port.number as u32).to_le_bytes());
+                if self.refuses_redirect(cycle, id, trace) {
+                    return;
+                }
+                None
+            }
+            RequestOp::PerfOutput => return self.perf(cycle, id, trace),
+            RequestOp::SpinLock => Some(Job::Lock { id }),
+            RequestOp::SpinUnlock => Some(Job::Unlock { id }),
+            RequestOp::RingSubmit | RequestOp::RingDiscard => Some(Job::Submit { id }),
+            _ => Some(Job::Atomic { id }),
+        };
+        let port = &mut self.ports[usize::from(id)];
+        if let Some(job) = job {
+            // A fence: what the context wrote before is seen before.
+            if port.credits.contains(&u64::MAX) {
+                port.fenced = true;
+                self.counters.fences += 1;
+            } else {
+                self.queue_value(cycle, at.slot, at.element, job);
+            }
+            return;
+        }
+        let bank = match self.table.infos[usize::from(port.slot)].kind {
+            Array | PercpuArray | Devmap | ProgArray | ArrayOfMaps => return self.array(cycle, id, trace),
+            Hash | PercpuHash | LruHash | DevmapHash | HashOfMaps => {
+                port.hash = self.table.hash.hash(&port.key);
+                self.index_bank(id)
+            }
+            // Where the root of a trie is, and the positions of a ring buffer.
+            _ => usize::from(port.slot) & (self.timing.banks as usize - 1),
+        };
+        self.index_waiting |= 1 << bank;
+        self.index_banks[bank].queue.push_back((cycle, id));
+    }
+
+    /// The index bank of a hash map's key.
+    pub(super) fn index_bank(&self, id: ContextId) -> usize {
         let port = &self.ports[usize::from(id)];
-        match &self.table.contents[usize::from(port.slot)].index {
-            Some(index) => (index.bucket(port.hash) & (self.timing.banks - 1)) as usize,
-            None => 0,
-        }
-    }
-
-    /// A request to an array (`array_map_lookup_elem` and others of the kernel's kernel/bpf/arraymap.c): the index is a compare.
-    fn array<T: Trace>(&mut self, cycle: u64, id: ContextId, trace: &mut T) {
-        let port = &mut self.ports[usize::from(id)];
-        let slot = port.slot;
-        let info = self.table.infos[usize::from(slot)];
-        let key = load(&port.key, 4) as u32;
-        let inside = key < info.max_entries;
-        if inside {
-            port.element = if info.kind.is_per_cpu() { key * self.timing.vcpus + u32::from(port.vcpu) } else { key };
-        }
-        let element = port.element;
-        match port.op {
-            RequestOp::Lookup => {
-                self.counters.lookups += 1;
-                self.counters.lookup_hits += u64::from(inside);
-                let handle = if inside { Handle { slot, element, offset: 0 }.pack() } else { 0 };
-                self.note(cycle, id, trace, |port| SharedOp::Lookup { key: &port.key, answer: handle });
-                if inside {
-                    let port = &mut self.ports[usize::from(id)];
-                    port.answer = handle;
-                    port.wanted = ValueAddress { slot, element, offset: 0 };
-                    self.queue_value(cycle, slot, element, Job::Window { id });
-                } else {
-                    self.answer(cycle + 1, 0, id, 0);
-                }
-            }
-            RequestOp::Delete => {
-                self.counters.deletes += 1;
-                self.note(cycle, id, trace, |port| SharedOp::Delete { key: &port.key, answer: errno::INVAL });
-                self.answer(cycle + 1, 0, id, negative(errno::INVAL));
-            }
-            op => {
-                self.counters.updates += 1;
-                let refused = if !inside {
-                    errno::TOOBIG
-                } else if op == RequestOp::UpdateNoExist {
-                    errno::EXIST
-                } else {
-                    0
-                };
-                if refused == 0 {
-                    self.queue_value(cycle, slot, element, Job::Write { id, index_bank: None });
-                } else {
-                    self.note_update(cycle, id, refused, trace);
-                    self.answer(cycle + 1, 0, id, negative(refused));
-                }
-            }
-        }
-    }
-
-    /// The request at the head of an index bank takes effect.
-    fn start_index<T: Trace>(&mut self, cycle: u64, bank: usize, trace: &mut T) {
-        let Some((since, id)) = self.index_banks[bank].queue.pop_front() else { return };
-        if self.index_banks[bank].queue.is_empty() {
-            self.index_waiting &= !(1 << bank);
-        }
-        self.counters.index_conflicts += u64::from(since < cycle);
-        self.counters.index_wait_cycles += cycle - since;
-        let port = &mut self.ports[usize::from(id)];
-        let slot = port.slot;
-        let contents = &mut self.table.contents[usize::from(slot)];
-        let Some(index) = &mut contents.index else { return };
-        let beats = (port.key.len() as u64 + (1 << self.timing.bank_bytes) - 1) >> self.timing.bank_bytes;
-        let found = match port.op {
-            RequestOp::Delete => index.remove(&mut contents.elements, port.hash, &port.key),
-            _ => index.find(&contents.elements, port.hash, &port.key),
-        };
-        let walked = cycle + u64::from(found.probes - 1) * beats;
-        let ready = walked + self.timing.index;
-        self.index_banks[bank].free = walked + beats;
-        self.counters.index_busy_cycles += walked + beats - cycle;
-        self.counters.index_probes += u64::from(found.probes);
-        match port.op {
-            RequestOp::Lookup => {
-                self.counters.lookups += 1;
-                self.counters.lookup_hits += u64::from(found.element.is_some());
-                let answer = found.element.map_or(0, |element| Handle { slot, element, offset: 0 }.pack());
-                port.answer = answer;
-                port.element = found.element.unwrap_or(0);
-                self.note(cycle, id, trace, |port| SharedOp::Lookup { key: &port.key, answer });
-                if found.element.is_some() {
-                    self.events.push(ready, Event::new(Kind::Indexed, bank as u16, id, 0));
-                } else {
-                    self.answer(ready, bank, id, 0);
-                }
-            }
-            RequestOp::Delete => {
-                self.counters.deletes += 1;
-                let answer = if found.element.is_some() { 0 } else { errno::NOENT };
-                self.note(cycle, id, trace, |port| SharedOp::Delete { key: &port.key, answer });
-                self.answer(ready, bank, id, negative(answer));
-            }
-            op => {
-                self.counters.updates += 1;
-                let taken = match (op, found.element) {
-                    (RequestOp::UpdateNoExist, Some(_)) => Err(errno::EXIST),
-                    (RequestOp::UpdateExist, None) => Err(errno::NOENT),
-                    (_, element) => index.reserve(&contents.elements, element.is_none()).ok_or(errno::TOOBIG),
-                };
-                match taken {
-                    Ok(element) => {
-                        port.element = element;
-                        // The bank waits for the swap, so nobody sees the index in between.
-                        self.index_banks[bank].free = u64::MAX;
-                        self.events.push(ready, Event::new(Kind::Indexed, bank as u16, id, 0));
-                    }
-                    Err(errno) => {
-                        self.note_update(cycle, id, errno, trace);
-                        self.answer(ready, bank, id, negative(errno));
-                    }
-                }
-            }
-        }
-    }
-
-    /// The operation at the head of a value bank takes effect.
-    fn start_value<T: Trace>(&mut self, cycle: u64, bank: usize, trace: &mut T) {
-        let Some((since, job)) = self.value_banks[bank].queue.pop_front() else { return };
-        if self.value_banks[bank].queue.is_empty() {
-            self.value_waiting &= !(1 << bank);
-        }
-        self.counters.value_conflicts += u64::from(since < cycle);
-        self.counters.value_wait_cycles += cycle - since;
-        let source = self.timing.banks as usize + bank;
-        let beats = match job {
-            Job::Posted { id, credit } => {
-                let port = &mut self.ports[usize::from(id)];
-                port.credits[usize::from(credit)] = cycle + self.timing.request;
-                let posted = port.posted[usize::from(credit)];
-                self.write_posted(cycle, &posted, trace)
-            }
-            Job::Window { id } => {
-                let at = self.ports[usize::from(id)].wanted;
-                let value_size = self.table.infos[usize::from(at.slot)].value_size;
-                let len = (value_size - at.offset).min(self.timing.window);
-                let value = self.table.contents[usize::from(at.slot)].elements.value(at.element, value_size);
-                let bytes = &value[at.offset as usize..(at.offset + len) as usize];
-                self.ports[usize::from(id)].window.fill(at, bytes);
-                self.counters.value_reads += 1;
-                self.note_read(cycle, id, at, len, trace);
-                let beats = self.lines(at.offset, len);
-                let arrives = cycle + self.timing.value + self.timing.request;
-                self.events.push(arrives, Event::new(Kind::Answer, source as u16, id, beats as u8));
-                beats
-            }
-            Job::Write { id, index_bank } => {
-                let port = &self.ports[usize::from(id)];
-                let size = port.value.len() as u32;
-                self.table.contents[usize::from(port.slot)]
-                    .elements
-                    .value_mut(port.element, size)
-                    .copy_from_slice(&port.value);
-                let beats = self.lines(0, size);
-                match index_bank {
-                    Some(bank) => {
-                        self.events.push(cycle + beats, Event::new(Kind::Swap, bank.into(), id, 0));
-                    }
-                    None => {
-                        self.note_update(cycle, id, 0, trace);
-                        self.answer(cycle + beats, source, id, 0);
-                    }
-                }
-                beats
-            }
-            Job::FetchKey { id } | Job::FetchValue { id } => {
-                let port = &mut self.ports[usize::from(id)];
-                let (from, into) = match job {
-                    Job::FetchKey { .. } => {
-                        let len = port.key.len() as u32;
-                        (port.key_from.take(), port.key.resize(len))
-                    }
-                    _ => (port.value_from.take(), &mut port.value[..]),
-                };
-                let at = from.unwrap_or_default();
-                let size = into.len() as u32;
-                let value_size = self.table.infos[usize::from(at.slot)].value_size;
-                let value = self.table.contents[usize::from(at.slot)].elements.value(at.element, value_size);
-                into.copy_from_slice(&value[at.offset as usize..(at.offset + size) as usize]);
-                self.counters.value_reads += 1;
-                self.note_read(cycle, id, at, size, trace);
-                let beats = self.lines(at.offset, size);
-                let at = cycle + self.timing.value + beats - 1;
-                self.events.push(at, Event::new(Kind::Fetched, bank as u16, id, 0));
-                beats
-            }
-        };
-        self.counters.value_busy_cycles += beats;
-        self.value_banks[bank].free = cycle + beats;
-    }
-
-    /// A posted write takes effect. Returns the cycles that the bank is busy with it; an add reads first, so it takes twice as many.
-    fn write_posted<T: Trace>(&mut self, cycle: u64, posted: &Posted, trace: &mut T) -> u64 {
-        let value_size = self.table.infos[usize::from(posted.slot)].value_size;
-        let value = self.table.contents[usize::from(posted.slot)].elements.value_mut(posted.element, value_size);
-        let (mut low, mut high) = (u32::MAX, 0);
-        for (offset, size, operand) in posted.parts {
-            if size > 0 {
-                low = low.min(offset);
-                high = high.max(offset + u32::from(size));
-                let bytes = &mut value[offset as usize..];
-                let new = match posted.kind {
-                    PostedKind::Store => operand,
-                    PostedKind::Add32 | PostedKind::Add64 => load(bytes, size).wrapping_add(operand),
-                };
-                store(bytes, size, new);
-            }
-        }
-        let lines = self.lines(low, high - low);
-        let beats = if posted.kind == PostedKind::Store {
-            self.counters.stores += 1;
-            lines
-        } else {
-            self.counters.adds += 1;
-            2 * lines
-        };
-        if T::ON {
-            for (offset, size, operand) in posted.parts {
-                let bytes = operand.to_le_bytes();
-                let element = posted.element;
-                let op = match posted.kind {
-                    _ if size == 0 => continue,
-                    PostedKind::Store => SharedOp::Store { element, offset, bytes: &bytes[..usize::from(size)] },
-                    PostedKind::Add32 | PostedKind::Add64 => SharedOp::Add { element, offset, size, value: operand },
-                };
-                let (seq, vcpu, map) = (posted.seq, posted.vcpu, posted.slot);
-                trace.event(trace::Event::Shared { cycle, seq, vcpu, map, op });
-            }
-        }
-        beats
-    }
-
-    fn note<'a, T: Trace>(
-        &'a self,
-        cycle: u64,
-        id: ContextId,
-        trace: &mut T,
-        op: impl FnOnce(&'a Port) -> SharedOp<'a>,
-    ) {
-        if T::ON {
-            let port = &self.ports[usize::from(id)];
-            let (seq, vcpu, map) = (port.seq, port.vcpu, port.slot);
-            trace.event(trace::Event::Shared { cycle, seq, vcpu, map, op: op(port) });
-        }
-    }
-
-    fn note_update<T: Trace>(&self, cycle: u64, id: ContextId, answer: i32, trace: &mut T) {
-        self.note(cycle, id, trace, |port| SharedOp::Update {
-            key: &port.key,
-            value: &port.value,
-            flags: update_flags(port.op),
-            answer,
-        });
-    }
-
-    fn note_read<T: Trace>(&self, cycle: u64, id: ContextId, at: ValueAddress, len: u32, trace: &mut T) {
-        if T::ON {
-            let port = &self.ports[usize::from(id)];
-            let value = self.table.contents[usize::from(at.slot)].elements.value(at.element, at.offset + len);
-            let op = SharedOp::Read { element: at.element, offset: at.offset, bytes: &value[at.offset as usize..] };
-            trace.event(trace::Event::Shared { cycle, seq: port.seq, vcpu: port.vcpu, map: at.slot, op });
+        match &self.table.contents[usize::from(port.slot)].directory {
+            Directory::Hash(index) => (index.bucket(port.hash) & (self.timing.banks - 1)) as usize,
+            _ => 0,
         }
     }
 }

@@ -1,10 +1,13 @@
 //! What the tests share: a random source, random words and packets, small profiles, maps.
 #![allow(dead_code, reason = "each test takes what it needs")]
 
-use device_model::{Arrival, Device};
-use offwire_image::{DispatchMode, MapKind, MapSpec};
+mod requests;
+
+use device_model::{Arrival, Device, MapImage, Update};
+use offwire_image::{DispatchMode, Link, Lock, MapKind, MapSpec};
 use offwire_isa::{
-    AluOp, Base, CmpOp, CodeAddr, Profile, Read, RequestOp, SMALL, Space, Src, StoreOp, Target, WORD_BYTES, Word,
+    AluOp, Base, CmpOp, CodeAddr, KeyUse, Profile, Read, RequestOp, SMALL, Space, Src, StoreOp, Target, WORD_BYTES,
+    Word,
 };
 
 /// A device that is crowded: little of everything, so that all FIFOs fill up and all units are fought for.
@@ -22,6 +25,9 @@ pub(crate) static TINY: Profile = Profile {
     map_index_cycles: 3,
     map_value_cycles: 2,
     map_request_cycles: 5,
+    divide_cycles: 7,
+    copy_bytes: 4,
+    csum_bytes: 2,
     value_window_bytes: 32,
     restorer_entries: 7,
     ingress_fifo_packets: 6,
@@ -68,7 +74,8 @@ pub(crate) fn map(kind: MapKind, key_size: u32, value_size: u32, max_entries: u3
         key_size,
         value_size,
         max_entries,
-        flags: 0,
+        // BPF_F_NO_PREALLOC: what a trie has to have.
+        flags: u32::from(kind == MapKind::LpmTrie),
         init: Vec::new(),
         frozen: false,
     }
@@ -82,8 +89,35 @@ pub(crate) fn maps() -> Vec<MapSpec> {
         map(MapKind::Hash, 2, 40, 4),
         map(MapKind::Hash, 20, 100, 3),
         MapSpec { init: (0..64).collect(), frozen: true, ..map(MapKind::Array, 4, 64, 1) },
+        map(MapKind::PercpuHash, 2, 12, 3),
+        map(MapKind::LruHash, 2, 16, 3),
+        map(MapKind::LpmTrie, 8, 20, 5),
+        map(MapKind::Devmap, 4, 8, 4),
+        map(MapKind::DevmapHash, 4, 4, 3),
+        map(MapKind::ProgArray, 4, 4, 4),
+        map(MapKind::ArrayOfMaps, 4, 4, 3),
+        map(MapKind::Array, 4, 24, 2),
+        map(MapKind::Array, 4, 24, 2),
+        map(MapKind::HashOfMaps, 4, 4, 2),
+        map(MapKind::Ringbuf, 0, 0, 4096),
+        map(MapKind::PerfEventArray, 4, 4, 6),
     ]
 }
+
+/// Initial elements of the maps above: a program or map each.
+pub(crate) const LINKS: [Link; 5] = [
+    Link { map: 10, key: 0, to: 1 },
+    Link { map: 10, key: 2, to: 0 },
+    Link { map: 11, key: 0, to: 12 },
+    Link { map: 11, key: 2, to: 13 },
+    Link { map: 14, key: 0, to: 2 },
+];
+
+/// Spin locks in their values.
+pub(crate) const LOCKS: [Lock; 2] = [Lock { map: 0, offset: 20 }, Lock { map: 2, offset: 0 }];
+
+/// What user space has put into the maps that programs only read.
+pub(crate) const DEVICES: [(usize, u32); 4] = [(8, 0), (8, 3), (9, 0), (9, 1)];
 
 /// A word of random bits that decodes: whatever a hostile image can hold.
 pub(crate) fn any_word(random: &mut Random) -> Word {
@@ -94,7 +128,9 @@ pub(crate) fn any_word(random: &mut Random) -> Word {
         }
         // Most random bits break a rule; a few fields are put right, the rest is tried again.
         raw[0] &= !1;
-        if let Ok(word) = Word::decode(&raw) {
+        if let Ok(word) = Word::decode(&raw)
+            && device_model::serves(word.q_op)
+        {
             return word;
         }
         let mut word = useful_word(random, 64);
@@ -209,42 +245,19 @@ pub(crate) fn useful_word(random: &mut Random, words: u16) -> Word {
         word.w1_src = random.pick(&late);
         word.w1_reg = random.below(6) as u8;
     }
-    if random.once_in(3) {
-        word.q_op = random.pick(&[
-            RequestOp::Lookup,
-            RequestOp::Lookup,
-            RequestOp::Lookup,
-            RequestOp::UpdateAny,
-            RequestOp::UpdateNoExist,
-            RequestOp::UpdateExist,
-            RequestOp::Delete,
-            RequestOp::AdjustHead,
-            RequestOp::AdjustHead,
-            RequestOp::Exit,
-        ]);
-        word.q_map = random.below(5) as u8;
-        let any = |random: &mut Random| match random.below(8) {
-            0..3 => (Space::Stack, Base::Zero, random.below(400) as i16),
-            3 => (Space::Scratch, Base::Zero, random.below(200) as i16),
-            4 | 5 => (Space::Packet, Base::Zero, random.below_mostly(40, 2, 400) as i16),
-            _ => (Space::MapValue, Base::Rc, random.below(4) as i16),
-        };
-        (word.q_kspace, word.q_kbase, word.q_koff) = any(random);
-        word.q_vspace = random.pick(&[Space::Stack, Space::Packet, Space::Scratch, Space::MapValue]);
-        word.q_vsrc = match word.q_op {
-            RequestOp::AdjustHead | RequestOp::Exit => random.pick(&late),
-            _ if word.q_vspace == Space::MapValue => Src::Rc,
-            _ => random.pick(&[Src::Ra, Src::Rb, Src::Zero]),
-        };
-        word.q_dst = if word.q_op == RequestOp::Lookup { 12 + random.below(2) as u8 } else { random.below(12) as u8 };
-        word.q_null = random.once_in(2);
+    if random.once_in(2) {
+        if random.once_in(3) {
+            requests::of_engines(random, &mut word, &late);
+        } else {
+            requests::of_maps(random, &mut word, &late);
+        }
     }
     word
 }
 
 /// A random program that tends to run for a while.
 pub(crate) fn useful_program(random: &mut Random) -> Vec<Word> {
-    let words = 9 + random.below(18) as u16;
+    let words = 10 + random.below(18) as u16;
     let mut program: Vec<Word> = (0..words).map(|_| useful_word(random, words)).collect();
     // Registers 12 and 13 get handles first: of element 0, and of element 1 or that of the packet's first bytes.
     let lookup = Word { q_op: RequestOp::Lookup, q_kspace: Space::Stack, q_koff: 8, ..Word::default() };
@@ -257,7 +270,62 @@ pub(crate) fn useful_program(random: &mut Random) -> Vec<Word> {
         next: Target::Goto(CodeAddr(2)),
         ..lookup
     };
-    if random.once_in(3) {
+    let step = |at: u16, word: Word| Word { next: Target::Goto(CodeAddr(at + 1)), ..word };
+    match random.below(6) {
+        // A map in a map, and what it holds.
+        0 => {
+            program[0] = step(0, Word { q_map: random.pick(&[11, 14]), q_dst: 13, ..lookup });
+            let inner = Word { rc: Read::Reg(13).encode(), q_op: RequestOp::LookupIn, q_dst: 12, ..lookup };
+            program[1] = step(1, inner);
+        }
+        // A record, and what is written to it; submitted or discarded as often as not.
+        1 => {
+            let record = Word { rc: Read::Reg(13).encode(), q_vsrc: Src::Rc, ..Word::default() };
+            let reserve =
+                Word { q_op: RequestOp::RingReserve, q_map: 15, q_vsrc: Src::I0, q_dst: 13, ..Word::default() };
+            program[1] = step(1, Word { i0: random.pick(&[8, 30, 700]), ..reserve });
+            for at in 2..4 {
+                let place = (Space::MapValue, Base::Rc, random.below(9) as i16);
+                let (st_space, st_base, st_off) = place;
+                let store =
+                    Word { st_op: StoreOp::Store, st_space, st_base, st_off, s0_size: 4, s0_src: Src::I0, ..record };
+                program[usize::from(at)] = step(at, Word { i0: random.next() as i16, ..store });
+            }
+            if random.once_in(2) {
+                let q_op = random.pick(&[RequestOp::RingSubmit, RequestOp::RingSubmit, RequestOp::RingDiscard]);
+                program[4] = step(4, Word { q_op, ..record });
+            }
+            return program;
+        }
+        // A lock around what follows; given back as often as not.
+        2 => {
+            let lock = Word { rc: Read::Reg(12).encode(), q_vsrc: Src::Rc, ..Word::default() };
+            program[0] = step(0, Word { q_map: 0, q_dst: 12, ..lookup });
+            program[1] = step(1, Word { q_op: RequestOp::SpinLock, ..lock });
+            for at in 2..5 {
+                let st = Word { st_op: StoreOp::Add64, st_space: Space::MapValue, st_base: Base::Rc, ..lock };
+                program[usize::from(at)] = step(at, Word { s0_size: 8, s0_src: Src::I0, i0: 3, ..st });
+            }
+            if random.once_in(2) {
+                program[5] = step(5, Word { q_op: RequestOp::SpinUnlock, ..lock });
+            }
+            return program;
+        }
+        _ => {}
+    }
+    if random.once_in(2) {
+        // Requests one after the other, whatever they are.
+        for at in 2..7 {
+            let mut word = Word { rc: Read::Reg(12 + random.below(2) as u8).encode(), ..Word::default() };
+            requests::of_maps(random, &mut word, &[Src::Ra, Src::I0]);
+            let ends = matches!(word.q_op, RequestOp::Exit | RequestOp::SpinUnlock | RequestOp::RingSubmit);
+            let atomic = matches!(word.q_op.shape().key, KeyUse::Atomic(_));
+            if !ends && (atomic || word.q_kspace != Space::MapValue) {
+                word.t2 = Target::Goto(CodeAddr(at + 1));
+                program[usize::from(at)] = step(at, word);
+            }
+        }
+    } else if random.once_in(3) {
         // More posted writes in a row than there are credits.
         for (at, word) in program.iter_mut().enumerate().take(8).skip(2) {
             *word = Word {
@@ -272,6 +340,13 @@ pub(crate) fn useful_program(random: &mut Random) -> Vec<Word> {
                 ..Word::default()
             };
         }
+        if random.once_in(2) {
+            // An atomic waits for them.
+            let atomic =
+                Word { q_op: RequestOp::FetchAdd64, q_kspace: Space::MapValue, q_kbase: Base::Rc, ..Word::default() };
+            let (rc, q_vsrc) = (Read::Reg(12).encode(), Src::Iw);
+            program[8] = step(8, Word { rc, q_vsrc, i0: 1, ..atomic });
+        }
     }
     program
 }
@@ -284,6 +359,13 @@ pub(crate) fn packet(random: &mut Random) -> Vec<u8> {
         _ => 60 + random.below(700),
     };
     let mut bytes: Vec<u8> = (0..len).map(|_| random.below(4) as u8).collect();
+    if random.once_in(2) {
+        // Prefix lengths.
+        for chunk in bytes.chunks_exact_mut(8) {
+            chunk[0] = random.below(35) as u8;
+            chunk[1..4].fill(0);
+        }
+    }
     if random.once_in(2) && len >= 42 {
         bytes[12..15].copy_from_slice(&[8, 0, 0x45]);
         bytes[20..24].copy_from_slice(&[0, 0, 64, 17]);
@@ -325,4 +407,21 @@ pub(crate) fn load<T: device_model::Trace>(
     budget: u32,
 ) {
     device.load_words(words, CodeAddr(0), maps, mode, budget).unwrap();
+}
+
+/// Loads a random program with [`maps`] and all that stands in them.
+pub(crate) fn load_all<T: device_model::Trace>(
+    device: &mut Device<T>,
+    words: &[Word],
+    mode: DispatchMode,
+    budget: u32,
+) {
+    let image = MapImage { maps: &maps(), links: &LINKS, locks: &LOCKS, programs: 2 };
+    let second = CodeAddr(2.min(words.len() as u16 - 1));
+    device.load_linked(words, CodeAddr(0), &[CodeAddr(0), second], image, mode, budget).unwrap();
+    for (map, key) in DEVICES {
+        let mut value = (key + 7).to_le_bytes().to_vec();
+        value.resize(maps()[map].value_size as usize, 0);
+        device.map_update(map, &key.to_le_bytes(), &[value], Update::Any).unwrap();
+    }
 }

@@ -145,6 +145,15 @@ impl Run {
         }
     }
 
+    /// A run that begins with these values in r1 and r2.
+    pub(crate) fn with_arguments(mem: &Mem, program: usize, r1: u64, r2: u64) -> Self {
+        let mut run = Self::new(mem, program);
+        run.regs[1] = r1;
+        run.regs[2] = r2;
+        run.written |= 1 << 2;
+        run
+    }
+
     /// The last conditional branch.
     pub(crate) fn last_branch(&self) -> Option<u32> {
         let last = self.branch_count.checked_sub(1)?;
@@ -178,7 +187,9 @@ impl Run {
                 *count += 1;
             }
             let missing = uses.reads & !self.written;
-            if missing != 0 {
+            // A function without a result leaves none; it matters where the caller reads it.
+            let may_lack = matches!(insn, Insn::Exit) && callers.last().is_some_and(|frame| frame.looping.is_none());
+            if missing != 0 && !may_lack {
                 return Err(Fault::Unwritten(missing.trailing_zeros()));
             }
             self.written = (self.written | uses.writes) & !uses.clobbers;
@@ -219,6 +230,15 @@ impl Run {
                     if !matches!(mem.place(addr).0, Place::Stack(_) | Place::Value { .. }) {
                         return Err(Violation("atomic operation outside stack and map values".into()).into());
                     }
+                    if let Some(old) = self.replayed_atomic(mem, insn, addr)? {
+                        match op {
+                            AtomicOp::Cmpxchg => self.regs[0] = old,
+                            _ if fetch || op == AtomicOp::Xchg => self.put(src, old),
+                            _ => {}
+                        }
+                        self.at = next;
+                        continue;
+                    }
                     let old = load(mem, addr, len)?;
                     let keep = if len == 4 { u64::from(u32::MAX) } else { u64::MAX };
                     let new = alu::atomic(op, old, self.get(src) & keep, self.regs[0] & keep);
@@ -253,11 +273,13 @@ impl Run {
                 }
                 Insn::CallHelper { id: helpers::number::LOOP } => {
                     let [_, r1, r2, context, flags, ..] = self.regs;
-                    let count = r1 as u32;
-                    self.regs[0] = match (flags, count) {
+                    // Where flags and callback are constants, the kernel expands the call: it compares 64 bits, and moves the error into
+                    // w0 (kernel/bpf/verifier.c, inline_bpf_loop). Elsewhere it looks at 32 bits of the number and gives 64 of
+                    // the error; no device takes such a call.
+                    self.regs[0] = match (flags, u32::try_from(r1).unwrap_or(u32::MAX)) {
                         (1.., _) => super::maps::EINVAL as u64,
                         (0, 0) => 0,
-                        (0, 1..=MAX_LOOPS) => {
+                        (0, count @ 1..=MAX_LOOPS) => {
                             let callback = match r2.checked_sub(FUNCTION) {
                                 Some(at @ 0..=0xffff_ffff) => at as usize,
                                 _ => return Err(Violation("bpf_loop without a function in r2".into()).into()),
@@ -267,7 +289,7 @@ impl Run {
                             next = callback;
                             0
                         }
-                        _ => super::maps::E2BIG as u64,
+                        _ => u64::from(super::maps::E2BIG as u32),
                     };
                 }
                 Insn::CallHelper { id } => {
@@ -289,11 +311,12 @@ impl Run {
                             continue;
                         }
                         self.regs[0] = u64::from(looping.done);
+                        self.written |= 1;
                     }
                     mem.pop_frame();
                     self.regs[6..10].copy_from_slice(&frame.saved);
                     self.regs[10] = mem.frame_pointer();
-                    self.written = (frame.written & !ARGUMENTS) | 1;
+                    self.written = (frame.written & !(ARGUMENTS | 1)) | (self.written & 1);
                     next = frame.back;
                 }
                 Insn::Wide => {
@@ -314,6 +337,27 @@ impl Run {
             Some(Err(diagnostic)) => Err(Fault::Unsupported(diagnostic.message.clone())),
             None => Err(Fault::Flow(format!("a tail call to program number {}, which does not exist", self.program))),
         }
+    }
+
+    /// An atomic operation on a map value in a replay; gives what was there, or 0 if nobody asks.
+    fn replayed_atomic(&self, mem: &mut Mem, insn: &Insn, addr: u64) -> Result<Option<u64>, Violation> {
+        let Insn::Atomic { size, op, fetch, src, .. } = *insn else { return Ok(None) };
+        let ((Place::Value { map, slot }, offset), true) = (mem.place(addr), mem.replay.is_some()) else {
+            return Ok(None);
+        };
+        let len = size.bytes() as usize;
+        // It must be a place that the program may write.
+        mem.bytes_mut(addr, len)?;
+        let keep = if len == 4 { u64::from(u32::MAX) } else { u64::MAX };
+        let (operand, expected) = (self.get(src) & keep, self.regs[0] & keep);
+        let offset = usize::try_from(offset).unwrap_or(usize::MAX);
+        let home = (map.0, slot);
+        let Some(replay) = &mut mem.replay else { return Ok(None) };
+        if op == AtomicOp::Add && !fetch && !replay.has_atomic(home, offset) {
+            replay.add(home, offset, len as u8, operand);
+            return Ok(Some(0));
+        }
+        replay.atomic(home, offset, |old| alu::atomic(op, old, operand, expected)).map(Some)
     }
 
     /// Goes into a local function.
@@ -364,10 +408,11 @@ impl Run {
 }
 
 #[inline]
-fn load(mem: &Mem, addr: u64, len: usize) -> Result<u64, Violation> {
+fn load(mem: &mut Mem, addr: u64, len: usize) -> Result<u64, Violation> {
     if let (Place::Ctx, offset) = mem.place(addr) {
         return mem.load_ctx(offset, len);
     }
+    mem.refresh(addr, len);
     let bytes = mem.bytes(addr, len)?;
     Ok(match *bytes {
         [a] => u64::from(a),
@@ -388,5 +433,6 @@ fn store(mem: &mut Mem, addr: u64, len: usize, value: u64) -> Result<(), Violati
         4 => bytes.copy_from_slice(&value[..4]),
         _ => bytes.copy_from_slice(&value),
     }
+    mem.wrote(addr, len);
     Ok(())
 }

@@ -1,9 +1,10 @@
 //! Helpers of the reference back end, with the kernel's return codes (net/core/filter.c, kernel/bpf/helpers.c).
 
 use super::exec::Fault;
-use super::maps::{E2BIG, EINVAL, ENOSPC};
+use super::maps::{E2BIG, EINVAL, ENOSPC, MapStore};
 use super::mem::{Mem, Place, RecordState, Violation};
 use super::printk::{self, Printed};
+use crate::overlap::Op;
 use crate::{Event, PERF_RING_BYTES, RedirectTarget};
 use offload_compiler::ebpf::MapIdx;
 use offwire_image::MapKind;
@@ -109,38 +110,57 @@ pub(crate) fn call(id: u32, regs: &[u64; 16], mem: &mut Mem) -> Result<u64, Faul
     Ok(match id {
         number::MAP_LOOKUP_ELEM => {
             let map = map_argument(mem, r1)?;
+            mem.refresh(r2, key_size(mem, map));
             let key = mem.bytes(r2, key_size(mem, map))?;
             let store = mem.maps.get(usize::from(map.0));
             if store.is_some_and(|store| matches!(store.spec().kind, MapKind::ArrayOfMaps | MapKind::HashOfMaps)) {
                 let inner = store.and_then(|store| store.reference(key)).and_then(|inner| u16::try_from(inner).ok());
                 return Ok(inner.map_or(0, |inner| mem.map_pointer(MapIdx(inner))));
             }
+            if mem.replay.is_some() && store.is_some_and(|store| is_keyed(store.spec().kind)) {
+                let (key, slots) = (key.to_vec(), store.map_or(0, MapStore::slots));
+                let slot = mem.replay.as_mut().map_or(Ok(None), |replay| replay.lookup(map.0, &key, slots))?;
+                return Ok(slot.and_then(|slot| mem.value_pointer(map, slot)).unwrap_or(0));
+            }
             let slot = store.and_then(|store| store.lookup(key));
             slot.and_then(|slot| mem.value_pointer(map, slot)).unwrap_or(0)
         }
         number::MAP_UPDATE_ELEM => {
             let map = map_argument(mem, r1)?;
+            mem.refresh(r2, key_size(mem, map));
             let key = mem.bytes(r2, key_size(mem, map))?.to_vec();
             let size = mem.maps.get(usize::from(map.0)).map_or(0, |store| store.spec().value_size as usize);
+            mem.refresh(r3, size);
             let value = mem.bytes(r3, size)?.to_vec();
-            match mem.maps.get_mut(usize::from(map.0)) {
-                Some(store) if !store.read_only() => store.update(&key, &value, r4) as u64,
+            match (mem.maps.get_mut(usize::from(map.0)), &mut mem.replay) {
+                (Some(store), None) if !store.read_only() => store.update(&key, &value, r4) as u64,
+                (Some(store), Some(replay)) if !store.read_only() => {
+                    replay.change(map.0, &Op::Update { key, value, flags: r4, answer: 0 })? as u64
+                }
                 _ => return Err(Violation("bpf_map_update_elem on a read-only map".into()).into()),
             }
         }
         number::MAP_DELETE_ELEM => {
             let map = map_argument(mem, r1)?;
+            mem.refresh(r2, key_size(mem, map));
             let key = mem.bytes(r2, key_size(mem, map))?.to_vec();
-            match mem.maps.get_mut(usize::from(map.0)) {
-                Some(store) if !store.read_only() => store.delete(&key) as u64,
+            match (mem.maps.get_mut(usize::from(map.0)), &mut mem.replay) {
+                (Some(store), None) if !store.read_only() => store.delete(&key) as u64,
+                (Some(store), Some(replay)) if !store.read_only() => {
+                    replay.change(map.0, &Op::Delete { key, answer: 0 })? as u64
+                }
                 _ => return Err(Violation("bpf_map_delete_elem on a read-only map".into()).into()),
             }
         }
-        // One packet at a time on vCPU 0.
-        number::GET_SMP_PROCESSOR_ID => 0,
-        number::KTIME_GET_NS | number::KTIME_GET_BOOT_NS | number::KTIME_GET_COARSE_NS => mem.chance.ktime_ns,
-        number::JIFFIES64 => mem.chance.jiffies,
-        number::GET_PRANDOM_U32 => u64::from(mem.chance.random()),
+        number::GET_SMP_PROCESSOR_ID => u64::from(mem.cpu),
+        number::KTIME_GET_NS | number::KTIME_GET_BOOT_NS | number::KTIME_GET_COARSE_NS => {
+            told(mem, number::KTIME_GET_NS).unwrap_or(mem.chance.ktime_ns)
+        }
+        number::JIFFIES64 => told(mem, number::JIFFIES64).unwrap_or(mem.chance.jiffies),
+        number::GET_PRANDOM_U32 => match told(mem, number::GET_PRANDOM_U32) {
+            Some(number) => number,
+            None => u64::from(mem.chance.random()),
+        },
         number::XDP_ADJUST_HEAD | number::XDP_ADJUST_META | number::XDP_ADJUST_TAIL => {
             ctx_argument(mem, r1)?;
             let code = match id {
@@ -161,6 +181,7 @@ pub(crate) fn call(id: u32, regs: &[u64; 16], mem: &mut Mem) -> Result<u64, Faul
                 Ok(range) => {
                     let bytes = mem.packet().get(range).unwrap_or(&[]).to_vec();
                     mem.bytes_mut(r3, bytes.len())?.copy_from_slice(&bytes);
+                    mem.wrote(r3, bytes.len());
                     0
                 }
                 Err(code) => code as u64,
@@ -168,6 +189,7 @@ pub(crate) fn call(id: u32, regs: &[u64; 16], mem: &mut Mem) -> Result<u64, Faul
         }
         number::XDP_STORE_BYTES => {
             ctx_argument(mem, r1)?;
+            mem.refresh(r3, r4 as u32 as usize);
             let bytes = mem.bytes(r3, r4 as u32 as usize)?.to_vec();
             match packet_range(mem, r2, r4) {
                 Ok(range) => {
@@ -185,6 +207,14 @@ pub(crate) fn call(id: u32, regs: &[u64; 16], mem: &mut Mem) -> Result<u64, Faul
                 return Err(Violation("a spin lock outside map values".into()).into());
             };
             let held = id == number::SPIN_LOCK;
+            if mem.replay.is_some() {
+                // Whether it was free is what the order of all packets tells.
+                mem.bytes_mut(r1, 4)?;
+                if let ((Place::Value { map, slot }, offset), Some(replay)) = (mem.place(r1), &mut mem.replay) {
+                    replay.lock((map.0, slot), usize::try_from(offset).unwrap_or(usize::MAX), held)?;
+                }
+                return Ok(0);
+            }
             let word = mem.bytes_mut(r1, 4)?;
             if word != u32::from(!held).to_le_bytes() {
                 return Err(
@@ -199,7 +229,12 @@ pub(crate) fn call(id: u32, regs: &[u64; 16], mem: &mut Mem) -> Result<u64, Faul
             if r4 & !(NO_WAKEUP | FORCE_WAKEUP) != 0 {
                 return Ok(EINVAL as u64);
             }
-            let bytes = mem.bytes(r2, usize::try_from(r3).unwrap_or(usize::MAX))?.to_vec();
+            let len = usize::try_from(r3).unwrap_or(usize::MAX);
+            mem.refresh(r2, len);
+            let bytes = mem.bytes(r2, len)?.to_vec();
+            if let Some(refused) = told(mem, id).filter(|answer| *answer != 0) {
+                return Ok(refused);
+            }
             match mem.reserve(map, r3, RecordState::Submitted) {
                 None => EAGAIN as u64,
                 Some(at) => {
@@ -212,6 +247,9 @@ pub(crate) fn call(id: u32, regs: &[u64; 16], mem: &mut Mem) -> Result<u64, Faul
         }
         number::RINGBUF_RESERVE => {
             let map = ring_argument(mem, r1)?;
+            if told(mem, id) == Some(0) {
+                return Ok(0);
+            }
             let record = if r3 == 0 { mem.reserve(map, r2, RecordState::Reserved) } else { None };
             record.map_or(0, |at| mem.record_pointer(at))
         }
@@ -227,15 +265,22 @@ pub(crate) fn call(id: u32, regs: &[u64; 16], mem: &mut Mem) -> Result<u64, Faul
         }
         number::RINGBUF_QUERY => {
             let map = ring_argument(mem, r1)?;
-            mem.query(map, r2)
+            told(mem, id).unwrap_or_else(|| mem.query(map, r2))
         }
         number::PERF_EVENT_OUTPUT => {
             ctx_argument(mem, r1)?;
-            perf_event_output(mem, r2, r3, (r4, r5))? as u64
+            mem.refresh(r4, usize::try_from(r5).unwrap_or(usize::MAX));
+            match told(mem, id) {
+                None => perf_event_output(mem, r2, r3, (r4, r5))? as u64,
+                // Other CPUs have readers of their own.
+                Some(0) => perf_event_output(mem, r2, r3 | CURRENT_CPU, (r4, r5))? as u64,
+                Some(refused) => refused,
+            }
         }
         number::TRACE_PRINTK => {
             let text = mem.bytes(r1, r2 as u32 as usize)?.to_vec();
-            match printk::format(&text, [r3, r4, r5], mem)? {
+            let known = |addr: u64, len: usize| mem.bytes(addr, len).ok().map(<[u8]>::to_vec);
+            match printk::format(&text, [r3, r4, r5], &known) {
                 Printed::Error(code) => code as u64,
                 Printed::Unsupported(what) => return Err(Fault::Unsupported(what)),
                 Printed::Line { length, text } => {
@@ -250,9 +295,23 @@ pub(crate) fn call(id: u32, regs: &[u64; 16], mem: &mut Mem) -> Result<u64, Faul
             REDIRECT
         }
         number::REDIRECT_MAP => redirect_map(mem, r1, r2, r3)?,
-        number::CSUM_DIFF => csum_diff(mem, (r1, r2 as u32), (r3, r4 as u32), r5 as u32)?,
+        number::CSUM_DIFF => {
+            mem.refresh(r1, r2 as u32 as usize);
+            mem.refresh(r3, r4 as u32 as usize);
+            csum_diff(mem, (r1, r2 as u32), (r3, r4 as u32), r5 as u32)?
+        }
         _ => return Err(Fault::Unsupported(format!("helper {id}"))),
     })
+}
+
+/// What a shared unit answered this packet, in a replay.
+fn told(mem: &mut Mem, helper: u32) -> Option<u64> {
+    mem.replay.as_mut().and_then(|replay| replay.answer(helper))
+}
+
+/// True for maps in which a program finds elements by a key that other packets may insert or delete.
+fn is_keyed(kind: MapKind) -> bool {
+    matches!(kind, MapKind::Hash | MapKind::PercpuHash | MapKind::LruHash | MapKind::LpmTrie)
 }
 
 /// bpf_xdp_pointer: the bytes `len` at `offset`, or an error number. Both arguments are 32 bits wide.

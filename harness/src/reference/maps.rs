@@ -44,6 +44,8 @@ pub(crate) struct MapStore {
     others: BTreeMap<(u32, u32), Vec<u8>>,
     /// Maps with an index: hash maps, tries and arrays whose entries may be missing.
     hash: Option<Hash>,
+    /// LRU maps: true once an update found so many entries that the kernel may have evicted one.
+    filled: bool,
     /// Offset of the `struct bpf_spin_lock` in a value, if BTF shows one: no update touches it.
     lock: Option<usize>,
 }
@@ -155,14 +157,28 @@ impl MapStore {
             if !spec.max_entries.is_power_of_two() || !spec.max_entries.is_multiple_of(PAGE) {
                 return Err(refuse(format!("{} bytes are no power of two of whole pages", spec.max_entries)));
             }
-            return Ok(Self { spec: spec.clone(), values: Vec::new(), others: BTreeMap::new(), hash, lock: None });
+            return Ok(Self {
+                spec: spec.clone(),
+                values: Vec::new(),
+                others: BTreeMap::new(),
+                hash,
+                filled: false,
+                lock: None,
+            });
         }
         if spec.kind == MapKind::PerfEventArray {
             // perf_event_array_map_alloc_check: array_map_alloc_check with values that are file descriptors.
             if spec.key_size != 4 || spec.value_size != 4 || spec.max_entries == 0 {
                 return Err(refuse("a perf event array has keys and values of 4 bytes, and at least one entry".into()));
             }
-            return Ok(Self { spec: spec.clone(), values: Vec::new(), others: BTreeMap::new(), hash, lock: None });
+            return Ok(Self {
+                spec: spec.clone(),
+                values: Vec::new(),
+                others: BTreeMap::new(),
+                hash,
+                filled: false,
+                lock: None,
+            });
         }
         if spec.key_size == 0 || spec.value_size == 0 || spec.max_entries == 0 {
             return Err(refuse("key size, value size and number of entries must not be zero".into()));
@@ -196,7 +212,12 @@ impl MapStore {
         {
             first.copy_from_slice(&spec.init);
         }
-        Ok(Self { spec: spec.clone(), values, others: BTreeMap::new(), hash, lock: None })
+        Ok(Self { spec: spec.clone(), values, others: BTreeMap::new(), hash, filled: false, lock: None })
+    }
+
+    /// True for an LRU map in which the kernel may have evicted an entry: its contents are no rule for others any more.
+    pub(crate) fn filled(&self) -> bool {
+        self.filled
     }
 
     pub(crate) fn spec(&self) -> &MapSpec {
@@ -218,6 +239,19 @@ impl MapStore {
             Some(_) if matches!(self.spec.kind, MapKind::Ringbuf | MapKind::PerfEventArray) => 0,
             Some(_) => u64::from(self.spec.max_entries) + u64::from(SPARE),
         }
+    }
+
+    /// True if nobody changes it while the program runs.
+    pub(crate) fn frozen(&self) -> bool {
+        self.spec.frozen
+    }
+
+    /// The value of a slot that may never have been used.
+    pub(crate) fn value_grown(&mut self, slot: u32) -> Option<&mut [u8]> {
+        if u64::from(slot) < self.slots() {
+            self.grow(slot);
+        }
+        self.value_mut(slot)
     }
 
     fn preallocated(&self) -> bool {
@@ -337,6 +371,7 @@ impl MapStore {
         }
         let max = self.spec.max_entries as usize;
         let Some(hash) = &mut self.hash else { return EINVAL };
+        self.filled |= hash.index.len() > crate::lru_limit(max);
         if old.is_none()
             && hash.index.len() >= max
             && let Some((_, oldest)) = hash.ages.first_key_value()

@@ -5,6 +5,7 @@
 //! region is always seen. Packet regions are numbered anew by every adjust_head: a pointer from before it is known as stale.
 
 use super::maps::MapStore;
+use super::replay::Replay;
 use crate::{Chance, Event, RedirectTarget};
 use offload_compiler::ebpf::MapIdx;
 use std::collections::BTreeMap;
@@ -109,6 +110,10 @@ pub(crate) struct Mem {
     pub(crate) perf_bytes: u64,
     /// Bytes that ring buffers had taken before this packet, by map.
     consumed: BTreeMap<u16, u64>,
+    /// What other packets and shared units told a packet of a run with many in flight.
+    pub(crate) replay: Option<Box<Replay>>,
+    /// What bpf_get_smp_processor_id gives.
+    pub(crate) cpu: u32,
     /// Clocks and the random generator.
     pub(crate) chance: Chance,
     /// ingress_ifindex and rx_queue_index.
@@ -140,6 +145,8 @@ impl Mem {
             meta: HEADROOM,
             generation: 0,
             redirect: None,
+            replay: None,
+            cpu: 0,
             other_events: Vec::new(),
             perf_bytes: 0,
             consumed: BTreeMap::new(),
@@ -322,6 +329,41 @@ impl Mem {
             Place::Nothing
         };
         (place, offset)
+    }
+
+    /// Before a read of a map value in a replay: fills in what the packet read there. Nothing happens where no access is allowed.
+    #[inline]
+    pub(crate) fn refresh(&mut self, addr: u64, len: usize) {
+        if self.replay.is_some() {
+            self.refresh_value(addr, len);
+        }
+    }
+
+    #[cold]
+    fn refresh_value(&mut self, addr: u64, len: usize) {
+        let (Place::Value { map, slot }, offset) = self.place(addr) else { return };
+        let Some(mut replay) = self.replay.take() else { return };
+        let place = self.maps.get_mut(usize::from(map.0)).filter(|store| !store.frozen());
+        if let Some(store) = place
+            && let Some(offset) = usize::try_from(offset).ok()
+            && let Some(view) = store.value_grown(slot).and_then(|value| value.get_mut(offset..)?.get_mut(..len))
+        {
+            replay.refresh((map.0, slot), offset, view);
+        }
+        self.replay = Some(replay);
+    }
+
+    /// After a write to a map value in a replay.
+    #[inline]
+    pub(crate) fn wrote(&mut self, addr: u64, len: usize) {
+        if self.replay.is_some()
+            && let (Place::Value { map, slot }, offset) = self.place(addr)
+            && let Ok(offset) = usize::try_from(offset)
+            && let Ok(bytes) = self.bytes(addr, len).map(<[u8]>::to_vec)
+            && let Some(replay) = &mut self.replay
+        {
+            replay.wrote((map.0, slot), offset, &bytes);
+        }
     }
 
     /// The bytes of a checked access to stack, packet or map value.

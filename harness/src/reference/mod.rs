@@ -11,7 +11,8 @@ mod exec;
 mod helpers;
 mod maps;
 mod mem;
-mod printk;
+pub mod printk;
+mod replay;
 
 use crate::{Backend, Chance, Entry, Event, PacketIn, PacketOut, Verdict};
 use check::{Broken, Checks};
@@ -22,6 +23,7 @@ use offload_compiler::ebpf::{Imm64, Insn, InsnIdx, MapIdx, Names, disasm};
 use offload_compiler::facts::Facts;
 use offload_compiler::object::{Object, Program};
 use offwire_diag::{Diagnostic, Span, Step, codes};
+use replay::Replay;
 
 /// Instructions that one packet may execute, unless [`Ref::with_limit`] says otherwise. The verifier bounds what it explores
 /// by one million; calls can multiply that.
@@ -119,6 +121,41 @@ impl Ref {
         self.insns
     }
 
+    /// Runs the program as a bare function: r1 is the address of the first value of a map (0 if `len` is 0), r2 is `len`. Gives r0.
+    ///
+    /// # Errors
+    /// As [`Backend::run`].
+    pub(crate) fn run_on_value(&mut self, map: MapIdx, len: u64) -> Result<u64, Diagnostic> {
+        self.mem.start(&[], 1, 0);
+        let address = if len == 0 { None } else { self.mem.value_pointer(map, 0) };
+        let mut run = Run::with_arguments(&self.mem, self.program, address.unwrap_or(0), len);
+        let result = run.execute(&self.codes, self.limit, &mut self.mem, self.coverage.as_mut());
+        self.insns += run.count;
+        result.map_err(|fault| self.fault(&run, fault))
+    }
+
+    /// Runs a packet of a run with many in flight: maps answer what its log says. Gives what comes out, or what the log does not
+    /// explain, and the script of another attempt, if there is one.
+    pub(crate) fn replay(
+        &mut self,
+        packet: &PacketIn,
+        cpu: u32,
+        log: Vec<(u16, crate::overlap::Op)>,
+        script: Vec<usize>,
+    ) -> (Result<PacketOut, String>, Option<Vec<usize>>) {
+        self.mem.replay = Some(Box::new(Replay::new(log, script)));
+        self.mem.cpu = cpu;
+        let out = self.run(packet);
+        self.mem.cpu = 0;
+        let Some(replay) = self.mem.replay.take() else { return (Err("the replay is gone".into()), None) };
+        let result = match (out, replay.finish()) {
+            (Ok(out), Ok(())) => Ok(out),
+            (_, Err(what)) => Err(what),
+            (Err(diagnostic), Ok(())) => Err(diagnostic.to_string()),
+        };
+        (result, replay.next_script())
+    }
+
     fn fault(&self, run: &Run, fault: Fault) -> Diagnostic {
         let program = self.programs.get(run.program);
         let name = program.map_or("?", |program| program.name.as_str());
@@ -209,6 +246,10 @@ impl Backend for Ref {
             Some(store) => Ok(store.entries()),
             None => Err(Diagnostic::error(codes::host::MAP_UPDATE, format!("there is no map number {}", map.0))),
         }
+    }
+
+    fn filled_lru(&self) -> bool {
+        self.mem.maps.iter().any(MapStore::filled)
     }
 
     fn set_chance(&mut self, chance: Chance) {

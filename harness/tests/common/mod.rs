@@ -1,85 +1,19 @@
 //! Programs made by hand, and back ends for them.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
 
-use offload_compiler::ebpf::{AluOp, Cond, Imm64, Insn, InsnIdx, MapIdx, Operand, Reg, Size, Width, encode};
+use offload_compiler::ebpf::{Cond, Insn, MapIdx, Size};
 use offload_compiler::facts;
-use offload_compiler::object::{Map, Object, Program};
+use offload_compiler::object::Object;
 use offwire_harness::host::{self, Host};
 use offwire_harness::reference::Ref;
 use offwire_harness::{Backend, Chance, PacketIn, require};
-use offwire_image::{MapKind, MapSpec};
-use std::collections::BTreeMap;
+use offwire_image::MapSpec;
 
-pub const R0: Reg = Reg(0);
-pub const R1: Reg = Reg(1);
-pub const R2: Reg = Reg(2);
-pub const R3: Reg = Reg(3);
-pub const R4: Reg = Reg(4);
-pub const R5: Reg = Reg(5);
-pub const R6: Reg = Reg(6);
-pub const R7: Reg = Reg(7);
-pub const R8: Reg = Reg(8);
-pub const R9: Reg = Reg(9);
-pub const R10: Reg = Reg(10);
-
-pub fn mov(dst: Reg, imm: i32) -> Insn {
-    Insn::Alu { width: Width::W64, op: AluOp::Mov, dst, src: Operand::Imm(imm) }
-}
-pub fn copy(dst: Reg, src: Reg) -> Insn {
-    Insn::Alu { width: Width::W64, op: AluOp::Mov, dst, src: Operand::Reg(src) }
-}
-pub fn add(dst: Reg, imm: i32) -> Insn {
-    Insn::Alu { width: Width::W64, op: AluOp::Add, dst, src: Operand::Imm(imm) }
-}
-pub fn load(size: Size, dst: Reg, base: Reg, off: i16) -> Insn {
-    Insn::Load { size, signed: false, dst, base, off }
-}
-pub fn store(size: Size, base: Reg, off: i16, src: Reg) -> Insn {
-    Insn::Store { size, base, off, src: Operand::Reg(src) }
-}
-pub fn store_imm(size: Size, base: Reg, off: i16, imm: i32) -> Insn {
-    Insn::Store { size, base, off, src: Operand::Imm(imm) }
-}
-pub fn jump_if(cond: Cond, dst: Reg, src: Operand, target: usize) -> Insn {
-    Insn::JumpIf { width: Width::W64, cond, dst, src, target: InsnIdx(target as u32) }
-}
-pub fn map(dst: Reg, index: u16) -> [Insn; 2] {
-    [Insn::LoadImm64 { dst, value: Imm64::Map(MapIdx(index)) }, Insn::Wide]
-}
-pub fn map_value(dst: Reg, index: u16, offset: u32) -> [Insn; 2] {
-    [Insn::LoadImm64 { dst, value: Imm64::MapValue { map: MapIdx(index), offset } }, Insn::Wide]
-}
-
-/// `r5 = data`; returns 0 unless the packet has `len` bytes. Seven instructions; the rest of the program follows.
-pub fn prologue(len: i32) -> Vec<Insn> {
-    vec![
-        load(Size::B4, R5, R1, 0),
-        load(Size::B4, R3, R1, 4),
-        copy(R4, R5),
-        add(R4, len),
-        mov(R0, 0),
-        jump_if(Cond::Le, R4, Operand::Reg(R3), 7),
-        Insn::Exit,
-    ]
-}
-
-pub fn map_spec(name: &str, kind: MapKind, key_size: u32, value_size: u32, max_entries: u32) -> MapSpec {
-    MapSpec { name: name.into(), kind, key_size, value_size, max_entries, flags: 0, init: Vec::new(), frozen: false }
-}
+pub use offwire_harness::programs::*;
 
 /// An object with one program.
 pub fn object(insns: &[Insn], maps: &[MapSpec]) -> Object {
-    let raw = encode(insns).expect("a program made by hand encodes");
-    let program = Program {
-        name: "test".into(),
-        section: "xdp".into(),
-        insns: insns.to_vec(),
-        raw,
-        functions: vec![(InsnIdx(0), "test".into())],
-        ..Program::default()
-    };
-    let maps = maps.iter().cloned().map(Map::from).collect();
-    Object { programs: vec![program], maps, license: "Dual MIT/GPL".into(), ..Object::default() }
+    object_of(vec![program("test", insns).expect("a program made by hand encodes")], maps)
 }
 
 pub fn packet(bytes: &[u8]) -> PacketIn {
@@ -196,68 +130,4 @@ pub fn operation(op: u8, key: u32, value: u64, flags: u64) -> PacketIn {
     bytes[8..16].copy_from_slice(&value.to_le_bytes());
     bytes[16..24].copy_from_slice(&flags.to_le_bytes());
     packet(&bytes)
-}
-
-/// A program with named jump targets.
-#[derive(Default)]
-pub struct Asm {
-    pub insns: Vec<Insn>,
-    labels: BTreeMap<&'static str, usize>,
-    jumps: Vec<(usize, &'static str)>,
-}
-
-impl Asm {
-    pub fn put(&mut self, insns: impl IntoIterator<Item = Insn>) -> &mut Self {
-        self.insns.extend(insns);
-        self
-    }
-    pub fn label(&mut self, name: &'static str) -> &mut Self {
-        self.labels.insert(name, self.insns.len());
-        self
-    }
-    pub fn jump_if(&mut self, cond: Cond, dst: Reg, imm: i32, to: &'static str) -> &mut Self {
-        self.jumps.push((self.insns.len(), to));
-        self.put([jump_if(cond, dst, Operand::Imm(imm), 0)])
-    }
-    pub fn jump(&mut self, to: &'static str) -> &mut Self {
-        self.jumps.push((self.insns.len(), to));
-        self.put([Insn::Jump { target: InsnIdx(0) }])
-    }
-    pub fn call(&mut self, to: &'static str) -> &mut Self {
-        self.jumps.push((self.insns.len(), to));
-        self.put([Insn::CallLocal { target: InsnIdx(0) }])
-    }
-    pub fn helper(&mut self, id: u32) -> &mut Self {
-        self.put([Insn::CallHelper { id }])
-    }
-    pub fn done(&self) -> Vec<Insn> {
-        let mut insns = self.insns.clone();
-        for (at, name) in &self.jumps {
-            let to = InsnIdx(self.labels[name] as u32);
-            match &mut insns[*at] {
-                Insn::Jump { target } | Insn::JumpIf { target, .. } | Insn::CallLocal { target } => *target = to,
-                other => panic!("{other:?} is no jump"),
-            }
-        }
-        insns
-    }
-}
-
-/// Numbers from a seed (splitmix64).
-pub struct Rng(pub u64);
-
-impl Rng {
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-    pub fn below(&mut self, n: usize) -> usize {
-        (self.next() % n as u64) as usize
-    }
-    pub fn pick<T: Copy>(&mut self, from: &[T]) -> T {
-        from[self.below(from.len())]
-    }
 }

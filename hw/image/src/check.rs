@@ -4,7 +4,7 @@
 //! checks at run time; here is what can be told from the image alone.
 
 use crate::{Image, ImageError, MapKind, MapSpec};
-use offwire_isa::{ISA_VERSION, Profile, RequestOp, Target, Word};
+use offwire_isa::{CmpOp, ISA_VERSION, MapUse, Profile, RequestOp, Target, Word};
 
 /// Most maps of an image: a handle names one in 8 bits.
 pub const MAPS_MAX: usize = 1 << 8;
@@ -62,6 +62,7 @@ impl Image {
             return Err(ImageError::Budget { cycles: self.budget_cycles, max: profile.packet_cycles_max });
         }
         self.check_maps(profile)?;
+        self.check_links()?;
         let mut words = Vec::with_capacity(count);
         for (address, bytes) in self.words.iter().enumerate() {
             let word =
@@ -84,17 +85,51 @@ impl Image {
                 return Err(ImageError::Target { address, field, target: goto.0, words: self.words.len() });
             }
         }
-        let changes = match word.q_op {
-            RequestOp::None | RequestOp::Exit | RequestOp::AdjustHead => return Ok(()),
-            RequestOp::Lookup => false,
-            RequestOp::UpdateAny | RequestOp::UpdateNoExist | RequestOp::UpdateExist | RequestOp::Delete => true,
-        };
+        let shape = word.q_op.shape();
         let slot = word.q_map;
+        if word.q_op == RequestOp::Call && (word.g_en || word.q_null || word.c2_op != CmpOp::Never) {
+            return Err(ImageError::Call { address });
+        }
+        if shape.map != MapUse::Slot {
+            return Ok(());
+        }
         let maps = self.maps.len();
         let map = self.maps.get(usize::from(slot)).ok_or(ImageError::NoMap { address, slot, maps })?;
-        let frozen = changes && map.frozen;
-        if frozen || !has_values(map.kind) {
+        let frozen = word.q_op.changes_map() && map.frozen;
+        if frozen || !serves(map.kind, word.q_op) {
             return Err(ImageError::Request { address, request: word.q_op.asm(), slot, kind: map.kind, frozen });
+        }
+        Ok(())
+    }
+
+    /// Programs, links and locks name what is there.
+    fn check_links(&self) -> Result<(), ImageError> {
+        for program in &self.programs {
+            if usize::from(program.entry.0) >= self.words.len() {
+                return Err(ImageError::Entry { entry: program.entry.0, words: self.words.len() });
+            }
+        }
+        for link in &self.links {
+            let kind = |slot: usize| self.maps.get(slot).map(|map| map.kind);
+            let array = self.maps.get(usize::from(link.map)).is_some_and(|map| link.key < map.max_entries);
+            let right = match kind(usize::from(link.map)) {
+                Some(MapKind::ProgArray) => array && (link.to as usize) < self.programs.len(),
+                Some(outer @ (MapKind::ArrayOfMaps | MapKind::HashOfMaps)) => {
+                    let inner = kind(link.to as usize);
+                    (array || outer == MapKind::HashOfMaps)
+                        && inner.is_some_and(|inner| !matches!(inner, MapKind::ArrayOfMaps | MapKind::HashOfMaps))
+                }
+                _ => false,
+            };
+            if !right {
+                return Err(ImageError::Link { map: link.map, key: link.key, to: link.to });
+            }
+        }
+        for lock in &self.locks {
+            let size = self.maps.get(usize::from(lock.map)).map_or(0, |map| map.value_size);
+            if !lock.offset.is_multiple_of(4) || lock.offset.checked_add(4).is_none_or(|end| end > size) {
+                return Err(ImageError::Lock { map: lock.map, offset: lock.offset });
+            }
         }
         Ok(())
     }
@@ -112,6 +147,19 @@ impl Image {
     }
 }
 
+/// True if maps of this kind can serve this request.
+fn serves(kind: MapKind, op: RequestOp) -> bool {
+    use MapKind::{ArrayOfMaps, Cpumap, Devmap, DevmapHash, HashOfMaps, PerfEventArray, ProgArray, Ringbuf, Xskmap};
+    match op {
+        RequestOp::Lookup => has_values(kind) || matches!(kind, ArrayOfMaps | HashOfMaps | Devmap | DevmapHash),
+        RequestOp::RedirectMap => matches!(kind, Devmap | DevmapHash | Cpumap | Xskmap),
+        RequestOp::TailCall => kind == ProgArray,
+        RequestOp::PerfOutput => kind == PerfEventArray,
+        RequestOp::RingReserve | RequestOp::RingOutput | RequestOp::RingQuery => kind == Ringbuf,
+        _ => has_values(kind),
+    }
+}
+
 /// Kinds whose elements are values in map memory, found by key.
 fn has_values(kind: MapKind) -> bool {
     use MapKind::*;
@@ -125,7 +173,8 @@ fn has_values(kind: MapKind) -> bool {
 
 fn check_map(map: &MapSpec, profile: &Profile) -> Result<(), &'static str> {
     let array = matches!(map.kind, MapKind::Array | MapKind::PercpuArray);
-    if map.max_entries == 0 {
+    // A perf event array without a size has an entry for each vCPU, as libbpf makes it.
+    if map.max_entries == 0 && map.kind != MapKind::PerfEventArray {
         return Err("max_entries is 0");
     }
     if has_values(map.kind) && (map.key_size == 0 || map.value_size == 0) {

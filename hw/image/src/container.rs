@@ -3,14 +3,14 @@
 //! There is exactly one way to write an image: sections in fixed order, without gaps, padding zero. So reading what was
 //! written gives the same image, and writing what was read gives the same bytes.
 
-use crate::{Dispatch, DispatchMode, Image, ImageError, MapKind, MapSpec, RawWord};
+use crate::{Dispatch, DispatchMode, Image, ImageError, Link, Lock, MapKind, MapSpec, ProgramEntry, RawWord};
 use offwire_isa::{CodeAddr, WORD_BYTES};
 use sha2::{Digest, Sha256};
 
 /// The first 8 bytes: not text, so that no text file is taken for an image.
 pub const MAGIC: [u8; 8] = *b"\x89OFFWIRE";
 /// Version of the container that this code writes and reads.
-pub const CONTAINER_VERSION: u32 = 1;
+pub const CONTAINER_VERSION: u32 = 2;
 
 /// Bytes of the fixed header.
 const HEADER_BYTES: usize = 88;
@@ -22,7 +22,7 @@ const ENTRY_BYTES: usize = 24;
 const ALIGN: usize = 8;
 
 /// Sections by their number in the table, with the names that errors give them.
-const SECTIONS: [(u32, &str); 4] = [(1, "names"), (2, "code"), (3, "maps"), (4, "debug")];
+const SECTIONS: [(u32, &str); 5] = [(1, "names"), (2, "code"), (3, "maps"), (4, "debug"), (5, "links")];
 
 type Result<T> = std::result::Result<T, ImageError>;
 
@@ -107,7 +107,13 @@ impl<'a> Reader<'a> {
 impl Image {
     /// The container's bytes. An image has one form only.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let sections = [self.names_section(), self.words.concat(), self.maps_section(), self.debug_section()];
+        let sections = [
+            self.names_section(),
+            self.words.concat(),
+            self.maps_section(),
+            self.debug_section(),
+            self.links_section(),
+        ];
         let table_end = HEADER_BYTES + SECTIONS.len() * ENTRY_BYTES;
         let total = sections.iter().fold(table_end, |at, section| (at + section.len()).next_multiple_of(ALIGN));
 
@@ -178,7 +184,8 @@ impl Image {
         if sections as usize != SECTIONS.len() {
             return Err(code("number of sections of this version", sections));
         }
-        let [names, words, maps, debug] = split(bytes)?;
+        let [names, words, maps, debug, links] = split(bytes)?;
+        let (programs, links, locks) = read_links(links)?;
         let (profile, name, reason) = read_names(names)?;
         Ok(Image {
             isa_version,
@@ -188,6 +195,9 @@ impl Image {
             words: read_words(&words)?,
             entry: CodeAddr(entry),
             maps: read_maps(maps)?,
+            programs,
+            links,
+            locks,
             dispatch: Dispatch { mode, reason },
             budget_cycles,
             word_insns: read_debug(debug)?,
@@ -216,6 +226,28 @@ impl Image {
         out.0
     }
 
+    fn links_section(&self) -> Vec<u8> {
+        let mut out = Writer::default();
+        out.u32(count(self.programs.len()));
+        for program in &self.programs {
+            out.bytes(program.name.as_bytes());
+            out.u32(program.entry.0.into());
+        }
+        out.u32(count(self.links.len()));
+        for link in &self.links {
+            for number in [link.map.into(), link.key, link.to] {
+                out.u32(number);
+            }
+        }
+        out.u32(count(self.locks.len()));
+        for lock in &self.locks {
+            for number in [lock.map.into(), lock.offset] {
+                out.u32(number);
+            }
+        }
+        out.0
+    }
+
     fn debug_section(&self) -> Vec<u8> {
         let mut out = Writer::default();
         out.u32(count(self.word_insns.len()));
@@ -239,7 +271,7 @@ fn digest(bytes: &[u8]) -> [u8; 32] {
 }
 
 /// The contents of the sections, after a strict look at their table.
-fn split(bytes: &[u8]) -> Result<[Reader<'_>; 4]> {
+fn split(bytes: &[u8]) -> Result<[Reader<'_>; SECTIONS.len()]> {
     let mut table = Reader { part: "section table", rest: bytes.get(HEADER_BYTES..).unwrap_or_default() };
     let mut at = HEADER_BYTES + SECTIONS.len() * ENTRY_BYTES;
     let mut readers = SECTIONS.map(|(_, part)| Reader { part, rest: &[] });
@@ -315,4 +347,33 @@ fn read_debug(mut reader: Reader<'_>) -> Result<Vec<Vec<u32>>> {
     }
     reader.end()?;
     Ok(words)
+}
+
+/// A number that has fewer bits than the container gives it.
+fn narrow<T: TryFrom<u32>>(reader: &mut Reader<'_>, what: &'static str) -> Result<T> {
+    let value = reader.u32()?;
+    T::try_from(value).map_err(|_| ImageError::Code { part: reader.part, what, value })
+}
+
+fn read_links(mut reader: Reader<'_>) -> Result<(Vec<ProgramEntry>, Vec<Link>, Vec<Lock>)> {
+    let count = reader.count(8)?;
+    let mut programs = Vec::with_capacity(count);
+    for _ in 0..count {
+        let name = reader.text()?;
+        programs.push(ProgramEntry { name, entry: CodeAddr(narrow(&mut reader, "code address")?) });
+    }
+    let count = reader.count(12)?;
+    let mut links = Vec::with_capacity(count);
+    for _ in 0..count {
+        let map = narrow(&mut reader, "map-table slot")?;
+        links.push(Link { map, key: reader.u32()?, to: reader.u32()? });
+    }
+    let count = reader.count(8)?;
+    let mut locks = Vec::with_capacity(count);
+    for _ in 0..count {
+        let map = narrow(&mut reader, "map-table slot")?;
+        locks.push(Lock { map, offset: reader.u32()? });
+    }
+    reader.end()?;
+    Ok((programs, links, locks))
 }

@@ -95,6 +95,30 @@ pub enum ImageError {
         now: u64,
     },
 
+    /// A call whose `t2` something else needs as well.
+    #[error("word {address}: a call needs t2 for itself: no guard, compare 2 or null test beside it")]
+    Call {
+        /// Address of the word.
+        address: usize,
+    },
+    /// An initial element that names nothing, or stands nowhere.
+    #[error("map {map}: the initial element {to} at key {key} is none that the map can hold")]
+    Link {
+        /// Map-table slot.
+        map: u8,
+        /// Key.
+        key: u32,
+        /// Program or map.
+        to: u32,
+    },
+    /// A spin lock outside of the values of its map.
+    #[error("map {map}: there cannot be a spin lock at offset {offset} of its values")]
+    Lock {
+        /// Map-table slot.
+        map: u8,
+        /// Byte offset.
+        offset: u32,
+    },
     /// No words.
     #[error("the program has no words")]
     Empty,
@@ -207,6 +231,9 @@ impl ImageError {
             | Code { .. } => Class::Container,
             IsaVersion { .. } | NoProfile { .. } | ProfileHash { .. } => Class::Binding,
             Empty
+            | Call { .. }
+            | Link { .. }
+            | Lock { .. }
             | TooLong { .. }
             | Word { .. }
             | Target { .. }

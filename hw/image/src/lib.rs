@@ -163,6 +163,35 @@ pub struct MapSpec {
     pub frozen: bool,
 }
 
+/// A program that tail calls can go to; its position in [`Image::programs`] is its number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProgramEntry {
+    /// Its name (C function).
+    pub name: String,
+    /// Where it starts.
+    pub entry: CodeAddr,
+}
+
+/// An initial element of a map that holds programs or maps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Map-table slot of the program array, array of maps or hash of maps.
+    pub map: u8,
+    /// Key.
+    pub key: u32,
+    /// Number of a program, or map-table slot of a map.
+    pub to: u32,
+}
+
+/// Where a map's values hold a `struct bpf_spin_lock`: updates leave its 4 bytes alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lock {
+    /// Map-table slot.
+    pub map: u8,
+    /// Byte offset in the value.
+    pub offset: u32,
+}
+
 /// A program, ready for a device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image {
@@ -180,6 +209,12 @@ pub struct Image {
     pub entry: CodeAddr,
     /// Map table.
     pub maps: Vec<MapSpec>,
+    /// Programs that tail calls can go to, this one among them if it is one.
+    pub programs: Vec<ProgramEntry>,
+    /// Initial elements of program arrays and maps of maps.
+    pub links: Vec<Link>,
+    /// Spin locks in map values.
+    pub locks: Vec<Lock>,
     /// Dispatch mode and its reason.
     pub dispatch: Dispatch,
     /// Cycles that a packet may take, sleep included.

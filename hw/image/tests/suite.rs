@@ -1,7 +1,8 @@
 //! Container and checker.
 
 use offwire_image::{
-    Class, Dispatch, DispatchMode, ELEMENTS_MAX, Image, ImageError, MAGIC, MapKind, MapSpec, RawWord, VALUE_BYTES_MAX,
+    Class, Dispatch, DispatchMode, ELEMENTS_MAX, Image, ImageError, Link, Lock, MAGIC, MapKind, MapSpec, ProgramEntry,
+    RawWord, VALUE_BYTES_MAX,
 };
 use offwire_isa::{Base, CmpOp, CodeAddr, DecodeError, ISA_VERSION, RequestOp, SMALL, Space, Src, Target, Word};
 use sha2::{Digest, Sha256};
@@ -60,6 +61,9 @@ fn image() -> Image {
             map("counts", MapKind::PercpuArray),
             map("flows", MapKind::Hash),
         ],
+        programs: Vec::new(),
+        links: Vec::new(),
+        locks: Vec::new(),
         dispatch: Dispatch { mode: DispatchMode::Flow, reason: "per-CPU state is only added to".into() },
         budget_cycles: 4096,
         word_insns: vec![vec![0, 1, 5], vec![]],
@@ -97,6 +101,9 @@ fn images_survive_their_container() {
         budget_cycles: u32::MAX,
         dispatch: Dispatch { mode: DispatchMode::Any, reason: String::new() },
         word_insns: vec![vec![u32::MAX]; 3],
+        programs: vec![ProgramEntry { name: "tail".into(), entry: CodeAddr(7) }],
+        links: vec![Link { map: 255, key: 9, to: u32::MAX }],
+        locks: vec![Lock { map: 3, offset: 4 }, Lock { map: 0, offset: 0 }],
         ..image()
     });
     for image in images {
@@ -108,14 +115,14 @@ fn images_survive_their_container() {
 
 /// If this fails, the container has changed without a new version, and images that users have cannot be read.
 #[test]
-fn the_container_is_version_1() {
+fn the_container_is_version_2() {
     let bytes = image().to_bytes();
     assert_eq!(bytes[..8], MAGIC);
-    assert_eq!(bytes[8..16], [1, 0, 0, 0, 4, 0, 0, 0]);
+    assert_eq!(bytes[8..16], [2, 0, 0, 0, 5, 0, 0, 0]);
     assert_eq!(bytes[16..24], (bytes.len() as u64).to_le_bytes());
     assert_eq!(bytes[24..28], ISA_VERSION.to_le_bytes());
     assert_eq!(bytes[32..40], SMALL.hash.to_le_bytes());
-    // Section 2 (code) follows section 1 (names), 88 + 4 * 24 bytes from the start.
+    // Section 2 (code) follows section 1 (names), 88 + 5 * 24 bytes from the start.
     let entry = &bytes[88 + 24..][..24];
     let offset = u64::from_le_bytes(entry[8..16].try_into().unwrap()) as usize;
     assert_eq!(entry[..8], [2, 0, 0, 0, 0, 0, 0, 0]);
@@ -192,7 +199,8 @@ fn counts_are_believed_only_as_far_as_bytes_go() {
         let entry = &good[88 + section * 24..][..24];
         u64::from_le_bytes(entry[8..16].try_into().unwrap()) as usize
     };
-    for (offset, part) in [(at(0), "names"), (at(2), "maps"), (at(3), "debug"), (at(3) + 4, "debug")] {
+    for (offset, part) in [(at(0), "names"), (at(2), "maps"), (at(3), "debug"), (at(3) + 4, "debug"), (at(4), "links")]
+    {
         let mut bytes = good.clone();
         bytes[offset..offset + 4].copy_from_slice(&u32::MAX.to_le_bytes());
         sign(&mut bytes);
@@ -288,6 +296,53 @@ fn the_checker_refuses_maps_without_sense() {
         assert!(matches!(error, ImageError::Map { slot: found, .. } if found == slot), "{error}");
     }
     assert!(matches!(refused(|image| image.maps[1].max_entries = per_cpu), ImageError::Map { slot: 1, .. }));
+}
+
+/// If this fails, a tail call, a map of maps or a lock leads nowhere.
+#[test]
+fn the_checker_refuses_links_and_locks_that_lead_nowhere() {
+    let linked = |image: &mut Image| {
+        image.maps.extend([map("progs", MapKind::ProgArray), map("rings", MapKind::ArrayOfMaps)]);
+        image.programs.push(ProgramEntry { name: "tail".into(), entry: CodeAddr(1) });
+        image.links = vec![Link { map: 3, key: 15, to: 0 }, Link { map: 4, key: 0, to: 2 }];
+        image.locks = vec![Lock { map: 2, offset: 4 }];
+    };
+    let mut good = image();
+    linked(&mut good);
+    assert!(good.validate().is_ok());
+    let refused = |change: fn(&mut Image)| {
+        refused(|image| {
+            linked(image);
+            change(image);
+        })
+    };
+    assert!(matches!(refused(|image| image.programs[0].entry = CodeAddr(2)), ImageError::Entry { entry: 2, .. }));
+    for change in [
+        (|image| image.links[0].key = 16) as fn(&mut Image),
+        |image| image.links[0].to = 1,
+        |image| image.links[0].map = 2,
+        |image| image.links[0].map = 5,
+        |image| image.links[1].to = 4,
+        |image| image.links[1].to = 5,
+    ] {
+        assert!(matches!(refused(change), ImageError::Link { .. }));
+    }
+    for change in [
+        (|image| image.locks[0].offset = 8) as fn(&mut Image),
+        |image| image.locks[0].offset = 2,
+        |image| image.locks[0].offset = u32::MAX - 3,
+        |image| image.locks[0].map = 5,
+    ] {
+        assert!(matches!(refused(change), ImageError::Lock { .. }));
+    }
+    for change in [(|word| word.g_en = true) as fn(&mut Word), |word| word.q_null = true, |word| word.c2_op = CmpOp::Eq]
+    {
+        let call = |word_: &mut Word| {
+            *word_ = Word { q_op: RequestOp::Call, t2: Target::Goto(CodeAddr(0)), ..Word::default() };
+            change(word_);
+        };
+        assert_eq!(word(1, call), ImageError::Call { address: 1 });
+    }
 }
 
 /// If this fails, words and kinds that users read have changed.

@@ -36,3 +36,27 @@ impl Handle {
         })
     }
 }
+
+/// A pointer to a map, the answer of a lookup in a map of maps: {tag:4 = 5, slot:8, zero:52}. The map unit checks the slot at
+/// each use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct MapPointer {
+    /// Slot of the image's map table.
+    pub slot: u8,
+}
+
+impl MapPointer {
+    /// The value of the tag field.
+    pub const TAG: u64 = Handle::TAG + 1;
+
+    /// Packs the pointer.
+    pub const fn pack(self) -> u64 {
+        Self::TAG << 60 | (self.slot as u64) << 52
+    }
+
+    /// Unpacks a register value; `None` if it is no map pointer.
+    pub const fn unpack(value: u64) -> Option<Self> {
+        let pointer = MapPointer { slot: (value >> 52) as u8 };
+        if pointer.pack() == value { Some(pointer) } else { None }
+    }
+}

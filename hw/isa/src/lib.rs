@@ -16,6 +16,7 @@ mod generated;
 mod handle;
 mod operand;
 mod profile;
+mod request;
 
 pub use asm::AsmError;
 pub use error::DecodeError;
@@ -26,6 +27,7 @@ pub use generated::fields::FIELDS;
 pub use generated::profiles::{PROFILES, SMALL, X16, X64};
 pub use generated::sem::{extract, insert};
 pub use generated::word::Word;
-pub use handle::Handle;
+pub use handle::{Handle, MapPointer};
 pub use operand::{CodeAddr, Read, Target};
 pub use profile::Profile;
+pub use request::{KeyUse, MapUse, PRINTK_ARGUMENT_BYTES, PRINTK_ARGUMENTS, Shape, ValueUse};

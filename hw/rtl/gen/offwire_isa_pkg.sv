@@ -17,11 +17,12 @@ package offwire_isa_pkg;
   localparam int unsigned MetadataRxQueueIndex = 12;  // 4 bytes: xdp_md.rx_queue_index.
   localparam int unsigned MetadataEgressIfindex = 16;  // 4 bytes: xdp_md.egress_ifindex; 0.
   localparam int unsigned MetadataVcpu = 20;  // 4 bytes: What bpf_get_smp_processor_id returns.
+  localparam int unsigned MetadataMetaLen = 24;  // 8 bytes: data - data_meta, bytes, now.
   localparam logic [3:0] HandleTag = 4'd4;  // bits 63 to 60 of a map-value handle
 
   // Memory space of an access.
   typedef enum logic [1:0] {
-    SpacePacket = 2'd0,  // Packet bytes; address 0 is the first byte (`data`). In bounds: 0 <= a, a + size <= packet length.
+    SpacePacket = 2'd0,  // Packet bytes; address 0 is the first byte (`data`), metadata has negative addresses. In bounds: -metadata length <= a, a + size <= packet length.
     SpaceStack = 2'd1,  // The program's stack, 512 B; address 0 is the lowest byte, so eBPF r10 is address 512.
     SpaceScratch = 2'd2,  // Per-context scratch, 256 B. Bytes 0 to 63 are the read-only packet metadata, 64 to 255 spills.
     SpaceMapValue = 2'd3  // A map value; the base register holds a handle made by a lookup or by the compiler.
@@ -58,16 +59,63 @@ package offwire_isa_pkg;
     StoreOpAdd64 = 3'd3  // Posted atomic 64-bit add of insert 0's source; insert 0 must have size 8, insert 1 is off.
   } store_op_e;
 
-  // Request to a shared unit. The context sleeps until the answer is in; the answer goes to register `q_dst`.
+  // Request to a shared unit, or to one of the engine that takes longer than a word. The context sleeps until the answer is in; the answer goes to register `q_dst`. K is the address (q_kspace, q_kbase + q_koff), V what `q_vsrc` selects, W read port C.
   typedef enum logic [5:0] {
     RequestOpNone = 6'd0,  // No request.
     RequestOpExit = 6'd1,  // Ends the packet with the low 32 bits of `q_vsrc` as its return value. No answer.
-    RequestOpLookup = 6'd2,  // Key at (q_kspace, q_kbase + q_koff); answers a handle or 0.
-    RequestOpUpdateAny = 6'd3,  // Key as for lookup, value at address q_vsrc of q_vspace; answers 0 or a negative errno. BPF_ANY.
+    RequestOpLookup = 6'd2,  // Key at K. Answers a handle or 0; on a map of maps a map pointer or 0.
+    RequestOpUpdateAny = 6'd3,  // Key at K, value at address V of `q_vspace`; answers 0 or a negative errno. BPF_ANY.
     RequestOpUpdateNoExist = 6'd4,  // As UpdateAny, BPF_NOEXIST.
     RequestOpUpdateExist = 6'd5,  // As UpdateAny, BPF_EXIST.
-    RequestOpDelete = 6'd6,  // Key as for lookup; answers 0 or a negative errno.
-    RequestOpAdjustHead = 6'd7  // Moves the front of the packet by the signed low 32 bits of `q_vsrc`; answers 0 or -22.
+    RequestOpDelete = 6'd6,  // Key at K; answers 0 or a negative errno.
+    RequestOpAdjustHead = 6'd7,  // Moves the front of the packet by the signed low 32 bits of V; answers 0 or -22 (bpf_xdp_adjust_head).
+    RequestOpAdjustTail = 6'd8,  // Moves the end of the packet by the signed low 32 bits of V; answers 0 or -22 (bpf_xdp_adjust_tail).
+    RequestOpAdjustMeta = 6'd9,  // Moves the front of the metadata by the signed low 32 bits of V; answers 0 or a negative errno (bpf_xdp_adjust_meta).
+    RequestOpLoadBytes = 6'd10,  // Copies W bytes of the packet from byte V on to memory at K; answers 0 or a negative errno (bpf_xdp_load_bytes).
+    RequestOpStoreBytes = 6'd11,  // Copies W bytes from memory at K into the packet from byte V on; answers 0 or a negative errno (bpf_xdp_store_bytes).
+    RequestOpCsum = 6'd12,  // Ones' complement sum of V bytes at K and the low 32 bits of W, as 32 bits: little-endian 32-bit words added one after the other to W with end-around carry, the last one filled up with zeros.
+    RequestOpRedirect = 6'd13,  // Sets interface V (low 32 bits) as the packet's target; W are the flags; answers XDP_REDIRECT, or XDP_ABORTED if there are flags (bpf_redirect).
+    RequestOpRedirectMap = 6'd14,  // Sets entry V (low 32 bits) of the map as the packet's target; W are the flags; answers XDP_REDIRECT, or else what the flags say (bpf_redirect_map).
+    RequestOpTailCall = 6'd15,  // Goes on in the program at index V (low 32 bits) of the program array, with registers zero and a stack that was never written; at `next` if there is none or after 33 of them (bpf_tail_call).
+    RequestOpKtimeNs = 6'd16,  // Answers the time in ns (bpf_ktime_get_ns).
+    RequestOpJiffies = 6'd17,  // Answers the kernel's tick count (bpf_jiffies64).
+    RequestOpPrandom = 6'd18,  // Answers a random number of 32 bits (bpf_get_prandom_u32).
+    RequestOpLookupIn = 6'd19,  // As Lookup, in the map that the map pointer W names.
+    RequestOpUpdateInAny = 6'd20,  // As UpdateAny, in the map that the map pointer W names.
+    RequestOpUpdateInNoExist = 6'd21,  // As UpdateInAny, BPF_NOEXIST.
+    RequestOpUpdateInExist = 6'd22,  // As UpdateInAny, BPF_EXIST.
+    RequestOpDeleteIn = 6'd23,  // As Delete, in the map that the map pointer W names.
+    RequestOpRingReserve = 6'd24,  // Reserves a record of V bytes in the ring buffer; W are the flags; answers its handle or 0 (bpf_ringbuf_reserve).
+    RequestOpRingSubmit = 6'd25,  // Submits the record with handle V; W are the flags. Answers 0 (bpf_ringbuf_submit).
+    RequestOpRingDiscard = 6'd26,  // Discards the record with handle V; W are the flags. Answers 0 (bpf_ringbuf_discard).
+    RequestOpRingOutput = 6'd27,  // Submits a record with the V bytes at K; W are the flags; answers 0 or a negative errno (bpf_ringbuf_output).
+    RequestOpRingQuery = 6'd28,  // Answers what V (flags of bpf_ringbuf_query) asks of the ring buffer.
+    RequestOpPerfOutput = 6'd29,  // Makes an event of the V bytes at K and of as many packet bytes as bits 51 to 32 of the flags W say; answers 0 or a negative errno (bpf_perf_event_output).
+    RequestOpPrintk = 6'd30,  // Makes an event of the format text of V bytes at K and of the three arguments in scratch bytes 232 to 255; formatted on the host. Answers 0 (bpf_trace_printk).
+    RequestOpSpinLock = 6'd31,  // Takes the lock whose handle is V, first come, first served. Answers 0 once it is held (bpf_spin_lock).
+    RequestOpSpinUnlock = 6'd32,  // Gives back the lock whose handle is V. Answers 0 (bpf_spin_unlock).
+    RequestOpFetchAdd32 = 6'd33,  // Atomic add of V at the map value at K, 32 bits; answers the old value, zero-extended.
+    RequestOpFetchAdd64 = 6'd34,  // Atomic add of V at the map value at K, 64 bits; answers the old value, zero-extended.
+    RequestOpFetchOr32 = 6'd35,  // Atomic or of V at the map value at K, 32 bits; answers the old value, zero-extended.
+    RequestOpFetchOr64 = 6'd36,  // Atomic or of V at the map value at K, 64 bits; answers the old value, zero-extended.
+    RequestOpFetchAnd32 = 6'd37,  // Atomic and of V at the map value at K, 32 bits; answers the old value, zero-extended.
+    RequestOpFetchAnd64 = 6'd38,  // Atomic and of V at the map value at K, 64 bits; answers the old value, zero-extended.
+    RequestOpFetchXor32 = 6'd39,  // Atomic exclusive or of V at the map value at K, 32 bits; answers the old value, zero-extended.
+    RequestOpFetchXor64 = 6'd40,  // Atomic exclusive or of V at the map value at K, 64 bits; answers the old value, zero-extended.
+    RequestOpXchg32 = 6'd41,  // Atomic exchange of V at the map value at K, 32 bits; answers the old value, zero-extended.
+    RequestOpXchg64 = 6'd42,  // Atomic exchange of V at the map value at K, 64 bits; answers the old value, zero-extended.
+    RequestOpCmpxchg32 = 6'd43,  // Atomic compare with W and, if equal, exchange of V at the map value at K, 32 bits; answers the old value, zero-extended.
+    RequestOpCmpxchg64 = 6'd44,  // Atomic compare with W and, if equal, exchange of V at the map value at K, 64 bits; answers the old value, zero-extended.
+    RequestOpDivU32 = 6'd45,  // Quotient of V by W, unsigned, 32 bits, zero-extended; by zero 0 (RFC 9669, 4.1).
+    RequestOpDivU64 = 6'd46,  // Quotient of V by W, unsigned, 64 bits; by zero 0 (RFC 9669, 4.1).
+    RequestOpDivS32 = 6'd47,  // Quotient of V by W, signed, 32 bits, zero-extended; by zero 0, overflow wraps (RFC 9669, 4.1).
+    RequestOpDivS64 = 6'd48,  // Quotient of V by W, signed, 64 bits; by zero 0, overflow wraps (RFC 9669, 4.1).
+    RequestOpModU32 = 6'd49,  // Remainder of V by W, unsigned, 32 bits, zero-extended; by zero V (RFC 9669, 4.1).
+    RequestOpModU64 = 6'd50,  // Remainder of V by W, unsigned, 64 bits; by zero V (RFC 9669, 4.1).
+    RequestOpModS32 = 6'd51,  // Remainder of V by W, signed, 32 bits, zero-extended; by zero V, overflow wraps (RFC 9669, 4.1).
+    RequestOpModS64 = 6'd52,  // Remainder of V by W, signed, 64 bits; by zero V, overflow wraps (RFC 9669, 4.1).
+    RequestOpCall = 6'd53,  // Remembers `next` as the place to return to (8 deep, one more is a fault) and goes on at `t2`. No guard, compare 2 or `q_null` in its word. No answer.
+    RequestOpRet = 6'd54  // Goes on at the place of the last call that has not returned; a fault if there is none. No answer.
   } request_op_e;
 
   // Operation of an ALU.
@@ -194,7 +242,7 @@ package offwire_isa_pkg;
   // Codes of store_op that are legal.
   localparam logic [7:0] StoreOpCodes = 8'b00001111;
   // Codes of request_op that are legal.
-  localparam logic [63:0] RequestOpCodes = 64'b0000000000000000000000000000000000000000000000000000000011111111;
+  localparam logic [63:0] RequestOpCodes = 64'b0000000001111111111111111111111111111111111111111111111111111111;
   // Codes of alu_op that are legal.
   localparam logic [31:0] AluOpCodes = 32'b00000000000001111111111111111111;
   // Codes of cmp_op that are legal.

@@ -25,6 +25,10 @@ package offwire_profiles_pkg;
   localparam int unsigned SmallMapBankBytes = 16;
   localparam int unsigned SmallValueWindowBytes = 64;
   localparam int unsigned SmallAdjustCycles = 4;
+  localparam int unsigned SmallDivideCycles = 36;
+  localparam int unsigned SmallCopyBytes = 16;
+  localparam int unsigned SmallCsumBytes = 16;
+  localparam int unsigned SmallRandomCycles = 4;
   localparam int unsigned SmallRestorerEntries = 32;
   localparam int unsigned SmallIngressFifoPackets = 256;
   localparam int unsigned SmallMapMemoryBytes = 1048576;
@@ -32,7 +36,7 @@ package offwire_profiles_pkg;
   localparam int unsigned SmallLuts = 63400;
   localparam int unsigned SmallBram36 = 135;
   localparam int unsigned SmallUram = 0;
-  localparam logic [63:0] SmallHash = 64'h5ce07a652ad2b6ee;
+  localparam logic [63:0] SmallHash = 64'h45664307b49960f7;
 
   // x16: xcu50
   localparam int unsigned X16Engines = 16;
@@ -54,6 +58,10 @@ package offwire_profiles_pkg;
   localparam int unsigned X16MapBankBytes = 16;
   localparam int unsigned X16ValueWindowBytes = 64;
   localparam int unsigned X16AdjustCycles = 4;
+  localparam int unsigned X16DivideCycles = 36;
+  localparam int unsigned X16CopyBytes = 16;
+  localparam int unsigned X16CsumBytes = 16;
+  localparam int unsigned X16RandomCycles = 4;
   localparam int unsigned X16RestorerEntries = 1024;
   localparam int unsigned X16IngressFifoPackets = 256;
   localparam int unsigned X16MapMemoryBytes = 268435456;
@@ -61,7 +69,7 @@ package offwire_profiles_pkg;
   localparam int unsigned X16Luts = 872000;
   localparam int unsigned X16Bram36 = 1344;
   localparam int unsigned X16Uram = 640;
-  localparam logic [63:0] X16Hash = 64'hb22aece960194391;
+  localparam logic [63:0] X16Hash = 64'h77034273d8aaa630;
 
   // x64: xcvu37p
   localparam int unsigned X64Engines = 64;
@@ -83,6 +91,10 @@ package offwire_profiles_pkg;
   localparam int unsigned X64MapBankBytes = 16;
   localparam int unsigned X64ValueWindowBytes = 64;
   localparam int unsigned X64AdjustCycles = 4;
+  localparam int unsigned X64DivideCycles = 36;
+  localparam int unsigned X64CopyBytes = 16;
+  localparam int unsigned X64CsumBytes = 16;
+  localparam int unsigned X64RandomCycles = 4;
   localparam int unsigned X64RestorerEntries = 4096;
   localparam int unsigned X64IngressFifoPackets = 256;
   localparam int unsigned X64MapMemoryBytes = 268435456;
@@ -90,7 +102,7 @@ package offwire_profiles_pkg;
   localparam int unsigned X64Luts = 1304000;
   localparam int unsigned X64Bram36 = 2016;
   localparam int unsigned X64Uram = 960;
-  localparam logic [63:0] X64Hash = 64'h01b960b388e43061;
+  localparam logic [63:0] X64Hash = 64'h6524895603444264;
 
   // verilator lint_on UNUSEDSIGNAL
   // verilator lint_on UNUSEDPARAM

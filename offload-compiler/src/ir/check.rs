@@ -2,8 +2,8 @@
 
 use super::cfg::Cfg;
 use super::print::is_unary;
-use super::{Block, Func, Inst, Jump, Mem, Op, Term, Value};
-use offwire_isa::Space;
+use super::{Block, Func, Inst, Jump, Mem, Op, Request, Term, Value};
+use offwire_isa::{KeyUse, MapUse, RequestOp, Space, ValueUse};
 
 /// Bytes of stack, of scratch, and of the read-only metadata at the front of scratch.
 const STACK: i32 = 512;
@@ -86,6 +86,10 @@ fn check_inst(inst: &Inst) -> Result<(), &'static str> {
         }
         Op::Update { flags, .. } if *flags > 2 => return Err("flags above 2"),
         Op::Update { .. } | Op::Delete { .. } | Op::AdjustHead { .. } => None,
+        Op::Request(request) => {
+            check_request(request)?;
+            (!request.op.shape().answers).then_some(false)
+        }
     };
     match result {
         Some(true) if inst.result.is_none() => Err("it has no result"),
@@ -97,6 +101,30 @@ fn check_inst(inst: &Inst) -> Result<(), &'static str> {
         Op::Update { key, value, .. } => check_mem(key).and_then(|()| check_mem(value)),
         _ => Ok(()),
     }
+}
+
+/// The operands are those that the request has.
+fn check_request(request: &Request) -> Result<(), &'static str> {
+    let shape = request.op.shape();
+    if request.map.is_some() != (shape.map != MapUse::None) {
+        return Err("a request has a map or has none");
+    }
+    if request.key.is_some() != (shape.key != KeyUse::None) {
+        return Err("a request has an address or has none");
+    }
+    if request.value_at.is_some() != (shape.value == ValueUse::Value) {
+        return Err("only an update has a value in memory");
+    }
+    if request.value.is_some() != (shape.value == ValueUse::Number) {
+        return Err("a request has a number or has none");
+    }
+    if request.third.is_some() != shape.third {
+        return Err("a request has a third operand or has none");
+    }
+    if matches!(request.op, RequestOp::None | RequestOp::Exit | RequestOp::Call | RequestOp::Ret) {
+        return Err("terminators do this");
+    }
+    request.key.iter().chain(&request.value_at).try_for_each(check_mem)
 }
 
 fn check_mem(mem: &Mem) -> Result<(), &'static str> {

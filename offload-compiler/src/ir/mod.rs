@@ -24,7 +24,10 @@ pub(crate) use print::is_unary;
 pub use print::print;
 
 use crate::ebpf::{InsnIdx, MapIdx};
-use offwire_isa::{AluOp, CmpOp, Space};
+use offwire_isa::{AluOp, CmpOp, RequestOp, Space};
+
+/// Scratch address of the number of metadata bytes, `data - data_meta`: 8 bytes of the packet metadata.
+pub(crate) const META_LEN: u16 = 24;
 
 /// A value: result of an instruction or a block parameter. Index into [`Func::values`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -160,6 +163,36 @@ pub enum Op {
         /// Signed bytes, low 32 bits.
         delta: Value,
     },
+    /// Any other request; its form is that of [`RequestOp::shape`].
+    Request(Request),
+}
+
+/// A request of the device that has no operation of its own in the IR. K, V and W are those of `docs/isa.md`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Which one.
+    pub op: RequestOp,
+    /// The map: the slot's, or for a map pointer in `third` the map of maps that it was looked up in.
+    pub map: Option<MapIdx>,
+    /// K.
+    pub key: Option<Mem>,
+    /// Most bytes that are read or written at K.
+    pub key_bytes: u32,
+    /// V, where it is an address: the value of an update.
+    pub value_at: Option<Mem>,
+    /// Bytes that are read there.
+    pub value_bytes: u32,
+    /// V, where it is a number or a pointer that is taken as it is.
+    pub value: Option<Value>,
+    /// W.
+    pub third: Option<Value>,
+}
+
+impl Request {
+    /// A request without operands.
+    pub fn new(op: RequestOp) -> Self {
+        Request { op, map: None, key: None, key_bytes: 0, value_at: None, value_bytes: 0, value: None, third: None }
+    }
 }
 
 /// A jump with arguments for the parameters of its block.

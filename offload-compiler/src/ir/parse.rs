@@ -1,9 +1,9 @@
 //! Reads the textual form of the IR, as [`super::print()`] writes it.
 
 use super::print::{UPDATE, is_unary};
-use super::{Block, BlockData, Func, Inst, Jump, Mem, Op, Term, Value};
+use super::{Block, BlockData, Func, Inst, Jump, Mem, Op, Request, Term, Value};
 use crate::ebpf::{InsnIdx, MapIdx};
-use offwire_isa::{AluOp, CmpOp, Space};
+use offwire_isa::{AluOp, CmpOp, RequestOp, Space};
 use std::fmt;
 
 /// Highest number of a value; passes keep tables by value.
@@ -384,6 +384,10 @@ impl<'a> Cursor<'a> {
                 Op::Update { flags, map: self.map()?, key: self.comma_mem()?, value: self.comma_mem()? }
             }
             "adjust_head" => Op::AdjustHead { delta: self.value()? },
+            "request" => {
+                let op = RequestOp::from_asm(suffix).ok_or_else(|| format!("unknown request `{suffix}`"))?;
+                Op::Request(self.request(Request::new(op))?)
+            }
             _ => {
                 let op = AluOp::from_asm(name).ok_or_else(|| format!("unknown operation `{word}`"))?;
                 let wide = width(suffix)?;
@@ -393,6 +397,34 @@ impl<'a> Cursor<'a> {
                 Op::Alu { op, wide, a, b }
             }
         })
+    }
+
+    fn request(&mut self, mut request: Request) -> Step<Request> {
+        self.skip_space();
+        if self.rest.starts_with("map") {
+            request.map = Some(self.map()?);
+        }
+        loop {
+            let before = self.rest;
+            match self.word() {
+                "key" => (request.key, request.key_bytes) = self.bytes()?,
+                "at" => (request.value_at, request.value_bytes) = self.bytes()?,
+                "value" => request.value = Some(self.value()?),
+                "third" => request.third = Some(self.value()?),
+                _ => {
+                    self.rest = before;
+                    return Ok(request);
+                }
+            }
+        }
+    }
+
+    /// `SPACE[ADDRESS]:BYTES`.
+    fn bytes(&mut self) -> Step<(Option<Mem>, u32)> {
+        let mem = self.mem()?;
+        self.expect(":")?;
+        let bytes = self.word().parse().map_err(|_| "expected a number of bytes")?;
+        Ok((Some(mem), bytes))
     }
 
     fn constant(&mut self) -> Step<u64> {

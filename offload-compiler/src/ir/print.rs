@@ -1,6 +1,6 @@
 //! The textual form of the IR; `docs/ir.md` describes it. [`super::parse()`] reads it back exactly.
 
-use super::{Block, Func, Inst, Jump, Mem, Op, Term, Value};
+use super::{Block, Func, Inst, Jump, Mem, Op, Request, Term, Value};
 use crate::ebpf::InsnIdx;
 use offwire_isa::Space;
 use std::fmt;
@@ -104,6 +104,30 @@ impl fmt::Display for Op {
             }
             Op::Delete { map, key } => write!(f, "delete map{}, {key}", map.0),
             Op::AdjustHead { delta } => write!(f, "adjust_head {delta}"),
+            Op::Request(request) => write!(f, "{request}"),
+        }
+    }
+}
+
+impl fmt::Display for Request {
+    /// `request.csum key stack[500]:20 value v1 third v2`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "request.{}", self.op.asm())?;
+        if let Some(map) = self.map {
+            write!(f, " map{}", map.0)?;
+        }
+        if let Some(key) = &self.key {
+            write!(f, " key {key}:{}", self.key_bytes)?;
+        }
+        if let Some(value) = &self.value_at {
+            write!(f, " at {value}:{}", self.value_bytes)?;
+        }
+        if let Some(value) = self.value {
+            write!(f, " value {value}")?;
+        }
+        match self.third {
+            Some(third) => write!(f, " third {third}"),
+            None => Ok(()),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Walking over the operands of instructions and terminators.
 
 use super::{Block, Func, Inst, Jump, Mem, Op, Term, Value};
+use offwire_isa::RequestOp;
 
 impl Mem {
     /// The value in the address, if there is one.
@@ -40,18 +41,30 @@ impl Op {
                 mem(value, &mut each);
             }
             Op::AdjustHead { delta } => each(delta),
+            Op::Request(request) => {
+                request.key.iter_mut().chain(&mut request.value_at).for_each(|at| mem(at, &mut each));
+                request.value.iter_mut().chain(&mut request.third).for_each(&mut each);
+            }
         }
     }
 
     /// True if nothing but its result can be noticed, so it may go when the result is unused. Loads are: verified programs
     /// never fault.
     pub fn is_removable(&self) -> bool {
-        matches!(self, Op::Const(_) | Op::Alu { .. } | Op::Load { .. } | Op::Lookup { .. })
+        match self {
+            Op::Const(_) | Op::Alu { .. } | Op::Load { .. } | Op::Lookup { .. } => true,
+            Op::Request(request) => request.op.is_silent() || request.op == RequestOp::LookupIn,
+            _ => false,
+        }
     }
 
     /// True if the result depends on the operands alone.
     pub fn is_pure(&self) -> bool {
-        matches!(self, Op::Const(_) | Op::Alu { .. })
+        match self {
+            Op::Const(_) | Op::Alu { .. } => true,
+            Op::Request(request) => request.op.is_division(),
+            _ => false,
+        }
     }
 }
 

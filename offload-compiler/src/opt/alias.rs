@@ -4,8 +4,10 @@
 
 use super::MapTable;
 use crate::ebpf::MapIdx;
-use crate::ir::{Mem, Op, Value};
-use offwire_isa::{METADATA_PACKET_LEN, STACK_BYTES, Space};
+use crate::ir::{Mem, Op, Request, Value};
+use offwire_isa::{
+    KeyUse, METADATA_BYTES, METADATA_PACKET_LEN, PRINTK_ARGUMENT_BYTES, PRINTK_ARGUMENTS, RequestOp, STACK_BYTES, Space,
+};
 
 /// Bytes from a memory operand on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +75,15 @@ pub(super) fn request_reads(op: &Op, maps: &MapTable) -> Vec<Place> {
             Place::new(*key, sizes(*map).map_or(unknown, |(key, _)| key)),
             Place::new(*value, sizes(*map).map_or(unknown, |(_, value)| value)),
         ],
+        Op::Request(request) => {
+            let at = |mem: Option<Mem>, bytes: u32| mem.map(|mem| Place::new(mem, bytes));
+            // The arguments of a printk stand in scratch.
+            let scratch = Mem { space: Space::Scratch, map: None, base: None, offset: PRINTK_ARGUMENTS };
+            let printed = (request.op == RequestOp::Printk).then(|| Place::new(scratch, PRINTK_ARGUMENT_BYTES));
+            let written = matches!(request.op.shape().key, KeyUse::WritesW);
+            let key = if written { None } else { at(request.key, request.key_bytes) };
+            key.into_iter().chain(at(request.value_at, request.value_bytes)).chain(printed).collect()
+        }
         _ => Vec::new(),
     }
 }
@@ -82,6 +93,16 @@ pub(super) fn reads(op: &Op, maps: &MapTable) -> Vec<Place> {
     match op {
         Op::Load { mem, size, .. } | Op::AtomicAdd { mem, size, .. } => vec![Place::new(*mem, *size)],
         op => request_reads(op, maps),
+    }
+}
+
+/// Bytes that an operation writes beside stores.
+pub(super) fn request_writes(op: &Op) -> Option<Place> {
+    match op {
+        Op::Request(request) if matches!(request.op.shape().key, KeyUse::WritesW) => {
+            request.key.map(|mem| Place::new(mem, request.key_bytes))
+        }
+        _ => None,
     }
 }
 
@@ -100,7 +121,37 @@ pub(super) fn clobbers(constants: &[Option<u64>], op: &Op, place: &Place) -> boo
             Space::Scratch => i64::from(METADATA_PACKET_LEN) + 8 > place.range().0,
             Space::Stack | Space::MapValue => false,
         },
+        Op::Request(request) => request_clobbers(constants, request, place),
         Op::Const(_) | Op::Alu { .. } | Op::Load { .. } | Op::Lookup { .. } => false,
+    }
+}
+
+/// The same for a request.
+fn request_clobbers(constants: &[Option<u64>], request: &Request, place: &Place) -> bool {
+    let shape = request.op.shape();
+    let touches = |mem: &Mem| overlap(constants, &Place::new(*mem, request.key_bytes), place) != Overlap::None;
+    match shape.key {
+        KeyUse::WritesW => return request.key.as_ref().is_some_and(touches),
+        // Others may change the value meanwhile.
+        KeyUse::Atomic(_) => return place.mem.space == Space::MapValue,
+        _ => {}
+    }
+    match place.mem.space {
+        Space::Packet => request.op.moves_packet() || request.op == RequestOp::StoreBytes,
+        Space::Scratch => request.op.moves_packet() && i64::from(METADATA_BYTES) > place.range().0,
+        Space::Stack => false,
+        // Waiting for a lock, values change; a record that is submitted is none any more.
+        Space::MapValue => {
+            request.op.changes_map()
+                || matches!(
+                    request.op,
+                    RequestOp::SpinLock
+                        | RequestOp::SpinUnlock
+                        | RequestOp::RingReserve
+                        | RequestOp::RingSubmit
+                        | RequestOp::RingDiscard
+                )
+        }
     }
 }
 
@@ -109,5 +160,5 @@ pub(super) fn writes(op: &Op) -> bool {
     matches!(
         op,
         Op::Store { .. } | Op::AtomicAdd { .. } | Op::Update { .. } | Op::Delete { .. } | Op::AdjustHead { .. }
-    )
+    ) || matches!(op, Op::Request(request) if !request.op.is_silent())
 }

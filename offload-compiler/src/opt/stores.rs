@@ -73,6 +73,13 @@ impl<'a> Buffer<'a> {
                 self.flush(index, |group| of_map(group, Some(map)));
             }
             Op::AdjustHead { .. } => self.flush(index, |group| group.mem.space == Space::Packet),
+            // What it may change, and what others may see before it.
+            Op::Request(ref request) if !request.op.is_division() => {
+                self.flush(index, |group| !matches!(group.mem.space, Space::Stack | Space::Scratch));
+                if let Some(key) = request.key {
+                    self.flush_overlapping(index, &Place::new(key, request.key_bytes));
+                }
+            }
             Op::Store { mem, size, swap, value } => self.store(index, inst.insn, &mem, size, swap, value),
             _ => {}
         }

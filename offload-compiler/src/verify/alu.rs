@@ -219,6 +219,11 @@ impl Verifier<'_> {
             moved.off = off;
         } else {
             moved.num = Num::alu(op, Width::W64, ptr.num, by.num);
+            // Bounds and bits together may leave one value only.
+            let known = moved.num.as_const().and_then(|sum| i32::try_from(sum.cast_signed()).ok());
+            if let Some(off) = known.and_then(|sum| moved.off.checked_add(sum)) {
+                (moved.num, moved.off) = (Num::constant(0), off);
+            }
             if matches!(ptr.kind, Kind::Packet | Kind::PacketMeta) {
                 moved.id = self.new_id();
                 // Known bytes move out of reach, unless the pointer can only go back.

@@ -484,3 +484,13 @@ fn no_program_makes_verifier_or_facts_panic() {
     }
     assert!(past_structure > 1_000, "only {past_structure} programs got as far as being explored");
 }
+
+/// A number between 1 and 20 whose low 4 bits are zero is 16, and a pointer moved back by it is moved by a constant.
+#[test]
+fn bounds_and_bits_leave_one_value() {
+    let mut insns = vec![load(Size::B4, 2, 1, 16), alu_imm(AluOp::And, 2, -16)];
+    insns.extend(load_map_value(3, 5, 0));
+    insns.extend([mov_imm(0, 0), jump_imm(Cond::Sgt, 2, 20, 10), jump_imm(Cond::Slt, 2, 1, 10)]);
+    insns.extend([alu_imm(AluOp::Add, 3, 31), alu(AluOp::Sub, 3, 2), load(Size::B1, 0, 3, 0), Insn::Exit]);
+    accepted(insns);
+}

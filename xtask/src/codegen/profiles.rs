@@ -7,7 +7,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 /// The fields of a profile, in the order of `offwire_isa::Profile`. A profile has each of them and no other.
-const NUMBERS: [&str; 25] = [
+const NUMBERS: [&str; 29] = [
     "engines",
     "contexts_per_engine",
     "pipeline_depth",
@@ -27,6 +27,10 @@ const NUMBERS: [&str; 25] = [
     "map_bank_bytes",
     "value_window_bytes",
     "adjust_cycles",
+    "divide_cycles",
+    "copy_bytes",
+    "csum_bytes",
+    "random_cycles",
     "restorer_entries",
     "ingress_fifo_packets",
     "map_memory_bytes",
@@ -107,7 +111,8 @@ pub(crate) fn parse(text: &str) -> Result<Profile> {
     let of = |key: &str| numbers.iter().find(|(name, _)| *name == key).map_or(0, |(_, value)| *value);
     ensure!(of("contexts_per_engine") >= of("pipeline_depth"), "fewer contexts than slots in the pipe");
     ensure!(of("vcpus") <= of("order_buckets"), "more vCPUs than order buckets");
-    for key in ["vcpus", "order_buckets", "map_banks", "map_bank_bytes", "packet_bus_bytes", "packet_window_bytes"] {
+    let powers = ["vcpus", "order_buckets", "map_banks", "map_bank_bytes", "packet_bus_bytes", "packet_window_bytes"];
+    for key in powers.into_iter().chain(["copy_bytes", "csum_bytes"]) {
         ensure!(of(key).is_power_of_two(), "`{key}` must be a power of two");
     }
     Ok(Profile { name: string("name")?, part: string("part")?, numbers, text: text.to_owned() })

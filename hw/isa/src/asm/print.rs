@@ -1,6 +1,6 @@
 //! The disassembler.
 
-use crate::{AluOp, Base, CmpOp, Read, RequestOp, Space, Src, StoreOp, Target, Word};
+use crate::{AluOp, Base, CmpOp, KeyUse, MapUse, Read, RequestOp, Space, Src, StoreOp, Target, ValueUse, Word};
 use std::fmt;
 
 /// Writes units with "; " between them.
@@ -111,7 +111,8 @@ impl fmt::Display for Word {
         for (name, field, source, base) in
             [("ra", self.ra, Src::Ra, Base::Ra), ("rb", self.rb, Src::Rb, Base::Rb), ("rc", self.rc, Src::Rc, Base::Rc)]
         {
-            if field != 0 || self.uses(source, base) {
+            let third = source == Src::Rc && self.q_op.shape().third;
+            if field != 0 || self.uses(source, base) || third {
                 line.unit(format_args!("{name}={}", Read::decode(field)))?;
             }
         }
@@ -133,7 +134,12 @@ impl fmt::Display for Word {
         if self.t1 != Target::default() || self.c1_op != CmpOp::Never {
             line.unit(format_args!("t1={}", self.t1))?;
         }
-        if self.t2 != Target::default() || self.g_en || self.c2_op != CmpOp::Never || self.q_null {
+        if self.t2 != Target::default()
+            || self.g_en
+            || self.c2_op != CmpOp::Never
+            || self.q_null
+            || self.q_op == RequestOp::Call
+        {
             line.unit(format_args!("t2={}", self.t2))?;
         }
         line.unit(format_args!("next={}", self.next))
@@ -216,17 +222,19 @@ impl Word {
         if self.q_op == RequestOp::None && self.q_map == 0 && !key && !value && self.q_dst == 0 && !self.q_null {
             return Ok(());
         }
-        let update = matches!(self.q_op, RequestOp::UpdateAny | RequestOp::UpdateExist | RequestOp::UpdateNoExist);
-        let map = update || matches!(self.q_op, RequestOp::Lookup | RequestOp::Delete);
+        let shape = self.q_op.shape();
+        let update = shape.value == ValueUse::Value;
+        let map = shape.map == MapUse::Slot;
+        let key = key || shape.key != KeyUse::None;
+        let value = value || shape.value != ValueUse::None;
         line.unit(format_args!("q.{}", self.q_op.asm()))?;
         line.more(map || self.q_map != 0, format_args!(" map={}", self.q_map))?;
-        line.more(map || key, format_args!(" key={}", Address(self.q_kspace, self.q_kbase, self.q_koff)))?;
+        line.more(key, format_args!(" key={}", Address(self.q_kspace, self.q_kbase, self.q_koff)))?;
         let space = update || self.q_vspace != Space::Packet;
-        line.more(update || value, format_args!(" val="))?;
+        line.more(value, format_args!(" val="))?;
         line.more(space, format_args!("{}:", self.q_vspace.asm()))?;
-        line.more(update || value, format_args!("{}", self.q_vsrc.asm()))?;
-        let answers = !matches!(self.q_op, RequestOp::None | RequestOp::Exit);
-        line.more(answers || self.q_dst != 0, format_args!(" dst=r{}", self.q_dst))?;
+        line.more(value, format_args!("{}", self.q_vsrc.asm()))?;
+        line.more(shape.answers || self.q_dst != 0, format_args!(" dst=r{}", self.q_dst))?;
         line.more(self.q_null, format_args!(" null"))
     }
 }

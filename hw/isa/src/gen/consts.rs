@@ -41,6 +41,9 @@ pub const METADATA_EGRESS_IFINDEX: u16 = 16;
 /// Scratch address of `vcpu` (4 bytes): What bpf_get_smp_processor_id returns.
 pub const METADATA_VCPU: u16 = 20;
 
+/// Scratch address of `meta_len` (8 bytes): data - data_meta, bytes, now.
+pub const METADATA_META_LEN: u16 = 24;
+
 /// Tag of a map-value handle, bits 63 to 60.
 pub const HANDLE_TAG: u64 = 4;
 

@@ -4,7 +4,7 @@
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Space {
-    /// Packet bytes; address 0 is the first byte (`data`). In bounds: 0 <= a, a + size <= packet length.
+    /// Packet bytes; address 0 is the first byte (`data`), metadata has negative addresses. In bounds: -metadata length <= a, a + size <= packet length.
     #[default]
     Packet = 0,
     /// The program's stack, 512 B; address 0 is the lowest byte, so eBPF r10 is address 512.
@@ -298,7 +298,7 @@ impl StoreOp {
     }
 }
 
-/// Request to a shared unit. The context sleeps until the answer is in; the answer goes to register `q_dst`.
+/// Request to a shared unit, or to one of the engine that takes longer than a word. The context sleeps until the answer is in; the answer goes to register `q_dst`. K is the address (q_kspace, q_kbase + q_koff), V what `q_vsrc` selects, W read port C.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum RequestOp {
@@ -307,18 +307,112 @@ pub enum RequestOp {
     None = 0,
     /// Ends the packet with the low 32 bits of `q_vsrc` as its return value. No answer.
     Exit = 1,
-    /// Key at (q_kspace, q_kbase + q_koff); answers a handle or 0.
+    /// Key at K. Answers a handle or 0; on a map of maps a map pointer or 0.
     Lookup = 2,
-    /// Key as for lookup, value at address q_vsrc of q_vspace; answers 0 or a negative errno. BPF_ANY.
+    /// Key at K, value at address V of `q_vspace`; answers 0 or a negative errno. BPF_ANY.
     UpdateAny = 3,
     /// As UpdateAny, BPF_NOEXIST.
     UpdateNoExist = 4,
     /// As UpdateAny, BPF_EXIST.
     UpdateExist = 5,
-    /// Key as for lookup; answers 0 or a negative errno.
+    /// Key at K; answers 0 or a negative errno.
     Delete = 6,
-    /// Moves the front of the packet by the signed low 32 bits of `q_vsrc`; answers 0 or -22.
+    /// Moves the front of the packet by the signed low 32 bits of V; answers 0 or -22 (bpf_xdp_adjust_head).
     AdjustHead = 7,
+    /// Moves the end of the packet by the signed low 32 bits of V; answers 0 or -22 (bpf_xdp_adjust_tail).
+    AdjustTail = 8,
+    /// Moves the front of the metadata by the signed low 32 bits of V; answers 0 or a negative errno (bpf_xdp_adjust_meta).
+    AdjustMeta = 9,
+    /// Copies W bytes of the packet from byte V on to memory at K; answers 0 or a negative errno (bpf_xdp_load_bytes).
+    LoadBytes = 10,
+    /// Copies W bytes from memory at K into the packet from byte V on; answers 0 or a negative errno (bpf_xdp_store_bytes).
+    StoreBytes = 11,
+    /// Ones' complement sum of V bytes at K and the low 32 bits of W, as 32 bits: little-endian 32-bit words added one after the other to W with end-around carry, the last one filled up with zeros.
+    Csum = 12,
+    /// Sets interface V (low 32 bits) as the packet's target; W are the flags; answers XDP_REDIRECT, or XDP_ABORTED if there are flags (bpf_redirect).
+    Redirect = 13,
+    /// Sets entry V (low 32 bits) of the map as the packet's target; W are the flags; answers XDP_REDIRECT, or else what the flags say (bpf_redirect_map).
+    RedirectMap = 14,
+    /// Goes on in the program at index V (low 32 bits) of the program array, with registers zero and a stack that was never written; at `next` if there is none or after 33 of them (bpf_tail_call).
+    TailCall = 15,
+    /// Answers the time in ns (bpf_ktime_get_ns).
+    KtimeNs = 16,
+    /// Answers the kernel's tick count (bpf_jiffies64).
+    Jiffies = 17,
+    /// Answers a random number of 32 bits (bpf_get_prandom_u32).
+    Prandom = 18,
+    /// As Lookup, in the map that the map pointer W names.
+    LookupIn = 19,
+    /// As UpdateAny, in the map that the map pointer W names.
+    UpdateInAny = 20,
+    /// As UpdateInAny, BPF_NOEXIST.
+    UpdateInNoExist = 21,
+    /// As UpdateInAny, BPF_EXIST.
+    UpdateInExist = 22,
+    /// As Delete, in the map that the map pointer W names.
+    DeleteIn = 23,
+    /// Reserves a record of V bytes in the ring buffer; W are the flags; answers its handle or 0 (bpf_ringbuf_reserve).
+    RingReserve = 24,
+    /// Submits the record with handle V; W are the flags. Answers 0 (bpf_ringbuf_submit).
+    RingSubmit = 25,
+    /// Discards the record with handle V; W are the flags. Answers 0 (bpf_ringbuf_discard).
+    RingDiscard = 26,
+    /// Submits a record with the V bytes at K; W are the flags; answers 0 or a negative errno (bpf_ringbuf_output).
+    RingOutput = 27,
+    /// Answers what V (flags of bpf_ringbuf_query) asks of the ring buffer.
+    RingQuery = 28,
+    /// Makes an event of the V bytes at K and of as many packet bytes as bits 51 to 32 of the flags W say; answers 0 or a negative errno (bpf_perf_event_output).
+    PerfOutput = 29,
+    /// Makes an event of the format text of V bytes at K and of the three arguments in scratch bytes 232 to 255; formatted on the host. Answers 0 (bpf_trace_printk).
+    Printk = 30,
+    /// Takes the lock whose handle is V, first come, first served. Answers 0 once it is held (bpf_spin_lock).
+    SpinLock = 31,
+    /// Gives back the lock whose handle is V. Answers 0 (bpf_spin_unlock).
+    SpinUnlock = 32,
+    /// Atomic add of V at the map value at K, 32 bits; answers the old value, zero-extended.
+    FetchAdd32 = 33,
+    /// Atomic add of V at the map value at K, 64 bits; answers the old value, zero-extended.
+    FetchAdd64 = 34,
+    /// Atomic or of V at the map value at K, 32 bits; answers the old value, zero-extended.
+    FetchOr32 = 35,
+    /// Atomic or of V at the map value at K, 64 bits; answers the old value, zero-extended.
+    FetchOr64 = 36,
+    /// Atomic and of V at the map value at K, 32 bits; answers the old value, zero-extended.
+    FetchAnd32 = 37,
+    /// Atomic and of V at the map value at K, 64 bits; answers the old value, zero-extended.
+    FetchAnd64 = 38,
+    /// Atomic exclusive or of V at the map value at K, 32 bits; answers the old value, zero-extended.
+    FetchXor32 = 39,
+    /// Atomic exclusive or of V at the map value at K, 64 bits; answers the old value, zero-extended.
+    FetchXor64 = 40,
+    /// Atomic exchange of V at the map value at K, 32 bits; answers the old value, zero-extended.
+    Xchg32 = 41,
+    /// Atomic exchange of V at the map value at K, 64 bits; answers the old value, zero-extended.
+    Xchg64 = 42,
+    /// Atomic compare with W and, if equal, exchange of V at the map value at K, 32 bits; answers the old value, zero-extended.
+    Cmpxchg32 = 43,
+    /// Atomic compare with W and, if equal, exchange of V at the map value at K, 64 bits; answers the old value, zero-extended.
+    Cmpxchg64 = 44,
+    /// Quotient of V by W, unsigned, 32 bits, zero-extended; by zero 0 (RFC 9669, 4.1).
+    DivU32 = 45,
+    /// Quotient of V by W, unsigned, 64 bits; by zero 0 (RFC 9669, 4.1).
+    DivU64 = 46,
+    /// Quotient of V by W, signed, 32 bits, zero-extended; by zero 0, overflow wraps (RFC 9669, 4.1).
+    DivS32 = 47,
+    /// Quotient of V by W, signed, 64 bits; by zero 0, overflow wraps (RFC 9669, 4.1).
+    DivS64 = 48,
+    /// Remainder of V by W, unsigned, 32 bits, zero-extended; by zero V (RFC 9669, 4.1).
+    ModU32 = 49,
+    /// Remainder of V by W, unsigned, 64 bits; by zero V (RFC 9669, 4.1).
+    ModU64 = 50,
+    /// Remainder of V by W, signed, 32 bits, zero-extended; by zero V, overflow wraps (RFC 9669, 4.1).
+    ModS32 = 51,
+    /// Remainder of V by W, signed, 64 bits; by zero V, overflow wraps (RFC 9669, 4.1).
+    ModS64 = 52,
+    /// Remembers `next` as the place to return to (8 deep, one more is a fault) and goes on at `t2`. No guard, compare 2 or `q_null` in its word. No answer.
+    Call = 53,
+    /// Goes on at the place of the last call that has not returned; a fault if there is none. No answer.
+    Ret = 54,
 }
 
 impl RequestOp {
@@ -332,6 +426,53 @@ impl RequestOp {
         RequestOp::UpdateExist,
         RequestOp::Delete,
         RequestOp::AdjustHead,
+        RequestOp::AdjustTail,
+        RequestOp::AdjustMeta,
+        RequestOp::LoadBytes,
+        RequestOp::StoreBytes,
+        RequestOp::Csum,
+        RequestOp::Redirect,
+        RequestOp::RedirectMap,
+        RequestOp::TailCall,
+        RequestOp::KtimeNs,
+        RequestOp::Jiffies,
+        RequestOp::Prandom,
+        RequestOp::LookupIn,
+        RequestOp::UpdateInAny,
+        RequestOp::UpdateInNoExist,
+        RequestOp::UpdateInExist,
+        RequestOp::DeleteIn,
+        RequestOp::RingReserve,
+        RequestOp::RingSubmit,
+        RequestOp::RingDiscard,
+        RequestOp::RingOutput,
+        RequestOp::RingQuery,
+        RequestOp::PerfOutput,
+        RequestOp::Printk,
+        RequestOp::SpinLock,
+        RequestOp::SpinUnlock,
+        RequestOp::FetchAdd32,
+        RequestOp::FetchAdd64,
+        RequestOp::FetchOr32,
+        RequestOp::FetchOr64,
+        RequestOp::FetchAnd32,
+        RequestOp::FetchAnd64,
+        RequestOp::FetchXor32,
+        RequestOp::FetchXor64,
+        RequestOp::Xchg32,
+        RequestOp::Xchg64,
+        RequestOp::Cmpxchg32,
+        RequestOp::Cmpxchg64,
+        RequestOp::DivU32,
+        RequestOp::DivU64,
+        RequestOp::DivS32,
+        RequestOp::DivS64,
+        RequestOp::ModU32,
+        RequestOp::ModU64,
+        RequestOp::ModS32,
+        RequestOp::ModS64,
+        RequestOp::Call,
+        RequestOp::Ret,
     ];
 
     /// The code in the word.
@@ -352,6 +493,53 @@ impl RequestOp {
             5 => RequestOp::UpdateExist,
             6 => RequestOp::Delete,
             7 => RequestOp::AdjustHead,
+            8 => RequestOp::AdjustTail,
+            9 => RequestOp::AdjustMeta,
+            10 => RequestOp::LoadBytes,
+            11 => RequestOp::StoreBytes,
+            12 => RequestOp::Csum,
+            13 => RequestOp::Redirect,
+            14 => RequestOp::RedirectMap,
+            15 => RequestOp::TailCall,
+            16 => RequestOp::KtimeNs,
+            17 => RequestOp::Jiffies,
+            18 => RequestOp::Prandom,
+            19 => RequestOp::LookupIn,
+            20 => RequestOp::UpdateInAny,
+            21 => RequestOp::UpdateInNoExist,
+            22 => RequestOp::UpdateInExist,
+            23 => RequestOp::DeleteIn,
+            24 => RequestOp::RingReserve,
+            25 => RequestOp::RingSubmit,
+            26 => RequestOp::RingDiscard,
+            27 => RequestOp::RingOutput,
+            28 => RequestOp::RingQuery,
+            29 => RequestOp::PerfOutput,
+            30 => RequestOp::Printk,
+            31 => RequestOp::SpinLock,
+            32 => RequestOp::SpinUnlock,
+            33 => RequestOp::FetchAdd32,
+            34 => RequestOp::FetchAdd64,
+            35 => RequestOp::FetchOr32,
+            36 => RequestOp::FetchOr64,
+            37 => RequestOp::FetchAnd32,
+            38 => RequestOp::FetchAnd64,
+            39 => RequestOp::FetchXor32,
+            40 => RequestOp::FetchXor64,
+            41 => RequestOp::Xchg32,
+            42 => RequestOp::Xchg64,
+            43 => RequestOp::Cmpxchg32,
+            44 => RequestOp::Cmpxchg64,
+            45 => RequestOp::DivU32,
+            46 => RequestOp::DivU64,
+            47 => RequestOp::DivS32,
+            48 => RequestOp::DivS64,
+            49 => RequestOp::ModU32,
+            50 => RequestOp::ModU64,
+            51 => RequestOp::ModS32,
+            52 => RequestOp::ModS64,
+            53 => RequestOp::Call,
+            54 => RequestOp::Ret,
             _ => return None,
         })
     }
@@ -367,6 +555,53 @@ impl RequestOp {
             RequestOp::UpdateExist => "update.exist",
             RequestOp::Delete => "delete",
             RequestOp::AdjustHead => "adjust_head",
+            RequestOp::AdjustTail => "adjust_tail",
+            RequestOp::AdjustMeta => "adjust_meta",
+            RequestOp::LoadBytes => "load_bytes",
+            RequestOp::StoreBytes => "store_bytes",
+            RequestOp::Csum => "csum",
+            RequestOp::Redirect => "redirect",
+            RequestOp::RedirectMap => "redirect_map",
+            RequestOp::TailCall => "tail_call",
+            RequestOp::KtimeNs => "ktime_ns",
+            RequestOp::Jiffies => "jiffies",
+            RequestOp::Prandom => "prandom",
+            RequestOp::LookupIn => "lookup_in",
+            RequestOp::UpdateInAny => "update_in.any",
+            RequestOp::UpdateInNoExist => "update_in.noexist",
+            RequestOp::UpdateInExist => "update_in.exist",
+            RequestOp::DeleteIn => "delete_in",
+            RequestOp::RingReserve => "ring.reserve",
+            RequestOp::RingSubmit => "ring.submit",
+            RequestOp::RingDiscard => "ring.discard",
+            RequestOp::RingOutput => "ring.output",
+            RequestOp::RingQuery => "ring.query",
+            RequestOp::PerfOutput => "perf.output",
+            RequestOp::Printk => "printk",
+            RequestOp::SpinLock => "spin.lock",
+            RequestOp::SpinUnlock => "spin.unlock",
+            RequestOp::FetchAdd32 => "fetch_add32",
+            RequestOp::FetchAdd64 => "fetch_add64",
+            RequestOp::FetchOr32 => "fetch_or32",
+            RequestOp::FetchOr64 => "fetch_or64",
+            RequestOp::FetchAnd32 => "fetch_and32",
+            RequestOp::FetchAnd64 => "fetch_and64",
+            RequestOp::FetchXor32 => "fetch_xor32",
+            RequestOp::FetchXor64 => "fetch_xor64",
+            RequestOp::Xchg32 => "xchg32",
+            RequestOp::Xchg64 => "xchg64",
+            RequestOp::Cmpxchg32 => "cmpxchg32",
+            RequestOp::Cmpxchg64 => "cmpxchg64",
+            RequestOp::DivU32 => "divu32",
+            RequestOp::DivU64 => "divu64",
+            RequestOp::DivS32 => "divs32",
+            RequestOp::DivS64 => "divs64",
+            RequestOp::ModU32 => "modu32",
+            RequestOp::ModU64 => "modu64",
+            RequestOp::ModS32 => "mods32",
+            RequestOp::ModS64 => "mods64",
+            RequestOp::Call => "call",
+            RequestOp::Ret => "ret",
         }
     }
 
@@ -381,6 +616,53 @@ impl RequestOp {
             "update.exist" => RequestOp::UpdateExist,
             "delete" => RequestOp::Delete,
             "adjust_head" => RequestOp::AdjustHead,
+            "adjust_tail" => RequestOp::AdjustTail,
+            "adjust_meta" => RequestOp::AdjustMeta,
+            "load_bytes" => RequestOp::LoadBytes,
+            "store_bytes" => RequestOp::StoreBytes,
+            "csum" => RequestOp::Csum,
+            "redirect" => RequestOp::Redirect,
+            "redirect_map" => RequestOp::RedirectMap,
+            "tail_call" => RequestOp::TailCall,
+            "ktime_ns" => RequestOp::KtimeNs,
+            "jiffies" => RequestOp::Jiffies,
+            "prandom" => RequestOp::Prandom,
+            "lookup_in" => RequestOp::LookupIn,
+            "update_in.any" => RequestOp::UpdateInAny,
+            "update_in.noexist" => RequestOp::UpdateInNoExist,
+            "update_in.exist" => RequestOp::UpdateInExist,
+            "delete_in" => RequestOp::DeleteIn,
+            "ring.reserve" => RequestOp::RingReserve,
+            "ring.submit" => RequestOp::RingSubmit,
+            "ring.discard" => RequestOp::RingDiscard,
+            "ring.output" => RequestOp::RingOutput,
+            "ring.query" => RequestOp::RingQuery,
+            "perf.output" => RequestOp::PerfOutput,
+            "printk" => RequestOp::Printk,
+            "spin.lock" => RequestOp::SpinLock,
+            "spin.unlock" => RequestOp::SpinUnlock,
+            "fetch_add32" => RequestOp::FetchAdd32,
+            "fetch_add64" => RequestOp::FetchAdd64,
+            "fetch_or32" => RequestOp::FetchOr32,
+            "fetch_or64" => RequestOp::FetchOr64,
+            "fetch_and32" => RequestOp::FetchAnd32,
+            "fetch_and64" => RequestOp::FetchAnd64,
+            "fetch_xor32" => RequestOp::FetchXor32,
+            "fetch_xor64" => RequestOp::FetchXor64,
+            "xchg32" => RequestOp::Xchg32,
+            "xchg64" => RequestOp::Xchg64,
+            "cmpxchg32" => RequestOp::Cmpxchg32,
+            "cmpxchg64" => RequestOp::Cmpxchg64,
+            "divu32" => RequestOp::DivU32,
+            "divu64" => RequestOp::DivU64,
+            "divs32" => RequestOp::DivS32,
+            "divs64" => RequestOp::DivS64,
+            "modu32" => RequestOp::ModU32,
+            "modu64" => RequestOp::ModU64,
+            "mods32" => RequestOp::ModS32,
+            "mods64" => RequestOp::ModS64,
+            "call" => RequestOp::Call,
+            "ret" => RequestOp::Ret,
             _ => return None,
         })
     }

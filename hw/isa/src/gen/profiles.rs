@@ -25,6 +25,10 @@ pub const SMALL: Profile = Profile {
     map_bank_bytes: 16,
     value_window_bytes: 64,
     adjust_cycles: 4,
+    divide_cycles: 36,
+    copy_bytes: 16,
+    csum_bytes: 16,
+    random_cycles: 4,
     restorer_entries: 32,
     ingress_fifo_packets: 256,
     map_memory_bytes: 1048576,
@@ -32,7 +36,7 @@ pub const SMALL: Profile = Profile {
     luts: 63400,
     bram36: 135,
     uram: 0,
-    hash: 0x5ce07a652ad2b6ee,
+    hash: 0x45664307b49960f7,
 };
 
 /// Profile `x16`.
@@ -58,6 +62,10 @@ pub const X16: Profile = Profile {
     map_bank_bytes: 16,
     value_window_bytes: 64,
     adjust_cycles: 4,
+    divide_cycles: 36,
+    copy_bytes: 16,
+    csum_bytes: 16,
+    random_cycles: 4,
     restorer_entries: 1024,
     ingress_fifo_packets: 256,
     map_memory_bytes: 268435456,
@@ -65,7 +73,7 @@ pub const X16: Profile = Profile {
     luts: 872000,
     bram36: 1344,
     uram: 640,
-    hash: 0xb22aece960194391,
+    hash: 0x77034273d8aaa630,
 };
 
 /// Profile `x64`.
@@ -91,6 +99,10 @@ pub const X64: Profile = Profile {
     map_bank_bytes: 16,
     value_window_bytes: 64,
     adjust_cycles: 4,
+    divide_cycles: 36,
+    copy_bytes: 16,
+    csum_bytes: 16,
+    random_cycles: 4,
     restorer_entries: 4096,
     ingress_fifo_packets: 256,
     map_memory_bytes: 268435456,
@@ -98,7 +110,7 @@ pub const X64: Profile = Profile {
     luts: 1304000,
     bram36: 2016,
     uram: 960,
-    hash: 0x01b960b388e43061,
+    hash: 0x6524895603444264,
 };
 
 /// All profiles.

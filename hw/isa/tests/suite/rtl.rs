@@ -148,7 +148,7 @@ fn verilator_and_rust_agree() {
     let mut random = Random::new(8);
     let vectors: Vec<Vector> = (0..VECTORS).map(|_| Vector::random(&mut random)).collect();
     let legal = vectors.iter().filter(|vector| Word::decode(&vector.bytes).is_ok()).count();
-    assert!((VECTORS / 4..VECTORS * 9 / 10).contains(&legal), "{legal} of {VECTORS} are words");
+    assert!((VECTORS / 4..VECTORS * 19 / 20).contains(&legal), "{legal} of {VECTORS} are words");
     let mut text = String::new();
     for vector in &vectors {
         writeln!(text, "{}", vector.input()).unwrap();

@@ -74,7 +74,7 @@ pub(super) struct Builder<'a> {
     pub(super) frame: FrameIdx,
     /// The instruction that is being translated.
     pub(super) at: InsnIdx,
-    regs: Regs,
+    pub(super) regs: Regs,
     insts: Vec<Inst>,
 }
 
@@ -83,6 +83,7 @@ impl Builder<'_> {
         let region = &self.expanded.regions[block.at()];
         let body = match region.how {
             End::Fall(_) | End::Dead => region.end,
+            // Only the first part of a loop has instructions: the call is the last of them.
             _ => region.end.saturating_sub(1),
         };
         for at in (region.first..body).map(InsnIdx) {
@@ -113,12 +114,13 @@ impl Builder<'_> {
                 Term::Jump(self.jump(to))
             }
             End::Exit => Term::Exit(self.number(Reg(0))?),
+            End::Loop(step) => self.loop_step(step)?,
             End::Dead => Term::Unreachable,
         })
     }
 
     /// r0 to r5 of the frame hold nothing any more.
-    fn clobber(&mut self, frame: FrameIdx) {
+    pub(super) fn clobber(&mut self, frame: FrameIdx) {
         for reg in (0..=5).map(Reg) {
             self.regs.remove(&FrameReg::new(frame, reg));
         }
@@ -219,6 +221,11 @@ impl Builder<'_> {
             // Never written on the way here, so nothing depends on it.
             None => self.constant(0),
         }
+    }
+
+    /// True if something was written to the register on the way here.
+    pub(super) fn has(&self, reg: Reg) -> bool {
+        self.regs.contains_key(&FrameReg::new(self.frame, reg))
     }
 
     /// The register's value if it is certainly a number.
@@ -351,12 +358,8 @@ impl Builder<'_> {
                 let slot = self.slot(map)?;
                 self.constant(Handle { slot, element: 0, offset }.pack())
             }
-            Imm64::Func(_) => {
-                return Err(self
-                    .refuse(compiler::INSTRUCTION, "the address of a function is taken")
-                    .with_reason("callbacks (bpf_loop, bpf_for_each_map_elem) are not on the device")
-                    .with_help("write the loop out"));
-            }
+            // Only bpf_loop takes it, and finds the function by its instruction.
+            Imm64::Func(_) => self.constant(0),
         })
     }
 
@@ -392,12 +395,7 @@ impl Builder<'_> {
             EbpfAlu::Xor => AluOp::Xor,
             EbpfAlu::Arsh => AluOp::Arsh,
             EbpfAlu::Mov => AluOp::Mov,
-            EbpfAlu::Div | EbpfAlu::Mod => return self.divide(wide, op == EbpfAlu::Mod, a, dst, src),
-            EbpfAlu::Sdiv | EbpfAlu::Smod => {
-                return Err(self
-                    .refuse(compiler::INSTRUCTION, "signed division is not on the device")
-                    .with_help("divide by a constant power of two with shifts"));
-            }
+            EbpfAlu::Div | EbpfAlu::Mod | EbpfAlu::Sdiv | EbpfAlu::Smod => return self.divide(wide, op, dst, src),
         };
         let b = self.operand(src)?;
         Ok(self.alu(device, wide, a, b))
@@ -414,11 +412,11 @@ impl Builder<'_> {
         let device = match (op, a, b) {
             (EbpfAlu::Add, Fact::Ptr { kind, .. }, Fact::Scalar(_))
             | (EbpfAlu::Add, Fact::Scalar(_), Fact::Ptr { kind, .. })
-                if !matches!(kind, PtrKind::Map(_)) =>
+                if !is_map(kind) =>
             {
                 AluOp::Add
             }
-            (EbpfAlu::Sub, Fact::Ptr { kind, .. }, Fact::Scalar(_)) if !matches!(kind, PtrKind::Map(_)) => AluOp::Sub,
+            (EbpfAlu::Sub, Fact::Ptr { kind, .. }, Fact::Scalar(_)) if !is_map(kind) => AluOp::Sub,
             (
                 EbpfAlu::Sub,
                 Fact::Ptr { kind: a, maybe_null: false, .. },
@@ -456,8 +454,12 @@ pub(super) fn exact(range: &Range) -> Option<u64> {
 
 /// Pointers of one object subtract alike on host and device. Values of a map do not: two elements may stand elsewhere.
 fn same_object(a: PtrKind, b: PtrKind) -> bool {
-    let packet = |kind| matches!(kind, PtrKind::Packet | PtrKind::PacketEnd);
+    let packet = |kind| matches!(kind, PtrKind::Packet | PtrKind::PacketEnd | PtrKind::PacketMeta);
     (packet(a) && packet(b)) || (a == b && matches!(a, PtrKind::Stack | PtrKind::Ctx))
+}
+
+fn is_map(kind: PtrKind) -> bool {
+    matches!(kind, PtrKind::Map(_) | PtrKind::InnerMap(_))
 }
 
 /// For messages.
@@ -467,10 +469,9 @@ pub(super) fn kind_name(kind: PtrKind) -> &'static str {
         PtrKind::Stack => "a pointer to the stack",
         PtrKind::Packet => "a packet pointer",
         PtrKind::PacketEnd => "the end of the packet",
-        PtrKind::MapValue(_) => "a pointer to a map value",
+        PtrKind::PacketMeta => "a pointer to the packet's metadata",
+        PtrKind::MapValue(_) | PtrKind::InnerValue(_) => "a pointer to a map value",
         PtrKind::Map(_) | PtrKind::InnerMap(_) => "a pointer to a map",
-        PtrKind::PacketMeta => "a pointer to packet metadata",
-        PtrKind::InnerValue(_) => "a pointer to a value of an inner map",
         PtrKind::Record(_) => "a pointer to a record of a ring buffer",
         PtrKind::CallerStack => "a pointer to a caller's stack",
     }

@@ -1,0 +1,342 @@
+//! Maps on which the logged operations happen one after the other.
+
+use super::{Logged, Op};
+use crate::mapfile::Contents;
+use crate::{Entry, EntryValue};
+use offload_compiler::object::Object;
+use offwire_image::{MapKind, MapSpec};
+use std::collections::BTreeMap;
+
+const ENOENT: i64 = -2;
+const E2BIG: i64 = -7;
+const EEXIST: i64 = -17;
+const EINVAL: i64 = -22;
+const ENOSPC: i64 = -28;
+/// BPF_NOEXIST and BPF_EXIST.
+const NOEXIST: u64 = 1;
+const EXIST: u64 = 2;
+
+/// The value of an entry, by CPU; CPU 0 alone if the map is not per-CPU.
+type Value = BTreeMap<u32, Vec<u8>>;
+
+/// A map with keys.
+#[derive(Default)]
+struct Keyed {
+    entries: BTreeMap<Vec<u8>, Value>,
+    /// Keys by the element that a lookup named. An update gives its key another element, which nobody has named yet.
+    keys: BTreeMap<u32, Vec<u8>>,
+    /// Values of elements whose entry is gone, and which nobody can have used again: pointers to them are still used.
+    gone: BTreeMap<u32, Value>,
+    /// True once an element was written of which it is not known whose it is.
+    unsure: bool,
+}
+
+enum Store {
+    /// Values by index.
+    Array(Vec<Value>),
+    Keyed(Keyed),
+    /// Nothing that a program changes.
+    Fixed,
+}
+
+pub(super) struct World {
+    specs: Vec<MapSpec>,
+    stores: Vec<Store>,
+    held: BTreeMap<(u16, u32, u32), u64>,
+}
+
+fn cpu_of(spec: &MapSpec, cpu: u32) -> u32 {
+    if spec.kind.is_per_cpu() { cpu } else { 0 }
+}
+
+fn value_of(entry: &Entry) -> Value {
+    match &entry.value {
+        EntryValue::One(value) => BTreeMap::from([(0, value.clone())]),
+        EntryValue::PerCpu(values) => values.iter().cloned().collect(),
+    }
+}
+
+/// Values that are not zero.
+fn told(value: &Value, per_cpu: bool) -> Value {
+    value.iter().filter(|(_, bytes)| !per_cpu || bytes.iter().any(|&b| b != 0)).map(|(c, b)| (*c, b.clone())).collect()
+}
+
+fn length(key: &[u8]) -> Option<u32> {
+    key.first_chunk().map(|bytes| u32::from_le_bytes(*bytes))
+}
+
+/// The first `bits` bits of a trie's key behind its length.
+fn prefix(key: &[u8], bits: u32) -> Vec<u8> {
+    let data = key.get(4..).unwrap_or(&[]);
+    let mask = |at: usize| match i64::from(bits) - 8 * at as i64 {
+        8.. => 0xff,
+        left @ 1..=7 => !(0xffu8 >> left),
+        _ => 0,
+    };
+    data.iter().enumerate().map(|(at, byte)| byte & mask(at)).collect()
+}
+
+impl World {
+    pub(super) fn new(object: &Object, initial: &[Vec<Entry>]) -> Self {
+        let specs: Vec<MapSpec> = object.maps.iter().map(|map| map.spec.clone()).collect();
+        let stores = specs.iter().zip(initial).map(|(spec, entries)| match spec.kind {
+            MapKind::Array | MapKind::PercpuArray => {
+                let mut values = vec![Value::new(); spec.max_entries as usize];
+                for entry in entries {
+                    if let Some(place) = length(&entry.key).and_then(|index| values.get_mut(index as usize)) {
+                        *place = value_of(entry);
+                    }
+                }
+                Store::Array(values)
+            }
+            MapKind::Hash | MapKind::PercpuHash | MapKind::LruHash | MapKind::LpmTrie => {
+                let entries = entries.iter().map(|entry| (entry.key.clone(), value_of(entry))).collect();
+                Store::Keyed(Keyed { entries, ..Keyed::default() })
+            }
+            _ => Store::Fixed,
+        });
+        let stores = stores.collect();
+        Self { specs, stores, held: BTreeMap::new() }
+    }
+
+    /// The key of the entry that a lookup, or with `exact` an update or delete, means.
+    fn find(spec: &MapSpec, keyed: &Keyed, key: &[u8], exact: bool) -> Option<Vec<u8>> {
+        if spec.kind != MapKind::LpmTrie {
+            return keyed.entries.contains_key(key).then(|| key.to_vec());
+        }
+        let wanted = length(key)?;
+        let covers = |entry: &&Vec<u8>| {
+            length(entry)
+                .is_some_and(|own| own <= wanted && (!exact || own == wanted) && prefix(entry, own) == prefix(key, own))
+        };
+        keyed.entries.keys().filter(covers).max_by_key(|entry| length(entry)).cloned()
+    }
+
+    /// One operation.
+    pub(super) fn step(&mut self, logged: &Logged) -> Result<(), String> {
+        let (Some(spec), Some(store)) =
+            (self.specs.get(usize::from(logged.map)), self.stores.get_mut(usize::from(logged.map)))
+        else {
+            return if matches!(logged.op, Op::Answer { .. }) { Ok(()) } else { Err("there is no such map".into()) };
+        };
+        let cpu = cpu_of(spec, logged.cpu);
+        let wrong = |expected: &dyn std::fmt::Debug| {
+            Err(format!("{:?} on map {}: maps in this order say {expected:?}", logged.op, spec.name))
+        };
+        match (&logged.op, store) {
+            (Op::Answer { .. }, _) => {}
+            (Op::Lock { element, offset, taken }, _) => {
+                let lock = (logged.map, *element, *offset);
+                let before = if *taken { self.held.insert(lock, logged.packet) } else { self.held.remove(&lock) };
+                if before.is_some() == *taken || before.is_some_and(|packet| packet != logged.packet) {
+                    return wrong(&before);
+                }
+            }
+            (Op::Lookup { key, element }, Store::Array(values)) => {
+                let there = length(key).filter(|index| (*index as usize) < values.len());
+                if there != *element {
+                    return wrong(&there);
+                }
+            }
+            (Op::Lookup { key, element }, Store::Keyed(keyed)) => {
+                let there = Self::find(spec, keyed, key, false);
+                if there.is_some() != element.is_some() {
+                    return wrong(&there);
+                }
+                if let (Some(there), Some(element)) = (there, element) {
+                    let before = keyed.keys.get(element).cloned();
+                    if before.as_ref() != Some(&there) {
+                        // The element has been used again, if it was one before.
+                        keyed.keys.retain(|_, key| *key != there);
+                        keyed.keys.insert(*element, there);
+                        keyed.gone.remove(element);
+                    }
+                }
+            }
+            (Op::Lookup { .. }, Store::Fixed) => {}
+            (Op::Update { key, value, flags, answer }, Store::Array(values)) => {
+                let place = length(key).and_then(|index| values.get_mut(index as usize));
+                let expected = match place {
+                    None => E2BIG,
+                    Some(_) if *flags == NOEXIST => EEXIST,
+                    Some(place) => {
+                        place.insert(cpu, value.clone());
+                        0
+                    }
+                };
+                if expected != *answer {
+                    return wrong(&expected);
+                }
+            }
+            (Op::Update { key, value, flags, answer }, Store::Keyed(keyed)) => {
+                let trie = spec.kind == MapKind::LpmTrie;
+                let found = Self::find(spec, keyed, key, true);
+                let too_long = trie && length(key).is_none_or(|own| own > spec.key_size.saturating_sub(4) * 8);
+                let full = keyed.entries.len() >= spec.max_entries as usize;
+                let expected = match &found {
+                    _ if too_long => EINVAL,
+                    Some(_) if *flags == NOEXIST => EEXIST,
+                    None if *flags == EXIST => ENOENT,
+                    None if full && trie => ENOSPC,
+                    None if full => E2BIG,
+                    _ => 0,
+                };
+                if expected != *answer {
+                    return wrong(&expected);
+                }
+                if expected == 0 {
+                    // The new element may be any of these.
+                    keyed.gone.clear();
+                    let mut fresh = Value::new();
+                    if let Some(found) = found {
+                        let old = keyed.entries.remove(&found);
+                        if spec.kind.is_per_cpu() {
+                            // The kernel writes this CPU's copy in place.
+                            fresh = old.unwrap_or_default();
+                        } else if let Some(old) = old {
+                            forget(keyed, &found, old);
+                        }
+                    }
+                    fresh.insert(cpu, value.clone());
+                    keyed.entries.insert(key.clone(), fresh);
+                }
+            }
+            (Op::Delete { key, answer }, Store::Keyed(keyed)) => {
+                let found = Self::find(spec, keyed, key, true);
+                let too_long = spec.kind == MapKind::LpmTrie
+                    && length(key).is_none_or(|own| own > spec.key_size.saturating_sub(4) * 8);
+                let expected = match (&found, too_long) {
+                    (_, true) => EINVAL,
+                    (Some(_), _) => 0,
+                    (None, _) => ENOENT,
+                };
+                if expected != *answer {
+                    return wrong(&expected);
+                }
+                if let Some(found) = found
+                    && let Some(old) = keyed.entries.remove(&found)
+                {
+                    forget(keyed, &found, old);
+                }
+            }
+            (Op::Delete { answer, .. }, _) => {
+                if *answer != EINVAL {
+                    return wrong(&EINVAL);
+                }
+            }
+            (Op::Evict { key }, Store::Keyed(keyed)) => match keyed.entries.remove(key) {
+                Some(old) => forget(keyed, key, old),
+                None => return wrong(&"no such entry"),
+            },
+            (op, Store::Array(values)) => {
+                let Some(element) = element_of(op) else { return wrong(&"no such operation") };
+                let Some(value) = values.get_mut(element as usize) else { return wrong(&"no such element") };
+                return touch(op, value, cpu, spec).map_or(Ok(()), |expected| wrong(&expected));
+            }
+            (op, Store::Keyed(keyed)) => {
+                let Some(element) = element_of(op) else { return wrong(&"no such operation") };
+                let value = match keyed.keys.get(&element) {
+                    Some(key) => keyed.entries.get_mut(key),
+                    None => keyed.gone.get_mut(&element),
+                };
+                // An element that nobody has named may be that of a new entry, or of one that was replaced: what stands there is
+                // not known, and what is written there makes the map's values unsure.
+                if let Some(value) = value {
+                    return touch(op, value, cpu, spec).map_or(Ok(()), |expected| wrong(&expected));
+                }
+                keyed.unsure |= !matches!(op, Op::Read { .. });
+            }
+            (Op::Read { .. }, Store::Fixed) => {}
+            (_, Store::Fixed) => return wrong(&"no program changes such a map"),
+        }
+        Ok(())
+    }
+
+    /// The device's maps at the end.
+    pub(super) fn compare(&self, after: &Contents) -> Result<(), String> {
+        for (map, entries) in after {
+            let (Some(spec), Some(store)) = (self.specs.get(usize::from(map.0)), self.stores.get(usize::from(map.0)))
+            else {
+                return Err(format!("there is no map {}", map.0));
+            };
+            let per_cpu = spec.kind.is_per_cpu();
+            let theirs: BTreeMap<Vec<u8>, Value> =
+                entries.iter().map(|entry| (entry.key.clone(), told(&value_of(entry), per_cpu))).collect();
+            let ours: BTreeMap<Vec<u8>, Value> = match store {
+                Store::Fixed => continue,
+                Store::Array(values) => {
+                    (0u32..).zip(values).map(|(at, value)| (at.to_le_bytes().to_vec(), told(value, per_cpu))).collect()
+                }
+                Store::Keyed(keyed) => {
+                    keyed.entries.iter().map(|(key, value)| (key.clone(), told(value, per_cpu))).collect()
+                }
+            };
+            let unsure = matches!(store, Store::Keyed(keyed) if keyed.unsure);
+            for key in ours.keys().chain(theirs.keys()) {
+                let (ours, theirs) = (ours.get(key), theirs.get(key));
+                if ours.is_some() != theirs.is_some() || (ours != theirs && !unsure) {
+                    return Err(format!(
+                        "map {} at key {key:02x?}: in this order {ours:02x?}, on the device {theirs:02x?}",
+                        spec.name
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An entry is gone; pointers to its element stay.
+fn forget(keyed: &mut Keyed, key: &[u8], old: Value) {
+    let elements: Vec<u32> = keyed.keys.iter().filter(|(_, of)| *of == key).map(|(element, _)| *element).collect();
+    for element in elements {
+        keyed.keys.remove(&element);
+        keyed.gone.insert(element, old.clone());
+    }
+}
+
+fn element_of(op: &Op) -> Option<u32> {
+    match op {
+        Op::Store { element, .. } | Op::Add { element, .. } | Op::Atomic { element, .. } | Op::Read { element, .. } => {
+            Some(*element)
+        }
+        _ => None,
+    }
+}
+
+/// A read or write of a value; gives what should have been read, if it was not.
+fn touch(op: &Op, value: &mut Value, cpu: u32, spec: &MapSpec) -> Option<Vec<u8>> {
+    let value = value.entry(cpu).or_insert_with(|| vec![0; spec.value_size as usize]);
+    let number = |bytes: &[u8]| bytes.iter().rev().fold(0u64, |number, byte| number << 8 | u64::from(*byte));
+    match op {
+        Op::Read { offset, bytes, .. } => {
+            let there = value.get(*offset as usize..).and_then(|rest| rest.get(..bytes.len())).unwrap_or(&[]);
+            (there != bytes).then(|| there.to_vec())
+        }
+        Op::Store { offset, bytes, .. } => {
+            let place = value.get_mut(*offset as usize..).and_then(|rest| rest.get_mut(..bytes.len()));
+            match place {
+                Some(place) => place.copy_from_slice(bytes),
+                None => return Some(Vec::new()),
+            }
+            None
+        }
+        Op::Add { offset, size, value: add, .. } => {
+            let place = value.get_mut(*offset as usize..).and_then(|rest| rest.get_mut(..usize::from(*size)));
+            let Some(place) = place else { return Some(Vec::new()) };
+            let sum = number(place).wrapping_add(*add).to_le_bytes();
+            place.iter_mut().zip(sum).for_each(|(to, from)| *to = from);
+            None
+        }
+        Op::Atomic { offset, size, old, new, .. } => {
+            let place = value.get_mut(*offset as usize..).and_then(|rest| rest.get_mut(..usize::from(*size)));
+            let Some(place) = place else { return Some(Vec::new()) };
+            if number(place) != *old {
+                return Some(place.to_vec());
+            }
+            place.iter_mut().zip(new.to_le_bytes()).for_each(|(to, from)| *to = from);
+            None
+        }
+        _ => None,
+    }
+}
