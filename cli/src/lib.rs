@@ -9,6 +9,7 @@ pub mod args;
 pub mod backends;
 pub mod commands;
 pub mod output;
+pub mod overlap;
 pub mod program;
 pub mod throughput;
 

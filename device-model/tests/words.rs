@@ -6,6 +6,8 @@
 //! * `# profile small|x16|tiny` (x16), `# mode cpu|flow|any` (cpu), `# budget CYCLES` (10000)
 //! * `# map NAME KIND KEY VALUE ENTRIES [frozen] [HEX]`: sizes in bytes, initial contents
 //! * `# entry NAME KEY VALUE`: in hex
+//! * `# link NAME KEY TO`: an initial element, program or map-table slot `TO`; `# lock NAME OFFSET`: a spin lock
+//! * `# program ADDRESS`: where the next program starts that tail calls can go to
 //! * `# packet HEX [*LENGTH] [port N] [ifindex N] [queue N] [vcpu N]`: filled up with zeros to LENGTH
 //! * `# chance KTIME_NS JIFFIES RANDOM_STATE`: time stands still, random numbers start there
 //! * `# together`: all packets are offered at cycle 0; else one after the other, on vCPU 0
@@ -15,9 +17,9 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use common::{TINY, map};
-use device_model::{Arrival, Departure, Device, DeviceEvent, Redirect, Scheduler, Update};
-use offwire_image::{DispatchMode, MapKind, MapSpec};
-use offwire_isa::{Profile, Word};
+use device_model::{Arrival, Departure, Device, DeviceEvent, MapImage, Redirect, Scheduler, Update};
+use offwire_image::{DispatchMode, Link, Lock, MapKind, MapSpec};
+use offwire_isa::{CodeAddr, Profile, Word};
 
 struct Case {
     name: String,
@@ -29,6 +31,9 @@ struct Case {
     packets: Vec<Arrival>,
     together: bool,
     chance: Option<[u64; 3]>,
+    links: Vec<Link>,
+    locks: Vec<Lock>,
+    programs: Vec<CodeAddr>,
     words: Vec<Word>,
 }
 
@@ -67,6 +72,9 @@ fn parse(source: &str) -> Case {
         packets: Vec::new(),
         together: false,
         chance: None,
+        links: Vec::new(),
+        locks: Vec::new(),
+        programs: Vec::new(),
         words: Vec::new(),
     };
     for line in lines {
@@ -92,7 +100,7 @@ fn parse(source: &str) -> Case {
             }
             ["budget", cycles] => case.budget = cycles.parse().unwrap(),
             ["map", name, kind, key, value, entries, ref rest @ ..] => {
-                let kind = [MapKind::Array, MapKind::PercpuArray, MapKind::Hash].into_iter().find(|k| k.name() == kind);
+                let kind = (0..40).filter_map(MapKind::from_kernel).find(|k| k.name() == kind);
                 let number = |text: &str| text.parse().unwrap();
                 let frozen = rest.contains(&"frozen");
                 let init = rest.iter().find(|token| **token != "frozen").map_or(Vec::new(), |init| hex(init));
@@ -119,6 +127,14 @@ fn parse(source: &str) -> Case {
                 }
                 case.packets.push(packet);
             }
+            ["link", name, key, to] => {
+                let (key, to) = (key.parse().unwrap(), to.parse().unwrap());
+                case.links.push(Link { map: slot(name) as u8, key, to });
+            }
+            ["lock", name, offset] => {
+                case.locks.push(Lock { map: slot(name) as u8, offset: offset.parse().unwrap() });
+            }
+            ["program", address] => case.programs.push(CodeAddr(address.parse().unwrap())),
             ["together"] => case.together = true,
             ["chance", time, ticks, state] => {
                 case.chance = Some([time, ticks, state].map(|number| number.parse().unwrap()));
@@ -146,7 +162,9 @@ fn event(event: &DeviceEvent) -> String {
 fn run(case: &Case, scheduler: Scheduler) -> String {
     let mut device = Device::new(case.profile);
     device.set_scheduler(scheduler);
-    common::load(&mut device, &case.words, &case.maps, case.mode, case.budget);
+    let (maps, links, locks, programs) = (&case.maps, &case.links, &case.locks, case.programs.len());
+    let image = MapImage { maps, links, locks, programs };
+    device.load_linked(&case.words, CodeAddr(0), &case.programs, image, case.mode, case.budget).unwrap();
     if let Some([time, ticks, state]) = case.chance {
         device.set_chance(time, ticks, state);
     }
@@ -200,7 +218,8 @@ fn run(case: &Case, scheduler: Scheduler) -> String {
     for (slot, spec) in case.maps.iter().enumerate() {
         for (key, values) in device.map_entries(slot).unwrap() {
             for (cpu, value) in values.iter().enumerate() {
-                let shown = spec.kind == MapKind::Hash || value.iter().any(|&byte| byte != 0);
+                let full = !matches!(spec.kind, MapKind::Array | MapKind::PercpuArray | MapKind::PercpuHash);
+                let shown = full || value.iter().any(|&byte| byte != 0);
                 if shown && !spec.frozen {
                     let cpu = if spec.kind.is_per_cpu() { format!(" cpu {cpu}") } else { String::new() };
                     let _ = writeln!(out, "{} {}{cpu} = {}", spec.name, text(&key), text(value));

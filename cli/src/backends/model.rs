@@ -1,12 +1,14 @@
 //! The device model as a back end.
 
 use super::{Prepared, TimedBackend, Timing};
-use device_model::{Arrival, Device, MapError, OfferError, Update, geometry};
+use device_model::{Arrival, Departure, Device, DeviceEvent, MapError, OfferError, Redirect, Trace, Update, geometry};
 use offload_compiler::ebpf::MapIdx;
 use offwire_diag::{Diagnostic, codes};
 use offwire_harness::mapfile::Contents;
-use offwire_harness::{Backend, Chance, Entry, EntryValue, PacketIn, PacketOut};
-use offwire_image::MapSpec;
+use offwire_harness::reference::printk::{self, Printed};
+use offwire_harness::{Backend, Chance, Entry, EntryValue, Event, PacketIn, PacketOut, RedirectTarget, Verdict};
+use offwire_image::{DispatchMode, MapSpec};
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 /// The device model with one program; packets run one at a time on vCPU 0.
@@ -15,8 +17,6 @@ pub struct Model {
     device: Device,
     maps: Vec<MapSpec>,
     timing: Timing,
-    /// For the helpers that draw on it; the compiler refuses them so far.
-    chance: Chance,
 }
 
 impl Model {
@@ -25,12 +25,10 @@ impl Model {
     /// # Errors
     /// `OW0601` if the device refuses the image.
     pub fn new(prepared: &Prepared<'_>) -> Result<Self, Diagnostic> {
-        Ok(Model {
-            device: loaded(prepared)?,
-            maps: prepared.compiled.image.maps.clone(),
-            timing: Timing::default(),
-            chance: Chance::default(),
-        })
+        let maps = prepared.compiled.image.maps.clone();
+        let mut model = Model { device: loaded(prepared)?, maps, timing: Timing::default() };
+        model.set_chance(Chance::default());
+        Ok(model)
     }
 }
 
@@ -41,9 +39,41 @@ fn spec(maps: &[MapSpec], map: MapIdx) -> Result<&MapSpec, Diagnostic> {
 
 fn loaded(prepared: &Prepared<'_>) -> Result<Device, Diagnostic> {
     let mut device = Device::new(prepared.profile);
-    device.load(&prepared.compiled.image, prepared.dispatch).map_err(|error| {
+    load(&mut device, prepared, prepared.dispatch)?;
+    Ok(device)
+}
+
+fn load<T: Trace>(
+    device: &mut Device<T>,
+    prepared: &Prepared<'_>,
+    mode: Option<DispatchMode>,
+) -> Result<(), Diagnostic> {
+    device.load(&prepared.compiled.image, mode).map_err(|error| {
         Diagnostic::error(codes::device::LOAD_REFUSED, "the device refused the image").with_reason(error.to_string())
-    })?;
+    })
+}
+
+fn fill<T: Trace>(device: &mut Device<T>, prepared: &Prepared<'_>, contents: &Contents) -> Result<(), Diagnostic> {
+    for (map, entries) in contents {
+        let spec = spec(&prepared.compiled.image.maps, *map)?;
+        entries.iter().try_for_each(|entry| write_entry(device, spec, *map, entry))?;
+    }
+    Ok(())
+}
+
+/// The same, which tells `trace` what happens, in another dispatch mode.
+///
+/// # Errors
+/// As [`device`].
+pub fn traced_device<T: Trace>(
+    prepared: &Prepared<'_>,
+    mode: DispatchMode,
+    contents: &Contents,
+    trace: T,
+) -> Result<Device<T>, Diagnostic> {
+    let mut device = Device::with_trace(prepared.profile, trace);
+    load(&mut device, prepared, Some(mode))?;
+    fill(&mut device, prepared, contents)?;
     Ok(device)
 }
 
@@ -53,10 +83,7 @@ fn loaded(prepared: &Prepared<'_>) -> Result<Device, Diagnostic> {
 /// `OW0601` if the device refuses the image, `OW0602` if it refuses an entry.
 pub fn device(prepared: &Prepared<'_>, contents: &Contents) -> Result<Device, Diagnostic> {
     let mut device = loaded(prepared)?;
-    for (map, entries) in contents {
-        let spec = spec(&prepared.compiled.image.maps, *map)?;
-        entries.iter().try_for_each(|entry| write_entry(&mut device, spec, *map, entry))?;
-    }
+    fill(&mut device, prepared, contents)?;
     Ok(device)
 }
 
@@ -71,7 +98,7 @@ fn map_error(spec: &MapSpec, error: &MapError) -> Diagnostic {
 }
 
 /// Inserts or replaces an entry (BPF_ANY).
-fn write_entry(device: &mut Device, spec: &MapSpec, map: MapIdx, entry: &Entry) -> Result<(), Diagnostic> {
+fn write_entry<T: Trace>(device: &mut Device<T>, spec: &MapSpec, map: MapIdx, entry: &Entry) -> Result<(), Diagnostic> {
     let values: Vec<Vec<u8>> = match &entry.value {
         EntryValue::One(value) => vec![value.clone()],
         EntryValue::PerCpu(values) => {
@@ -137,12 +164,8 @@ impl Backend for Model {
         .with_reason(format!("a frame has {} to {} bytes", geometry::MIN_PACKET, geometry::MAX_PACKET)))
     }
 
-    fn tells_redirect(&self) -> bool {
-        false
-    }
-
     fn set_chance(&mut self, chance: Chance) {
-        self.chance = chance;
+        self.device.set_chance(chance.ktime_ns, chance.jiffies, chance.random_state);
     }
 
     fn run(&mut self, packet: &PacketIn) -> Result<PacketOut, Diagnostic> {
@@ -154,20 +177,75 @@ impl Backend for Model {
         let latency = departure.departed - departure.arrival;
         self.timing.cycles += latency;
         self.timing.latencies.push(latency);
-        Ok(PacketOut {
-            retval: departure.retval,
-            bytes: departure.bytes,
-            words: Some(u64::from(departure.words)),
-            slots: Some(u64::from(departure.slots)),
-            fault: departure.fault.map(|fault| format!("{} at word {}", fault.cause.name(), fault.word.0)),
-            ..PacketOut::default()
-        })
+        packet_out(departure)
     }
+}
+
+/// What became of a packet, as the harness compares it.
+///
+/// # Errors
+/// `OW0604` for an event that cannot be told without the device's memory.
+pub fn packet_out(departure: Departure) -> Result<PacketOut, Diagnostic> {
+    let events = departure.events.into_iter().filter_map(|told| event(told).transpose());
+    let redirected = Verdict::from_retval(departure.retval) == Verdict::Redirect;
+    Ok(PacketOut {
+        retval: departure.retval,
+        bytes: departure.bytes,
+        meta: departure.meta,
+        events: events.collect::<Result<_, _>>()?,
+        redirect: departure.redirect.filter(|_| redirected).map(target),
+        words: Some(u64::from(departure.words)),
+        slots: Some(u64::from(departure.slots)),
+        fault: departure.fault.map(|fault| format!("{} at word {}", fault.cause.name(), fault.word.0)),
+        ..PacketOut::default()
+    })
 }
 
 impl TimedBackend for Model {
     fn timing(&self) -> Option<Timing> {
         Some(self.timing.clone())
+    }
+}
+
+/// An event as the host sees it; a text that is no format prints nothing.
+fn event(event: DeviceEvent) -> Result<Option<Event>, Diagnostic> {
+    Ok(Some(match event {
+        DeviceEvent::Ringbuf { map, bytes } => Event::Ringbuf { map: map.into(), bytes },
+        DeviceEvent::Perf { map, bytes, packet, .. } => {
+            Event::Perf { map: map.into(), bytes: [bytes, packet].concat() }
+        }
+        DeviceEvent::Printk { format, arguments } => {
+            let asked = Cell::new(false);
+            let memory = |_: u64, _: usize| {
+                asked.set(true);
+                None
+            };
+            let printed = printk::format(&format, arguments, &memory);
+            let refuse = |why: String| {
+                Err(Diagnostic::error(codes::device::EVENT, "the device cannot tell what the program printed")
+                    .with_reason(why))
+            };
+            match printed {
+                _ if asked.get() => return refuse("a format that reads memory in bpf_trace_printk".to_owned()),
+                Printed::Unsupported(what) => return refuse(what),
+                Printed::Error(_) => return Ok(None),
+                Printed::Line { text, .. } => Event::Trace { text: String::from_utf8_lossy(&text).into_owned() },
+            }
+        }
+    }))
+}
+
+/// Flags of bpf_redirect_map (include/uapi/linux/bpf.h): BPF_F_BROADCAST and BPF_F_EXCLUDE_INGRESS.
+const BROADCAST: u64 = 8;
+const EXCLUDE_INGRESS: u64 = 16;
+
+fn target(redirect: Redirect) -> RedirectTarget {
+    match redirect {
+        Redirect::Interface { ifindex, .. } => RedirectTarget::Ifindex(ifindex),
+        Redirect::Map { map, flags, .. } if flags & BROADCAST != 0 => {
+            RedirectTarget::Broadcast { map: map.into(), exclude_ingress: flags & EXCLUDE_INGRESS != 0 }
+        }
+        Redirect::Map { map, key, .. } => RedirectTarget::Entry { map: map.into(), key },
     }
 }
 
@@ -180,5 +258,44 @@ pub fn arrival(packet: &PacketIn, cycle: u64) -> Arrival {
         rx_queue: packet.rx_queue,
         bytes: packet.bytes.clone(),
         vcpu: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn printed(format: &str, arguments: [u64; 3]) -> Result<Option<Event>, Diagnostic> {
+        event(DeviceEvent::Printk { format: format.as_bytes().to_vec(), arguments })
+    }
+
+    #[test]
+    fn a_line_is_formatted_on_the_host() {
+        let text = "length 60, -1, ff".to_owned();
+        let line = printed("length %d, %lld, %x\0", [60, u64::MAX, 255]).unwrap();
+        assert_eq!(line, Some(Event::Trace { text }));
+        assert_eq!(printed("%q\0", [0; 3]).unwrap(), None, "the kernel's -EINVAL prints nothing");
+    }
+
+    #[test]
+    fn a_line_with_memory_of_the_device_is_refused() {
+        for format in ["%s\0", "%pI4\0", "%p\0"] {
+            assert_eq!(printed(format, [1; 3]).unwrap_err().code, codes::device::EVENT, "{format}");
+        }
+    }
+
+    #[test]
+    fn data_and_packet_of_a_perf_event_follow_each_other() {
+        let perf = DeviceEvent::Perf { map: 3, index: 0, bytes: vec![1, 2], packet: vec![3] };
+        assert_eq!(event(perf).unwrap(), Some(Event::Perf { map: 3, bytes: vec![1, 2, 3] }));
+    }
+
+    #[test]
+    fn targets_of_redirects_are_named_as_the_kernel_does() {
+        let map = |flags| target(Redirect::Map { map: 2, key: 7, flags });
+        assert_eq!(map(0), RedirectTarget::Entry { map: 2, key: 7 });
+        assert_eq!(map(8), RedirectTarget::Broadcast { map: 2, exclude_ingress: false });
+        assert_eq!(map(24), RedirectTarget::Broadcast { map: 2, exclude_ingress: true });
+        assert_eq!(target(Redirect::Interface { ifindex: 5, flags: 0 }), RedirectTarget::Ifindex(5));
     }
 }

@@ -24,6 +24,23 @@ const PERF_INDEX: u64 = 0xffff_ffff;
 const PERF_CURRENT_CPU: u64 = 0xffff_ffff;
 const PERF_LENGTH: u64 = 0xf_ffff << 32;
 
+/// Bytes of the host's ring for the perf events of a vCPU. The host empties it when a packet departs.
+const PERF_RING_BYTES: usize = 1 << 19;
+
+/// Bytes of a perf event in its ring: a header of 8 B, the length in 4 B, the event, all in steps of 8 B.
+fn perf_bytes(event: usize) -> usize {
+    (event + 4).next_multiple_of(8) + 8
+}
+
+/// Bytes of all perf events of a packet.
+fn perf_room(events: &[DeviceEvent]) -> usize {
+    let size = |event: &DeviceEvent| match event {
+        DeviceEvent::Perf { bytes, packet, .. } => perf_bytes(bytes.len() + packet.len()),
+        _ => 0,
+    };
+    events.iter().map(size).sum()
+}
+
 /// What came of an update's walk: the element to write, whether it was taken for a new key, whether it is written in place.
 type Taken = Result<(u32, bool, bool), i32>;
 
@@ -153,6 +170,8 @@ impl MapUnit {
             errno::NOENT
         } else if index != vcpu {
             errno::OPNOTSUPP
+        } else if perf_room(&port.events) + perf_bytes(port.key.len() + port.value.len()) >= PERF_RING_BYTES {
+            errno::NOSPC
         } else {
             let (bytes, packet) = (port.key.clone(), port.value.clone());
             port.events.push(DeviceEvent::Perf { map, index: index as u32, bytes, packet });

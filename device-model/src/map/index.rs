@@ -2,10 +2,10 @@
 //!
 //! Elements never move. An update takes a free element, fills it, then puts it in the place of the old one
 //! (`htab_map_update_elem` of the kernel's kernel/bpf/hashtab.c); there are spare elements for that, so all `max_entries` keys
-//! can be inserted and updated. A freed element is the next to be taken.
+//! can be inserted and updated.
 
 use super::lru::Lru;
-use super::pool::Pool;
+use super::pool::{Pool, Reuse};
 
 /// End of a chain. Links hold element + 1, so that fresh memory is an empty index.
 const END: u32 = 0;
@@ -146,9 +146,9 @@ impl Index {
     }
 
     /// An empty index over so many elements, with its spares.
-    pub(crate) fn new(max_entries: u32, elements: u32, banks: u32, lru: bool) -> Self {
+    pub(crate) fn new(max_entries: u32, elements: u32, banks: u32, reuse: Reuse, lru: bool) -> Self {
         let heads = vec![END; Self::buckets(max_entries, banks) as usize];
-        Index { heads, pool: Pool::new(max_entries, elements), lru: lru.then(|| Lru::new(elements)) }
+        Index { heads, pool: Pool::new(max_entries, elements, reuse), lru: lru.then(|| Lru::new(elements)) }
     }
 
     /// The bucket of a hash.
@@ -275,7 +275,7 @@ mod tests {
         for (max, seed) in [(1u32, 3u64), (7, 5), (64, 7)] {
             let hash = KeyHash::new(seed, 8);
             let mut elements = Elements::new(max + 2, 4, Some(5));
-            let mut index = Index::new(max, max + 2, 4, false);
+            let mut index = Index::new(max, max + 2, 4, Reuse::Apart, false);
             let mut model = BTreeMap::new();
             let mut state = seed;
             for _ in 0..5000 {

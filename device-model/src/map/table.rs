@@ -4,6 +4,7 @@ use offwire_image::{ELEMENTS_MAX, Link, Lock, MAPS_MAX, MapKind, MapSpec, VALUE_
 use offwire_isa::{Profile, RequestOp};
 
 use super::index::{Elements, Index, KeyHash};
+use super::pool::Reuse;
 use super::ring::Ring;
 use super::trie::Trie;
 use crate::error::{LoadError, MapRefusal};
@@ -231,7 +232,8 @@ fn info(spec: &MapSpec, profile: &Profile) -> Result<MapInfo, MapRefusal> {
         ProgArray | PerfEventArray | ArrayOfMaps | HashOfMaps => 4..=4,
         _ => 1..=VALUE_BYTES_MAX,
     };
-    if !sizes.contains(&spec.value_size) || (matches!(kind, Devmap | DevmapHash) && spec.value_size % 4 != 0) {
+    if !sizes.contains(&spec.value_size) || (matches!(kind, Devmap | DevmapHash) && !spec.value_size.is_multiple_of(4))
+    {
         return Err(MapRefusal::ValueSize(spec.value_size));
     }
     let limit = if matches!(kind, Array | PercpuArray) { spec.value_size } else { 0 };
@@ -326,7 +328,9 @@ fn contents(spec: &MapSpec, info: &MapInfo, profile: &Profile) -> Contents {
             elements.value_mut(copy, spec.init.len() as u32).copy_from_slice(&spec.init);
         }
     }
-    let index = |elements, lru| Directory::Hash(Index::new(info.max_entries, elements, profile.map_banks, lru));
+    let preallocated = spec.flags & flag::NO_PREALLOC == 0 && info.kind != LruHash;
+    let reuse = if preallocated { Reuse::Apart } else { Reuse::Last };
+    let index = |elements, lru| Directory::Hash(Index::new(info.max_entries, elements, profile.map_banks, reuse, lru));
     let mut keys = None;
     let directory = match info.kind {
         Devmap | ProgArray | ArrayOfMaps => Directory::Sparse(vec![false; info.max_entries as usize]),

@@ -4,7 +4,7 @@
 //! prefixes cover theirs, on the side of their next bit. A node between others that no entry has is there where two prefixes
 //! part; there are at most as many of these as entries.
 
-use super::pool::Pool;
+use super::pool::{Pool, Reuse};
 
 /// No node, or no element. Links hold number + 1.
 const NONE: u32 = 0;
@@ -79,7 +79,7 @@ impl Trie {
     /// An empty trie with keys of `key_size` bytes, over so many elements.
     pub(crate) fn new(max_entries: u32, elements: u32, key_size: u32) -> Self {
         Trie {
-            pool: Pool::new(max_entries, elements),
+            pool: Pool::new(max_entries, elements, Reuse::First),
             root: NONE,
             nodes: Vec::new(),
             free_nodes: Vec::new(),

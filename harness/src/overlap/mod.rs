@@ -13,6 +13,7 @@ use crate::reference::Ref;
 use crate::{Backend, Entry, PacketIn, PacketOut};
 use offload_compiler::object::Object;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use world::World;
 
 /// An operation on a map. `element` names where a value lives: the index in an array (without the CPU), anything in other maps.
@@ -139,6 +140,27 @@ pub struct Run {
     pub cpus: Vec<u32>,
     /// The maps after the last packet.
     pub after: Contents,
+}
+
+impl Run {
+    /// Most packets that were between their first and last operation at the same time.
+    pub fn overlapping(&self) -> usize {
+        let mut spans: BTreeMap<u64, (usize, usize)> = BTreeMap::new();
+        for (at, logged) in self.log.iter().enumerate() {
+            spans.entry(logged.packet).and_modify(|(_, last)| *last = at).or_insert((at, at));
+        }
+        let mut ends: Vec<(usize, bool)> = Vec::new();
+        for (first, last) in spans.into_values() {
+            ends.extend([(2 * first, true), (2 * last + 1, false)]);
+        }
+        ends.sort_unstable();
+        let (mut now, mut most) = (0usize, 0usize);
+        for (_, starts) in ends {
+            now = if starts { now + 1 } else { now.saturating_sub(1) };
+            most = most.max(now);
+        }
+        most
+    }
 }
 
 /// What was found.

@@ -2,7 +2,6 @@
 //! makes of it.
 
 use super::maps::EINVAL;
-use super::mem::{Mem, Violation};
 
 /// MAX_BPRINTF_BUF: bytes of a line with its NUL.
 const LINE_BYTES: usize = 1024;
@@ -11,16 +10,24 @@ const MAX_STRING: usize = 512;
 /// FIELD_WIDTH_MAX of lib/vsprintf.c.
 const MAX_WIDTH: usize = (1 << 23) - 1;
 
-/// What a call gives: the length that the line would have, and the line cut to its buffer; or an error number.
-pub(crate) enum Printed {
+/// What a call gives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Printed {
+    /// A line.
     Line {
+        /// The bytes that it would have.
         length: usize,
+        /// The line, cut to its buffer.
         text: Vec<u8>,
     },
+    /// An error number, and no line.
     Error(i64),
-    /// It shows a number that is the kernel's own: addresses are not comparable.
+    /// It shows a number that is the kernel's own (addresses are not comparable), or memory that is not known.
     Unsupported(String),
 }
+
+/// Memory that a format points to: the bytes at an address, if all of them are known.
+pub type Memory<'a> = &'a dyn Fn(u64, usize) -> Option<Vec<u8>>;
 
 /// Flags and width of a conversion.
 #[derive(Default)]
@@ -67,12 +74,12 @@ fn is_space(c: u8) -> bool {
 }
 
 /// Formats a line. `format` is what the program handed over, with its NUL somewhere.
-pub(crate) fn format(format: &[u8], arguments: [u64; 3], mem: &Mem) -> Result<Printed, Violation> {
-    let Some(end) = format.iter().position(|&c| c == 0) else { return Ok(Printed::Error(EINVAL)) };
+pub fn format(format: &[u8], arguments: [u64; 3], mem: Memory<'_>) -> Printed {
+    let Some(end) = format.iter().position(|&c| c == 0) else { return Printed::Error(EINVAL) };
     let format = format.get(..end).unwrap_or(&[]);
     // All of it is checked before anything is printed. Bytes of UTF-8 pass.
     if format.iter().any(|&c| c.is_ascii() && !(c.is_ascii_graphic() || is_space(c))) {
-        return Ok(Printed::Error(EINVAL));
+        return Printed::Error(EINVAL);
     }
     let at = |i: usize| format.get(i).copied().unwrap_or(0);
     // The kernel's tables of characters (lib/ctype.c) are those of Latin-1.
@@ -88,7 +95,7 @@ pub(crate) fn format(format: &[u8], arguments: [u64; 3], mem: &Mem) -> Result<Pr
             i += if at(i) == b'%' { 2 } else { 1 };
             continue;
         }
-        let Some(argument) = arguments.next() else { return Ok(Printed::Error(EINVAL)) };
+        let Some(argument) = arguments.next() else { return Printed::Error(EINVAL) };
         i += 1;
         let mut spec = Spec::default();
         while matches!(at(i), b'0' | b'+' | b'-' | b' ') {
@@ -145,47 +152,46 @@ pub(crate) fn format(format: &[u8], arguments: [u64; 3], mem: &Mem) -> Result<Pr
                     b'u' => spec.number(&mut out, false, false, &value.to_string()),
                     b'x' => spec.number(&mut out, false, false, &format!("{value:x}")),
                     b'X' => spec.number(&mut out, false, false, &format!("{value:X}")),
-                    _ => return Ok(Printed::Error(EINVAL)),
+                    _ => return Printed::Error(EINVAL),
                 }
             }
         }
         i += 1;
     }
     if let Some(what) = unsupported {
-        return Ok(Printed::Unsupported(what.into()));
+        return Printed::Unsupported(what.into());
     }
     let length = out.len();
     // What is behind a NUL (%c of 0) is not seen.
     out.truncate(LINE_BYTES - 1);
     let seen = out.iter().position(|&c| c == 0).unwrap_or(out.len());
     out.truncate(seen);
-    Ok(Printed::Line { length, text: out })
+    Printed::Line { length, text: out }
 }
 
 /// A NUL-terminated string: `None` if the memory that we know ends before it does. No memory at all prints as nothing.
-fn string(addr: u64, mem: &Mem) -> Option<Vec<u8>> {
+fn string(addr: u64, mem: Memory<'_>) -> Option<Vec<u8>> {
     let mut text = Vec::new();
     while text.len() < MAX_STRING - 1 {
-        match mem.bytes(addr.wrapping_add(text.len() as u64), 1) {
-            Ok([0]) => return Some(text),
-            Ok(byte) => text.extend_from_slice(byte),
-            Err(_) if text.is_empty() => return Some(text),
-            Err(_) => return None,
+        match mem(addr.wrapping_add(text.len() as u64), 1) {
+            Some(byte) if byte == [0] => return Some(text),
+            Some(byte) => text.extend(byte),
+            None if text.is_empty() => return Some(text),
+            None => return None,
         }
     }
     Some(text)
 }
 
 /// %pI4, %pi4, %pI6 and %pi6 (ip4_addr_string and ip6_addr_string of lib/vsprintf.c); zeros where there is no memory.
-fn address(form: u8, version: u8, addr: u64, mem: &Mem) -> String {
+fn address(form: u8, version: u8, addr: u64, mem: Memory<'_>) -> String {
     let len = if version == b'4' { 4 } else { 16 };
-    let zeros = [0; 16];
-    let bytes = mem.bytes(addr, len).unwrap_or(zeros.get(..len).unwrap_or(&[]));
+    let bytes = mem(addr, len).unwrap_or_else(|| vec![0; len]);
     let four = |bytes: &[u8]| -> Vec<String> {
         bytes.iter().map(|b| if form == b'i' { format!("{b:03}") } else { b.to_string() }).collect()
     };
     if len == 4 {
-        return four(bytes).join(".");
+        return four(&bytes).join(".");
     }
     let groups: Vec<String> = bytes.chunks(2).map(|pair| pair.iter().map(|b| format!("{b:02x}")).collect()).collect();
     groups.join(if form == b'I' { ":" } else { "" })

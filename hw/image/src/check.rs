@@ -173,7 +173,8 @@ fn has_values(kind: MapKind) -> bool {
 
 fn check_map(map: &MapSpec, profile: &Profile) -> Result<(), &'static str> {
     let array = matches!(map.kind, MapKind::Array | MapKind::PercpuArray);
-    if map.max_entries == 0 {
+    // A perf event array without a size has an entry for each vCPU, as libbpf makes it.
+    if map.max_entries == 0 && map.kind != MapKind::PerfEventArray {
         return Err("max_entries is 0");
     }
     if has_values(map.kind) && (map.key_size == 0 || map.value_size == 0) {
