@@ -131,3 +131,36 @@ fn what_no_order_explains_is_found() {
         other => panic!("{other:?}"),
     });
 }
+
+/// Sequences of map operations that meet each other: each mode, also those that are not proven, gives runs that eBPF allows.
+#[test]
+fn sequences_of_operations_that_meet() {
+    use offload_compiler::CompileOptions;
+    use offwire_cli::args::DispatchArg;
+    use offwire_cli::backends::Prepared;
+    use offwire_harness::overlap::check;
+    use offwire_harness::sequences::{Flags, Subject};
+    use offwire_image::DispatchMode;
+
+    let profile = offwire_isa::Profile::by_name("x16").expect("the profile x16");
+    let mut ran = 0;
+    for subject in Subject::ALL {
+        for seed in 0..4 {
+            let object = subject.object(seed, Flags::Constant).expect("the generator's programs encode");
+            let chosen = (0, &object.programs[0]);
+            let options = CompileOptions::default();
+            // What the compiler refuses is the business of another test.
+            let Ok(prepared) = Prepared::new(&object, chosen, profile, &options, DispatchArg::Auto) else { continue };
+            let packets: Vec<_> = subject.packets(seed).take(300).collect();
+            for mode in [DispatchMode::Cpu, DispatchMode::Flow, DispatchMode::Any] {
+                let run = offwire_cli::overlap::run(&prepared, mode, &subject.contents(), &packets)
+                    .unwrap_or_else(|d| panic!("{subject:?}: {d}"));
+                let found = check(&object, 0, &subject.contents(), &packets, &run);
+                assert_eq!(found, Ok(()), "{subject:?} with seed {seed} in mode {mode:?}");
+                assert!(run.overlapping() >= 8, "{subject:?}: at most {} packets met", run.overlapping());
+                ran += 1;
+            }
+        }
+    }
+    assert!(ran >= 36, "only {ran} runs");
+}
