@@ -230,7 +230,8 @@ impl Table {
                         template.kind == inner.kind
                             && template.key_size == inner.key_size
                             && template.value_size == inner.value_size
-                            && (!array || template.max_entries == inner.max_entries)
+                            && template.any_entries == inner.any_entries
+                            && (!array || inner.any_entries || template.max_entries == inner.max_entries)
                     }
                     None => true,
                 };
