@@ -230,8 +230,7 @@ impl Table {
                         template.kind == inner.kind
                             && template.key_size == inner.key_size
                             && template.value_size == inner.value_size
-                            && template.any_entries == inner.any_entries
-                            && (!array || inner.any_entries || template.max_entries == inner.max_entries)
+                            && (!array || template.max_entries == inner.max_entries)
                     }
                     None => true,
                 };

@@ -21,7 +21,6 @@ mod flag {
     pub(super) const RDONLY_PROG: u32 = 1 << 7;
     pub(super) const WRONLY_PROG: u32 = 1 << 8;
     pub(super) const MMAPABLE: u32 = 1 << 10;
-    pub(super) const INNER_MAP: u32 = 1 << 12;
     /// Flags that change nothing here, or what is done about them is done below. RDONLY and WRONLY bind the user's side.
     pub(super) const KNOWN: u32 =
         NO_PREALLOC | NUMA_NODE | RDONLY | WRONLY | ZERO_SEED | RDONLY_PROG | WRONLY_PROG | MMAPABLE;
@@ -49,8 +48,6 @@ pub(crate) struct MapInfo {
     pub read_only: bool,
     /// The user cannot change it either.
     pub frozen: bool,
-    /// A map of maps takes it whatever its number of entries (`BPF_F_INNER_MAP`).
-    pub any_entries: bool,
     /// Where values hold a spin lock: updates leave its bytes alone.
     pub lock: Option<u32>,
 }
@@ -215,12 +212,7 @@ fn spares(kind: MapKind, profile: &Profile) -> u32 {
 fn info(spec: &MapSpec, profile: &Profile) -> Result<MapInfo, MapRefusal> {
     use MapKind::*;
     let kind = spec.kind;
-    let known = flag::KNOWN
-        | match kind {
-            LruHash => flag::NO_COMMON_LRU,
-            Array => flag::INNER_MAP,
-            _ => 0,
-        };
+    let known = flag::KNOWN | if kind == LruHash { flag::NO_COMMON_LRU } else { 0 };
     if spec.flags & !known != 0 {
         return Err(MapRefusal::Flags(spec.flags & !known));
     }
@@ -281,7 +273,6 @@ fn info(spec: &MapSpec, profile: &Profile) -> Result<MapInfo, MapRefusal> {
         elements: elements as u32,
         read_only: spec.frozen || spec.flags & flag::RDONLY_PROG != 0 || references,
         frozen: spec.frozen,
-        any_entries: spec.flags & flag::INNER_MAP != 0,
         lock: None,
     })
 }
