@@ -68,7 +68,7 @@ fn what_is_not_offloaded_is_refused_with_code_line_and_advice() {
 }
 
 /// Refusals that give a reason, which says the way out by itself, and no help line.
-const WITHOUT_HELP: [&str; 2] = ["05_update_flags", "15_call_sites"];
+const WITHOUT_HELP: [&str; 1] = ["05_update_flags"];
 
 /// The programs are gaps of ours, not faults of theirs: the kernel takes them, or says what the head says.
 #[test]

@@ -52,7 +52,8 @@ pub struct Departure {
     pub fault: Option<Fault>,
 }
 
-/// Something that a packet told the host; events of a packet leave with it, in the order in which it made them.
+/// Something that a packet told the host; events of a packet leave with it, in the order in which it made them,
+/// records of one ring buffer in the order in which they stand there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DeviceEvent {
     /// A record that was submitted to a ring buffer.

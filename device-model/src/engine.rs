@@ -599,7 +599,7 @@ impl Engine {
         let id = context.id;
         let record = around.packets.get_mut(id);
         context.give(record);
-        record.out.events = std::mem::take(&mut port.events);
+        record.out.events = port.take_events();
         record.out.redirect = port.redirect;
         self.free |= 1 << number;
         around.out.push(cycle, Ended::Done { id, engine: self.number });

@@ -25,7 +25,6 @@ enum { OUTPUT, OUTPUT_LENGTH, TWO };
 // packet: TWO value=7
 struct {
 	__uint(type, BPF_MAP_TYPE_PERF_EVENT_ARRAY);
-	__uint(max_entries, 4);
 	__uint(key_size, 4);
 	__uint(value_size, 4);
 } events SEC(".maps");

@@ -75,11 +75,13 @@ SEC("xdp")
 int stamp(struct xdp_md *ctx)
 {
 	__u8 *data = (void *)(long)ctx->data;
+	__u64 length = (long)ctx->data_end - (long)ctx->data;
 
+	barrier_var(length);
 	if ((void *)(data + 14) > (void *)(long)ctx->data_end)
 		return XDP_ABORTED;
 	data[0] = 0xaa;
-	data[13] = (long)ctx->data_end - (long)ctx->data;
+	data[13] = length;
 	return XDP_TX;
 }
 

@@ -52,7 +52,14 @@ pub(crate) fn packet(object: &Object, sent: &PacketIn, out: &PacketOut) -> Strin
             }
         };
     }
-    for event in &out.events {
+    // User space reads map by map, and sees no order between two of them.
+    let mut events: Vec<&Event> = out.events.iter().collect();
+    events.sort_by_key(|event| match event {
+        Event::Ringbuf { map, .. } => (0, *map),
+        Event::Perf { map, .. } | Event::PerfPadded { map, .. } => (1, *map),
+        Event::Trace { .. } => (2, 0),
+    });
+    for event in events {
         let _ = writeln!(text, "  {}", show_event(object, event));
     }
     if let Some(fault) = &out.fault {

@@ -1,4 +1,4 @@
-// bpf_trace_printk: formats, three arguments, the return value.
+// bpf_trace_printk: formats, none to three arguments, several lines of one packet.
 // SPDX-License-Identifier: Apache-2.0 OR MIT OR GPL-2.0-only
 #include "feature.h"
 
@@ -27,32 +27,42 @@ int prog(struct xdp_md *ctx)
 		return XDP_DROP;
 	switch (r->op) {
 	case PLAIN:
-		r->result = bpf_printk("nothing to add");
+		bpf_printk("nothing to add");
+		APART("1");
 		break;
 	case DECIMAL:
-		r->result = bpf_printk("%d %u %i", (int)r->value, (__u32)r->value, (int)r->value);
+		bpf_printk("%d %u %i", (int)r->value, (__u32)r->value, (int)r->value);
+		APART("2");
 		break;
 	case HEX:
-		r->result = bpf_printk("%x %lx", (__u32)r->value, r->value);
+		bpf_printk("%x %lx", (__u32)r->value, r->value);
+		APART("3");
 		break;
 	case WIDE:
-		r->result = bpf_printk("%lld %llu %llx", r->value, r->value, r->value);
+		bpf_printk("%lld %llu %llx", r->value, r->value, r->value);
+		APART("4");
 		break;
 	case THREE:
-		r->result = bpf_printk("key %u value %lld flags %llx\n", r->key, r->value, r->flags);
+		bpf_printk("key %u value %lld flags %llx\n", r->key, r->value, r->flags);
+		APART("5");
 		break;
 	case PERCENT:
-		r->result = bpf_printk("%d%% of it", (int)r->value);
+		bpf_printk("%d%% of it", (int)r->value);
+		APART("6");
 		break;
 	case CHARACTER:
-		r->result = bpf_printk("<%c>", (int)r->value);
+		bpf_printk("<%c>", (int)r->value);
+		APART("7");
 		break;
 	case PADDED:
-		r->result = bpf_printk("<%5d> <%04x> <%-4u>", (int)r->value, (__u32)r->value, (__u32)r->value);
+		bpf_printk("<%5d> <%04x> <%-4u>", (int)r->value, (__u32)r->value, (__u32)r->value);
+		APART("8");
 		break;
 	case TWICE:
-		r->result = bpf_printk("first %d", (int)r->value);
-		r->seen = bpf_printk("second %d", (int)r->value + 1);
+		bpf_printk("first %d", (int)r->value);
+		APART("9");
+		bpf_printk("second %d", (int)r->value + 1);
+		APART("10");
 		break;
 	}
 	return XDP_PASS;

@@ -230,7 +230,8 @@ impl Table {
                         template.kind == inner.kind
                             && template.key_size == inner.key_size
                             && template.value_size == inner.value_size
-                            && (!array || template.max_entries == inner.max_entries)
+                            && template.any_length == inner.any_length
+                            && (!array || inner.any_length || template.max_entries == inner.max_entries)
                     }
                     None => true,
                 };

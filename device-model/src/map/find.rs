@@ -420,6 +420,7 @@ impl MapUnit {
         let known = if reserves { flags == 0 } else { flags & !RING_FLAGS == 0 };
         let allowed = known && (!reserves || port.held.records.len() < RECORDS_MAX);
         let element = if allowed { ring.reserve(port.number, seq) } else { None };
+        let end = ring.produced();
         if element.is_some() {
             self.ringing.insert(seq);
             self.counters.ring_records += 1;
@@ -431,7 +432,7 @@ impl MapUnit {
                 // A record has no more bytes than its ring.
                 let size = port.number as u32;
                 contents.elements.value_mut(element, size).fill(0);
-                port.held.records.push(Record { slot, element, size });
+                port.held.records.push(Record { slot, element, size, end });
                 Handle { slot, element, offset: 0 }.pack()
             });
             let bytes = port.number;
@@ -441,7 +442,7 @@ impl MapUnit {
         let answer = match element {
             Some(element) => {
                 port.element = element;
-                port.events.push(DeviceEvent::Ringbuf { map: slot, bytes: port.key.clone() });
+                port.tell_record(slot, end, port.key.clone());
                 0
             }
             None if known => errno::AGAIN,

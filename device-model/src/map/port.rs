@@ -101,6 +101,17 @@ pub(crate) struct Record {
     pub element: u32,
     /// Bytes that the program may touch.
     pub size: u32,
+    /// Where it ends in the ring, counted from the first record on: the host reads records in this order.
+    pub end: u64,
+}
+
+/// A record among the events of a packet.
+#[derive(Clone, Copy, Debug)]
+struct Rung {
+    slot: u8,
+    end: u64,
+    /// Which event.
+    at: usize,
 }
 
 /// What a packet holds of maps. The map unit fills it before it answers; the engine checks accesses against it, and gives back
@@ -173,6 +184,8 @@ pub(crate) struct Port {
     pub held: Held,
     /// What the packet has told the host so far.
     pub events: Vec<DeviceEvent>,
+    /// Records among them, in their order.
+    rung: Vec<Rung>,
     /// The last redirect of the packet that did not fail.
     pub redirect: Option<Redirect>,
     /// The writes that hold the credits.
@@ -184,6 +197,23 @@ pub(crate) struct Port {
 }
 
 impl Port {
+    /// Tells the host of a record that ends at `end` in its ring: before those that lie behind it in the same ring, whichever was
+    /// submitted first (kernel/bpf/ringbuf.c: the consumer waits at a record that is not submitted).
+    pub(crate) fn tell_record(&mut self, slot: u8, end: u64, bytes: Vec<u8>) {
+        let place = self.rung.iter().position(|other| other.slot == slot && other.end > end);
+        let place = place.unwrap_or(self.rung.len());
+        let at = self.rung.get(place).map_or(self.events.len(), |behind| behind.at);
+        self.rung.iter_mut().skip(place).for_each(|behind| behind.at += 1);
+        self.rung.insert(place, Rung { slot, end, at });
+        self.events.insert(at, DeviceEvent::Ringbuf { map: slot, bytes });
+    }
+
+    /// What the packet has told the host; the next packet begins anew.
+    pub(crate) fn take_events(&mut self) -> Vec<DeviceEvent> {
+        self.rung.clear();
+        std::mem::take(&mut self.events)
+    }
+
     pub(crate) fn new() -> Self {
         Port {
             op: RequestOp::None,
@@ -208,6 +238,7 @@ impl Port {
             held: Held::default(),
             left: VecDeque::new(),
             events: Vec::new(),
+            rung: Vec::new(),
             redirect: None,
             window: ValueWindow::new(),
             credits: [0; POSTED_CREDITS],

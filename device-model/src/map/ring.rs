@@ -46,6 +46,11 @@ impl Ring {
         Some(element as u32)
     }
 
+    /// Bytes of all records so far: where the last one ends.
+    pub(crate) fn produced(&self) -> u64 {
+        self.produced
+    }
+
     /// The host has read the records of packet `seq`; false if there are none.
     pub(crate) fn read(&mut self, seq: u64) -> bool {
         let mut any = false;

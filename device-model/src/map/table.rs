@@ -21,9 +21,10 @@ mod flag {
     pub(super) const RDONLY_PROG: u32 = 1 << 7;
     pub(super) const WRONLY_PROG: u32 = 1 << 8;
     pub(super) const MMAPABLE: u32 = 1 << 10;
+    pub(super) const INNER_MAP: u32 = 1 << 12;
     /// Flags that change nothing here, or what is done about them is done below. RDONLY and WRONLY bind the user's side.
     pub(super) const KNOWN: u32 =
-        NO_PREALLOC | NUMA_NODE | RDONLY | WRONLY | ZERO_SEED | RDONLY_PROG | WRONLY_PROG | MMAPABLE;
+        NO_PREALLOC | NUMA_NODE | RDONLY | WRONLY | ZERO_SEED | RDONLY_PROG | WRONLY_PROG | MMAPABLE | INNER_MAP;
 }
 
 /// Page of the kernel's `PAGE_SIZE`; ring buffers are made of whole ones.
@@ -50,6 +51,8 @@ pub(crate) struct MapInfo {
     pub frozen: bool,
     /// Where values hold a spin lock: updates leave its bytes alone.
     pub lock: Option<u32>,
+    /// BPF_F_INNER_MAP: arrays of any length may stand beside it in a map of maps.
+    pub any_length: bool,
 }
 
 /// Bytes of a `struct bpf_spin_lock`.
@@ -274,6 +277,7 @@ fn info(spec: &MapSpec, profile: &Profile) -> Result<MapInfo, MapRefusal> {
         read_only: spec.frozen || spec.flags & flag::RDONLY_PROG != 0 || references,
         frozen: spec.frozen,
         lock: None,
+        any_length: spec.flags & flag::INNER_MAP != 0,
     })
 }
 

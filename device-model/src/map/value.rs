@@ -7,7 +7,6 @@ use super::port::{Port, Posted, PostedKind, ValueAddress};
 use super::table::Directory;
 use super::unit::{ContextId, Event, Job, Kind, MapUnit};
 use crate::context::{load, store};
-use crate::departure::DeviceEvent;
 use crate::trace::{SharedOp, Trace};
 
 /// What an atomic leaves in the place of `old`.
@@ -229,7 +228,7 @@ impl MapUnit {
             return 1;
         }
         let bytes = self.table.contents[usize::from(slot)].elements.value(element, record.size);
-        port.events.push(DeviceEvent::Ringbuf { map: slot, bytes: bytes.to_vec() });
+        port.tell_record(slot, record.end, bytes.to_vec());
         let bytes = self.table.contents[usize::from(slot)].elements.value(element, record.size);
         self.note(cycle, id, trace, |_| SharedOp::RingSubmit { element, bytes });
         self.lines(0, record.size)

@@ -70,6 +70,14 @@ pub(super) fn user_value_size(spec: &MapSpec, cpus: usize) -> usize {
     if spec.kind.is_per_cpu() { size.next_multiple_of(8) * cpus } else { size }
 }
 
+/// Entries of a map: a perf event array without a number has one for each CPU (libbpf, map__create).
+pub(super) fn max_entries(spec: &MapSpec, cpus: usize) -> u32 {
+    match (spec.kind, spec.max_entries) {
+        (MapKind::PerfEventArray, 0) => u32::try_from(cpus).unwrap_or(u32::MAX),
+        (_, entries) => entries,
+    }
+}
+
 fn make_map(
     spec: &MapSpec,
     inner: Option<&MapSpec>,
@@ -83,7 +91,7 @@ fn make_map(
         kind: spec.kind as u32,
         key_size: spec.key_size,
         value_size: spec.value_size,
-        max_entries: spec.max_entries,
+        max_entries: max_entries(spec, cpus),
         flags,
         name: &spec.name,
         user_value_size: size,

@@ -134,7 +134,7 @@ impl Worker {
         let mut perf = Vec::new();
         for (at, (map, kernel)) in object.maps.iter().zip(&loaded.maps).enumerate() {
             if map.spec.kind == MapKind::PerfEventArray {
-                let ring = perf::PerfRing::open(kernel, map.spec.max_entries)
+                let ring = perf::PerfRing::open(kernel, load::max_entries(&map.spec, cpus))
                     .map_err(|error| failed(&format!("readers for perf event array {}", map.spec.name), &error))?;
                 perf.push((u16::try_from(at).unwrap_or(u16::MAX), ring));
             }

@@ -168,11 +168,12 @@ impl MapStore {
         }
         if spec.kind == MapKind::PerfEventArray {
             // perf_event_array_map_alloc_check: array_map_alloc_check with values that are file descriptors.
-            if spec.key_size != 4 || spec.value_size != 4 || spec.max_entries == 0 {
-                return Err(refuse("a perf event array has keys and values of 4 bytes, and at least one entry".into()));
+            if spec.key_size != 4 || spec.value_size != 4 {
+                return Err(refuse("a perf event array has keys and values of 4 bytes".into()));
             }
             return Ok(Self {
-                spec: spec.clone(),
+                // Without a number it has an entry for each CPU (libbpf, map__create); programs run on CPU 0 here.
+                spec: MapSpec { max_entries: spec.max_entries.max(1), ..spec.clone() },
                 values: Vec::new(),
                 others: BTreeMap::new(),
                 hash,

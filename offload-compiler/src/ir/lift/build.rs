@@ -45,8 +45,12 @@ pub(super) fn build(
         for (n, param) in func.blocks[block.at()].params.iter().enumerate() {
             let jumps = cfg.preds[block.at()].iter().filter(|pred| built[pred.at()]);
             let jumps = jumps.flat_map(|pred| func.blocks[pred.at()].term.jumps()).filter(|jump| jump.block == block);
-            if let Some(taken) = callers.common(jumps.filter_map(|jump| jump.args.get(n).copied())) {
+            let args: Vec<Value> = jumps.filter_map(|jump| jump.args.get(n).copied()).collect();
+            if let Some(taken) = callers.common(args.iter().copied()) {
                 callers.taken.insert(*param, taken);
+            }
+            if let Some(address) = callers.common_address(args.iter().copied()) {
+                callers.addresses.insert(*param, address);
             }
         }
         built[block.at()] = true;
@@ -124,6 +128,9 @@ impl Builder<'_> {
                                 taken => taken,
                             };
                             self.callers.taken.entry(value).or_insert(taken);
+                        }
+                        if let Some(address) = self.stack_address(reg) {
+                            self.callers.addresses.insert(value, address);
                         }
                         self.regs.insert(FrameReg::new(callee, reg), value);
                     }
@@ -370,9 +377,13 @@ impl Builder<'_> {
         match *insn {
             Insn::Alu { width, op, dst, src } => {
                 let result = self.taken_result(op, dst, src);
+                let address = self.address_result(width, op, dst, src);
                 let value = self.alu_insn(width == Width::W64, op, dst, src)?;
                 if let Some(taken) = result {
                     self.callers.taken.insert(value, taken);
+                }
+                if let Some(address) = address {
+                    self.callers.addresses.insert(value, address);
                 }
                 self.write(dst, value);
             }
@@ -426,6 +437,31 @@ impl Builder<'_> {
             Insn::Wide | Insn::Jump { .. } | Insn::JumpIf { .. } | Insn::CallLocal { .. } | Insn::Exit => {}
         }
         Ok(())
+    }
+
+    /// The stack address in the register, if it is known so far.
+    pub(super) fn stack_address(&self, reg: Reg) -> Option<i64> {
+        if let Fact::Ptr { kind: PtrKind::Stack, .. } = self.fact(reg) {
+            return self.known(reg).map(u64::cast_signed);
+        }
+        self.callers.addresses.get(self.regs.get(&FrameReg::new(self.frame, reg)).filter(|_| reg.0 < 10)?).copied()
+    }
+
+    /// The same for the result of an operation.
+    fn address_result(&self, width: Width, op: EbpfAlu, dst: Reg, src: Operand) -> Option<i64> {
+        let by = match src {
+            Operand::Imm(imm) => Some(i64::from(imm)),
+            Operand::Reg(reg) => match self.fact(reg) {
+                Fact::Scalar(range) => exact(&range).map(u64::cast_signed),
+                _ => None,
+            },
+        };
+        match (width, op, src) {
+            (Width::W64, EbpfAlu::Mov, Operand::Reg(reg)) => self.stack_address(reg),
+            (Width::W64, EbpfAlu::Add, _) => Some(self.stack_address(dst)?.wrapping_add(by?)),
+            (Width::W64, EbpfAlu::Sub, _) => Some(self.stack_address(dst)?.wrapping_sub(by?)),
+            _ => None,
+        }
     }
 
     /// What the result of a sum or difference is taken for, if an operand is taken for something.

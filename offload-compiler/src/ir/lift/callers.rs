@@ -4,9 +4,8 @@
 //! call that got a pointer to this frame they do not know what stands here. In the IR each call has its own copy, so addresses are known
 //! once it stands. The lift assumes while it translates, and proves it at the end ([`check`]):
 //!
-//! - A value from a caller's frame is a number. Proof: nothing that may be a pointer is ever stored to those bytes.
-//! - A value from the own frame is what this function stores to those bytes: numbers, or pointers of one kind. Proof: nobody
-//!   else stores anything to them, or, for numbers, no pointer.
+//! A value is what the function whose frame it is stores to those bytes: numbers, or pointers of one kind; if the address is not known yet,
+//! it is a number. Proof: nobody stores anything else to them, or, for numbers, no pointer.
 
 use super::Lifter;
 use crate::ebpf::{Insn, InsnIdx, Operand, Size};
@@ -58,6 +57,8 @@ pub(super) struct Callers {
     pub(super) taken: BTreeMap<Value, Taken>,
     /// Values whose facts were asked for in vain, so that what they are taken for counts.
     pub(super) used: RefCell<BTreeSet<Value>>,
+    /// Stack addresses that values have as far as the function is built.
+    pub(super) addresses: BTreeMap<Value, i64>,
     /// Stand for registers that were never written.
     pub(super) undefined: BTreeSet<Value>,
     /// The loads, 8 bytes each.
@@ -104,6 +105,19 @@ pub(super) fn stored(lifter: &Lifter, at: InsnIdx, offset: i64) -> Option<Taken>
 }
 
 impl Callers {
+    /// The stack address that all these values have, if they have one.
+    pub(super) fn common_address(&self, values: impl Iterator<Item = Value>) -> Option<i64> {
+        let mut found = None;
+        for value in values.filter(|value| !self.undefined.contains(value)) {
+            let address = *self.addresses.get(&value)?;
+            if found.is_some_and(|found| found != address) {
+                return None;
+            }
+            found = Some(address);
+        }
+        found
+    }
+
     /// What all these values are taken for, if that is known and the same; of those that stand for nothing, nothing is asked.
     pub(super) fn common(&self, values: impl Iterator<Item = Value>) -> Option<Taken> {
         let mut found = None;

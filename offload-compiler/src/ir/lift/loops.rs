@@ -166,6 +166,9 @@ impl Builder<'_> {
             Step::Call { own, too_big, head } => {
                 let rounds = self.number(Reg(1))?;
                 let context = self.read(Reg(3));
+                if let Some(address) = self.stack_address(Reg(3)) {
+                    self.callers.addresses.insert(context, address);
+                }
                 let zero = self.constant(0);
                 self.callers.taken.insert(zero, Taken::Number);
                 for (reg, value) in [(ROUND, zero), (ROUNDS, rounds), (CONTEXT, context)] {

@@ -2,7 +2,7 @@
 
 use super::build::{Builder, exact, kind_name};
 use super::callers::{Taken, stored};
-use crate::ebpf::{MapIdx, Operand, Reg, Size};
+use crate::ebpf::{InsnIdx, MapIdx, Operand, Reg, Size};
 use crate::facts::{Fact, PtrKind, Range};
 use crate::ir::{META_LEN, Mem, Op, Value};
 use offwire_diag::Diagnostic;
@@ -72,7 +72,10 @@ impl Builder<'_> {
     /// Decides what a value from the stack is taken for where the facts cannot tell, because other functions may write there.
     fn take(&mut self, value: Value, mem: Mem, base: Reg, off: i16) {
         let taken = match self.fact(base) {
-            Fact::Ptr { kind: PtrKind::CallerStack, .. } => Some(Taken::Number),
+            Fact::Ptr { kind: PtrKind::CallerStack, .. } => {
+                let address = self.stack_address(base).map(|address| address.wrapping_add(off.into()));
+                Some(address.and_then(|address| self.stored_by_caller(address)).unwrap_or(Taken::Number))
+            }
             Fact::Ptr { kind: PtrKind::Stack, offset, .. } => {
                 let offset = exact(&offset).map(|offset| offset.cast_signed().wrapping_add(off.into()));
                 let slot =
@@ -90,6 +93,21 @@ impl Builder<'_> {
             self.callers.taken.insert(value, taken);
             self.callers.loads.insert(value, (mem, self.at));
         }
+    }
+
+    /// What the caller whose frame the address lies in stores there.
+    fn stored_by_caller(&self, address: i64) -> Option<Taken> {
+        let mut frame = self.frame;
+        while let Some((caller, back)) = self.expanded.frames[frame].caller {
+            let (low, high) = (i64::from(self.expanded.frames[frame].r10), i64::from(self.expanded.frames[caller].r10));
+            if (low..high).contains(&address) {
+                let offset = address.wrapping_sub(high);
+                let call = InsnIdx(back.0.saturating_sub(1));
+                return if offset % 8 == 0 { stored(self.lifter, call, offset) } else { None };
+            }
+            frame = caller;
+        }
+        None
     }
 
     /// Bytes of a frozen map (`.rodata`) are constants.

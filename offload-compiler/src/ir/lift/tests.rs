@@ -1,7 +1,12 @@
 //! The lift on programs by hand and on the checked-in examples.
 
 use super::divide::Reciprocal;
+use crate::ebpf::{AluOp, Insn, InsnIdx, Reg, Size};
+use crate::object::{Map, Object, Program};
+use crate::testing::{self, alu_imm, load_map, mov, mov_imm, store_imm};
 use crate::{facts, ir, object};
+use offwire_diag::{Diagnostic, codes::compiler};
+use offwire_image::MapKind;
 
 /// The IR of every program of an example.
 fn lift_example(name: &str) -> Vec<ir::Func> {
@@ -48,4 +53,66 @@ fn division_by_constants_is_exact() {
             }
         }
     }
+}
+
+/// What the lift alone says of a program that no verifier saw.
+fn refusal(insns: Vec<Insn>, maps: Vec<Map>) -> Diagnostic {
+    let (object, program) = (testing::object(maps), testing::program(insns));
+    let facts = facts::analyze(&object, &program).unwrap();
+    ir::lift(&object, &program, &facts).expect_err("it is refused")
+}
+
+/// OW0403: the verifier refuses most of these before; the compiler does not build on it.
+#[test]
+fn a_lookup_needs_a_map_with_entries() {
+    let [map, wide] = load_map(1, 0);
+    let insns = vec![map, wide, mov(2, 10), alu_imm(AluOp::Add, 2, -8), Insn::CallHelper { id: 1 }, Insn::Exit];
+    let refused = refusal(insns, vec![testing::map(MapKind::Ringbuf, 0, 0, 4096)]);
+    assert_eq!(refused.code, compiler::MAP_KIND, "{refused}");
+}
+
+/// OW0404.
+#[test]
+fn operations_of_odd_width_do_not_exist() {
+    let refused = refusal(vec![mov_imm(0, 1), Insn::Bswap { bits: 24, dst: Reg(0) }, Insn::Exit], Vec::new());
+    assert_eq!(refused.code, compiler::INSTRUCTION, "{refused}");
+}
+
+/// A function at instruction 4 that stores to r10 - 16, called with r5 = r10 + `far`.
+fn two_frames(far: i32, uses: bool) -> (Object, Program) {
+    let base = if uses { 5 } else { 10 };
+    let insns = vec![
+        mov(5, 10),
+        alu_imm(AluOp::Add, 5, far),
+        Insn::CallLocal { target: InsnIdx(4) },
+        Insn::Exit,
+        store_imm(Size::B8, 10, -16, 1),
+        store_imm(Size::B8, base, -8, 1),
+        mov_imm(0, 2),
+        Insn::Exit,
+    ];
+    let functions = vec![(InsnIdx(0), "prog".to_string()), (InsnIdx(4), "local".to_string())];
+    (testing::object(Vec::new()), Program { functions, ..testing::program(insns) })
+}
+
+/// OW0407: a buffer that the callee is given counts, an address that is merely left in a register does not.
+#[test]
+fn frames_must_fit_the_stack() {
+    let lift =
+        |(object, program): (Object, Program)| ir::lift(&object, &program, &facts::analyze(&object, &program).unwrap());
+    let refused = lift(two_frames(-504, true)).expect_err("504 and 16 bytes");
+    assert_eq!(refused.code, compiler::STACK_TOO_DEEP, "{refused}");
+    lift(two_frames(-504, false)).unwrap();
+    lift(two_frames(-496, true)).unwrap();
+}
+
+#[test]
+fn a_callers_variable_is_an_address_on_the_one_stack() {
+    let (object, program) = two_frames(-24, true);
+    let func = ir::lift(&object, &program, &facts::analyze(&object, &program).unwrap()).unwrap();
+    let small = crate::opt::optimize_with(func.clone(), &Default::default(), &mut |_, _| {});
+    assert_eq!(ir::check(&func), Ok(()));
+    assert!(small.to_string().contains("exit"), "{small}");
+    // r10 - 24 of the caller is 488; the callee stores 8 below.
+    assert!(func.to_string().contains("const 488") && func.to_string().contains("- 8], "), "{func}");
 }
