@@ -4,8 +4,9 @@ use crate::args::ProgramArgs;
 use crate::output::Failure;
 use offload_compiler::object::{self, Object, Program};
 use offwire_diag::{Diagnostic, codes};
+use offwire_harness::EntryValue;
 use offwire_harness::mapfile::{self, Contents};
-use offwire_image::{Class, Image, ImageError, MAGIC};
+use offwire_image::{Class, Image, ImageError, MAGIC, MapKind};
 use offwire_isa::Profile;
 use std::path::Path;
 
@@ -99,6 +100,24 @@ pub fn choose<'a>(args: &ProgramArgs, object: &'a Object) -> Result<(usize, &'a 
     })?;
     let index = object.programs.iter().position(|program| std::ptr::eq(program, chosen)).unwrap_or_default();
     Ok((index, chosen))
+}
+
+/// Programs that the map file puts into program arrays: they belong into the image of a program that calls them.
+pub fn tail_programs(contents: &Contents, object: &Object) -> Vec<String> {
+    let arrays = contents
+        .iter()
+        .filter(|(map, _)| object.maps.get(usize::from(map.0)).is_some_and(|map| map.spec.kind == MapKind::ProgArray));
+    let mut names = Vec::new();
+    for entry in arrays.flat_map(|(_, entries)| entries) {
+        let EntryValue::One(value) = &entry.value else { continue };
+        let number = value.first_chunk().and_then(|bytes| usize::try_from(u32::from_le_bytes(*bytes)).ok());
+        if let Some(program) = number.and_then(|number| object.programs.get(number))
+            && !names.contains(&program.name)
+        {
+            names.push(program.name.clone());
+        }
+    }
+    names
 }
 
 /// Reads the map file, if there is one.

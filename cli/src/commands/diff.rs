@@ -22,7 +22,10 @@ pub(super) fn run(args: &DiffArgs, output: &mut Output<'_>) -> output::Outcome {
         output.diagnostic(warning);
     }
     let chosen = program::choose(&args.program, &object)?;
-    let prepared = Prepared::new(&object, chosen, profile, &CompileOptions::default(), DispatchArg::Auto)
+    let contents = program::map_contents(args.maps.as_deref(), &object)?;
+    let options =
+        CompileOptions { tail_programs: program::tail_programs(&contents, &object), ..CompileOptions::default() };
+    let prepared = Prepared::new(&object, chosen, profile, &options, DispatchArg::Auto)
         .map_err(program::in_file(&args.program.object))?;
     let bytes = program::read_file(&args.pcap)?;
     let capture = capture::read(&bytes).map_err(program::in_file(&args.pcap))?;
@@ -32,7 +35,6 @@ pub(super) fn run(args: &DiffArgs, output: &mut Output<'_>) -> output::Outcome {
     let packets = capture.packets_in();
     let random = usize::try_from(args.random).unwrap_or(usize::MAX);
     let random = RandomPackets::new(args.seed, &packets).take(random);
-    let contents = program::map_contents(args.maps.as_deref(), &object)?;
     if args.overlap {
         let packets: Vec<PacketIn> = packets.iter().cloned().chain(random).filter(backends::fits_device).collect();
         return overlapping(&prepared, &contents, &packets, output);
