@@ -125,3 +125,33 @@ pub fn map_contents(path: Option<&Path>, object: &Object) -> Result<Contents, Fa
     let Some(path) = path else { return Ok(Contents::new()) };
     mapfile::parse(&read_file(path)?, object).map_err(in_file(path))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use offload_compiler::ebpf::MapIdx;
+    use offload_compiler::object::Map;
+    use offwire_harness::Entry;
+    use offwire_image::MapSpec;
+
+    #[test]
+    fn programs_of_the_map_file_are_named_once() {
+        let map = |kind| {
+            let (name, init) = (String::new(), Vec::new());
+            Map::from(MapSpec { name, kind, key_size: 4, value_size: 4, max_entries: 8, flags: 0, init, frozen: false })
+        };
+        let program = |name: &str| Program { name: name.into(), ..Program::default() };
+        let object = Object {
+            programs: ["a", "b", "c"].map(program).into(),
+            maps: vec![map(MapKind::Array), map(MapKind::ProgArray)],
+            ..Object::default()
+        };
+        let entry = |key: u32, to: u32| Entry {
+            key: key.to_le_bytes().to_vec(),
+            value: EntryValue::One(to.to_le_bytes().to_vec()),
+        };
+        let contents =
+            vec![(MapIdx(0), vec![entry(0, 1)]), (MapIdx(1), vec![entry(3, 2), entry(4, 0), entry(5, 2), entry(6, 9)])];
+        assert_eq!(tail_programs(&contents, &object), ["c", "a"]);
+    }
+}
