@@ -4,8 +4,9 @@ use crate::args::ProgramArgs;
 use crate::output::Failure;
 use offload_compiler::object::{self, Object, Program};
 use offwire_diag::{Diagnostic, codes};
+use offwire_harness::EntryValue;
 use offwire_harness::mapfile::{self, Contents};
-use offwire_image::{Class, Image, ImageError, MAGIC};
+use offwire_image::{Class, Image, ImageError, MAGIC, MapKind};
 use offwire_isa::Profile;
 use std::path::Path;
 
@@ -101,8 +102,56 @@ pub fn choose<'a>(args: &ProgramArgs, object: &'a Object) -> Result<(usize, &'a 
     Ok((index, chosen))
 }
 
+/// Programs that the map file puts into program arrays: they belong into the image of a program that calls them.
+pub fn tail_programs(contents: &Contents, object: &Object) -> Vec<String> {
+    let arrays = contents
+        .iter()
+        .filter(|(map, _)| object.maps.get(usize::from(map.0)).is_some_and(|map| map.spec.kind == MapKind::ProgArray));
+    let mut names = Vec::new();
+    for entry in arrays.flat_map(|(_, entries)| entries) {
+        let EntryValue::One(value) = &entry.value else { continue };
+        let number = value.first_chunk().and_then(|bytes| usize::try_from(u32::from_le_bytes(*bytes)).ok());
+        if let Some(program) = number.and_then(|number| object.programs.get(number))
+            && !names.contains(&program.name)
+        {
+            names.push(program.name.clone());
+        }
+    }
+    names
+}
+
 /// Reads the map file, if there is one.
 pub fn map_contents(path: Option<&Path>, object: &Object) -> Result<Contents, Failure> {
     let Some(path) = path else { return Ok(Contents::new()) };
     mapfile::parse(&read_file(path)?, object).map_err(in_file(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use offload_compiler::ebpf::MapIdx;
+    use offload_compiler::object::Map;
+    use offwire_harness::Entry;
+    use offwire_image::MapSpec;
+
+    #[test]
+    fn programs_of_the_map_file_are_named_once() {
+        let map = |kind| {
+            let (name, init) = (String::new(), Vec::new());
+            Map::from(MapSpec { name, kind, key_size: 4, value_size: 4, max_entries: 8, flags: 0, init, frozen: false })
+        };
+        let program = |name: &str| Program { name: name.into(), ..Program::default() };
+        let object = Object {
+            programs: ["a", "b", "c"].map(program).into(),
+            maps: vec![map(MapKind::Array), map(MapKind::ProgArray)],
+            ..Object::default()
+        };
+        let entry = |key: u32, to: u32| Entry {
+            key: key.to_le_bytes().to_vec(),
+            value: EntryValue::One(to.to_le_bytes().to_vec()),
+        };
+        let contents =
+            vec![(MapIdx(0), vec![entry(0, 1)]), (MapIdx(1), vec![entry(3, 2), entry(4, 0), entry(5, 2), entry(6, 9)])];
+        assert_eq!(tail_programs(&contents, &object), ["c", "a"]);
+    }
 }

@@ -145,7 +145,9 @@ fn mutated_images() {
     for name in common::model_examples() {
         let file = folder.0.join(&name);
         let object = root().join("examples").join(&name).join(format!("{name}.o"));
-        let ran = offwire(&["prog", "build", text(&object), "-o", text(&file), "--profile", "small"]);
+        let program = format!("xdp_{name}");
+        let ran =
+            offwire(&["prog", "build", text(&object), "--prog", &program, "-o", text(&file), "--profile", "small"]);
         assert_eq!(ran.code, 0, "{name}: {}", ran.stderr);
         seeds.push(read(&file));
     }

@@ -82,7 +82,9 @@ pub(super) fn run(args: &RunArgs, output: &mut Output<'_>) -> Outcome {
         output.diagnostic(warning);
     }
     let chosen = program::choose(&args.program, &object)?;
-    let options = CompileOptions::default();
+    let contents = program::map_contents(args.maps.as_deref(), &object)?;
+    let options =
+        CompileOptions { tail_programs: program::tail_programs(&contents, &object), ..CompileOptions::default() };
     let prepared = Prepared::new(&object, chosen, profile, &options, args.dispatch)
         .map_err(program::in_file(&args.program.object))?;
     let bytes = program::read_file(&args.pcap)?;
@@ -91,7 +93,6 @@ pub(super) fn run(args: &RunArgs, output: &mut Output<'_>) -> Outcome {
         output.diagnostic(&warning.with_file(args.pcap.display().to_string()));
     }
     let packets = capture.packets_in();
-    let contents = program::map_contents(args.maps.as_deref(), &object)?;
     if let Some(warning) = prepared.dispatch_warning() {
         output.diagnostic(&warning);
     }

@@ -81,8 +81,7 @@ pub(crate) fn examples() -> Vec<String> {
 }
 
 /// Examples that the device cannot run yet: the compiler refuses one of their instructions, helpers or maps.
-pub(crate) const NOT_ON_MODEL: [&str; 9] =
-    ["balancer", "dns", "policer", "redirect_map", "router", "rxq", "tailparse", "toobig", "vlan"];
+pub(crate) const NOT_ON_MODEL: [&str; 0] = [];
 
 /// Examples that the device runs, ascending.
 pub(crate) fn model_examples() -> Vec<String> {

@@ -104,6 +104,7 @@ impl MapUnit {
     }
 
     /// The answer of a request to a map whose elements are references; `number` is what the entry holds if it is there.
+    #[inline(never)]
     pub(super) fn refer<T: Trace>(&mut self, cycle: u64, id: ContextId, number: Option<u32>, trace: &mut T) -> u64 {
         let port = &mut self.ports[usize::from(id)];
         let slot = port.slot;
@@ -154,6 +155,7 @@ impl MapUnit {
     }
 
     /// `bpf_xdp_event_output` and `__bpf_perf_event_output`: the host has opened an event on each vCPU, at the index of its number.
+    #[inline(never)]
     pub(super) fn perf<T: Trace>(&mut self, cycle: u64, id: ContextId, trace: &mut T) {
         self.counters.perf_events += 1;
         let vcpus = self.timing.vcpus;
@@ -209,6 +211,7 @@ impl MapUnit {
     }
 
     /// Gives entries of a full LRU map away if the update needs it. Returns how many were looked at; `None` if none can go now.
+    #[inline(never)]
     fn make_room<T: Trace>(&mut self, cycle: u64, bank: usize, id: ContextId, trace: &mut T) -> Option<u64> {
         let port = &self.ports[usize::from(id)];
         let slot = usize::from(port.slot);
@@ -257,6 +260,7 @@ impl MapUnit {
         (bytes + (1 << self.timing.bank_bytes) - 1) >> self.timing.bank_bytes
     }
 
+    #[inline(always)]
     fn start_hash<T: Trace>(&mut self, cycle: u64, bank: usize, id: ContextId, looked: u64, trace: &mut T) {
         let beats = self.key_beats(id);
         let port = &mut self.ports[usize::from(id)];
@@ -265,7 +269,7 @@ impl MapUnit {
         let Some((index, keyed)) = self.table.contents[slot].hash() else { return };
         let found = match port.op {
             RequestOp::Delete => index.remove(keyed, port.hash, &port.key),
-            _ => index.find(keyed, port.hash, &port.key),
+            _ => index.walk(keyed, port.hash, &port.key),
         };
         let taken: Taken = match (port.op, found.element) {
             (RequestOp::Lookup, Some(element)) => {
@@ -287,6 +291,7 @@ impl MapUnit {
         self.found(cycle, walked + self.timing.index, bank, id, found.element, taken, trace);
     }
 
+    #[inline(never)]
     fn start_trie<T: Trace>(&mut self, cycle: u64, bank: usize, id: ContextId, trace: &mut T) {
         let beats = self.key_beats(id);
         let mut nodes = std::mem::take(&mut self.walked);
@@ -326,6 +331,7 @@ impl MapUnit {
     /// An index has found an entry, or not. `taken`: for updates the element to write, else what they, or deletes of what cannot be
     /// a key, are refused for. What is found is known at `ready`.
     #[expect(clippy::too_many_arguments, reason = "the common end of two functions")]
+    #[inline(always)]
     fn found<T: Trace>(
         &mut self,
         cycle: u64,
@@ -395,6 +401,7 @@ impl MapUnit {
         }
     }
 
+    #[inline(never)]
     fn start_ring<T: Trace>(&mut self, cycle: u64, bank: usize, id: ContextId, trace: &mut T) {
         self.index_banks[bank].free = cycle + 1;
         self.counters.index_busy_cycles += 1;
@@ -450,6 +457,7 @@ impl MapUnit {
     }
 
     /// An index has given an element: on to its value.
+    #[inline(always)]
     pub(super) fn indexed(&mut self, cycle: u64, bank: usize, id: ContextId) {
         let port = &mut self.ports[usize::from(id)];
         let (slot, element) = (port.slot, port.element);
@@ -470,6 +478,7 @@ impl MapUnit {
     }
 
     /// The value of an update is written: the index is swapped.
+    #[inline(never)]
     pub(super) fn swap<T: Trace>(&mut self, cycle: u64, bank: usize, id: ContextId, trace: &mut T) {
         let port = &self.ports[usize::from(id)];
         let (slot, new, op) = (usize::from(port.slot), port.new, port.op);

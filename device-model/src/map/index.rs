@@ -158,8 +158,14 @@ impl Index {
     }
 
     /// Looks a key up.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn find(&self, elements: &Elements, hash: u32, key: &[u8]) -> Found {
+        self.walk(elements, hash, key)
+    }
+
+    /// The same where it matters how fast.
+    #[inline(always)]
+    pub(crate) fn walk(&self, elements: &Elements, hash: u32, key: &[u8]) -> Found {
         let mut link = self.heads[self.bucket(hash) as usize];
         let mut probes = 0;
         while link != END {

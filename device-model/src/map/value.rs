@@ -127,6 +127,7 @@ impl MapUnit {
         }
     }
 
+    #[inline(always)]
     fn fill_window<T: Trace>(&mut self, cycle: u64, source: usize, id: ContextId, trace: &mut T) -> u64 {
         let port = &self.ports[usize::from(id)];
         let at = port.wanted;
@@ -142,6 +143,7 @@ impl MapUnit {
     }
 
     /// The value of an update is written.
+    #[inline(never)]
     fn write<T: Trace>(
         &mut self,
         cycle: u64,
@@ -195,6 +197,7 @@ impl MapUnit {
     }
 
     /// A fetching atomic; its old value is the port's answer. It reads and writes, so it takes twice as many cycles as a store.
+    #[inline(never)]
     fn run_atomic<T: Trace>(&mut self, cycle: u64, id: ContextId, trace: &mut T) -> u64 {
         let port = &mut self.ports[usize::from(id)];
         let KeyUse::Atomic(size) = port.op.shape().key else { return 1 };
@@ -211,6 +214,7 @@ impl MapUnit {
     }
 
     /// A record is submitted or discarded: the host gets it with the packet, or not.
+    #[inline(never)]
     fn submit<T: Trace>(&mut self, cycle: u64, id: ContextId, trace: &mut T) -> u64 {
         let port = &mut self.ports[usize::from(id)];
         let ValueAddress { slot, element, .. } = port.at;
@@ -231,6 +235,7 @@ impl MapUnit {
     }
 
     /// A posted write takes effect. Returns the cycles that the bank is busy with it; an add reads first, so it takes twice as many.
+    #[inline(always)]
     fn write_posted<T: Trace>(&mut self, cycle: u64, posted: &Posted, trace: &mut T) -> u64 {
         let on = posted.parts.iter().filter(|part| part.1 > 0);
         let (mut low, mut high) = (u32::MAX, 0);

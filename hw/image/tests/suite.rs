@@ -296,6 +296,10 @@ fn the_checker_refuses_maps_without_sense() {
         assert!(matches!(error, ImageError::Map { slot: found, .. } if found == slot), "{error}");
     }
     assert!(matches!(refused(|image| image.maps[1].max_entries = per_cpu), ImageError::Map { slot: 1, .. }));
+    // A perf event array of no size has an entry for each vCPU.
+    let mut events = image();
+    events.maps.push(MapSpec { key_size: 4, value_size: 4, max_entries: 0, ..map("events", MapKind::PerfEventArray) });
+    assert!(events.validate().is_ok());
 }
 
 /// If this fails, a tail call, a map of maps or a lock leads nowhere.

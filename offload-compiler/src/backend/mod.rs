@@ -83,11 +83,13 @@ pub fn generate(
             part.check()?;
             parts.push(part);
         }
-        image(&parts, maps, links.clone(), dispatch.clone(), profile)
+        Ok::<_, Diagnostic>(parts)
     };
-    match translate(true) {
+    match image(&translate(true)?, maps, links.clone(), dispatch.clone(), profile) {
         // Copies of code are what can be left out first.
-        Err(error) if error.code == codes::compiler::TOO_MANY_WORDS => translate(false),
+        Err(error) if error.code == codes::compiler::TOO_MANY_WORDS => {
+            image(&translate(false)?, maps, links, dispatch, profile)
+        }
         made => made,
     }
 }

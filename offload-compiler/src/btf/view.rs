@@ -298,6 +298,13 @@ impl<'a> Btf<'a> {
         })
     }
 
+    /// Types of the parameters of a function's prototype; empty for other kinds.
+    pub fn params(&self, ty: &Type) -> impl Iterator<Item = TypeId> + '_ {
+        let ty = *ty;
+        let count = if ty.kind == Kind::FuncProto { ty.count } else { 0 };
+        (0..count).filter_map(move |entry| Some(TypeId(self.entry_u32(&ty, entry, 8, 4)?)))
+    }
+
     /// Variables of a data section; empty for other kinds.
     pub fn vars(&self, ty: &Type) -> impl Iterator<Item = DatasecVar> + '_ {
         let ty = *ty;

@@ -1,7 +1,7 @@
 //! How many cycles may a packet take?
 
 use super::Laid;
-use offwire_isa::{CmpOp, Profile, RequestOp, Space, StoreOp, Target, Word};
+use offwire_isa::{CmpOp, KeyUse, Profile, Read, RequestOp, Space, Src, StoreOp, Target, Word};
 
 /// Bound on a program's time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,8 +16,12 @@ pub struct Bound {
 
 /// Tail calls of one packet, at most (MAX_TAIL_CALL_CNT in include/linux/bpf.h).
 const TAIL_CALLS: u32 = 33;
-/// Bytes that a request copies or adds up, at the most that a packet has.
-const COPY_BYTES: u64 = 9216;
+/// Bytes that a request copies or adds up at the most; more are out of bounds.
+const COPY_BYTES: u64 = 0xffff;
+/// Cycles of a division, a bit a cycle.
+const DIVIDE_CYCLES: u64 = 64;
+/// Turns for which each context before this one holds a lock.
+const LOCK_TURNS: u64 = 8;
 
 /// Finds the longest way through the words from the first function's entry, over as many tail calls as a packet may make to the
 /// functions in `programs`. Each word is charged a turn of all contexts for itself and one for a replay, and for
@@ -69,20 +73,47 @@ fn cost(word: &Word, profile: &Profile) -> u64 {
     }
     // What the engine does itself only its own contexts wait for.
     let own = |service: u64| service * u64::from(profile.contexts_per_engine) + turn;
-    let bytes = |bytes: u64| bytes.div_ceil(u64::from(profile.map_bank_bytes.max(1)));
+    let lines = |bytes: u64| bytes.min(COPY_BYTES).div_ceil(u64::from(profile.map_bank_bytes.max(1)));
+    let copied = lines(match word.q_op.shape().key {
+        KeyUse::ReadsW | KeyUse::WritesW => constant(word, Src::Rc),
+        _ => constant(word, word.q_vsrc),
+    });
     use RequestOp::*;
     cycles += match word.q_op {
         None | Exit | Call | Ret => 0,
-        op if op.is_division() => own(64),
+        KtimeNs | Jiffies | Redirect => turn,
+        op if op.is_division() => own(DIVIDE_CYCLES),
         AdjustHead | AdjustTail | AdjustMeta => own(profile.adjust_cycles.into()),
-        LoadBytes | StoreBytes | Csum => {
-            // Bytes of map values come from the map unit.
-            own(bytes(COPY_BYTES)) + if word.q_kspace == Space::MapValue { shared(bytes(COPY_BYTES)) } else { 0 }
+        LoadBytes | StoreBytes | Csum | Printk => {
+            // Bytes of map values come from the map unit, those of the packet may have to be fetched.
+            let far = u64::from(profile.packet_store_cycles);
+            own(copied + far) + if word.q_kspace == Space::MapValue { shared(copied) } else { 0 }
         }
-        RingOutput | PerfOutput | Printk | RingSubmit => shared(service + bytes(COPY_BYTES)),
+        // With as much of the packet as there may be.
+        PerfOutput => shared(service + copied + lines(COPY_BYTES)),
+        RingOutput => shared(service + copied),
+        SpinLock => shared(service) + LOCK_TURNS * turn * contexts,
         _ => shared(service),
     };
     cycles
+}
+
+/// What a unit selects, if that is a constant; else more than any request takes.
+fn constant(word: &Word, src: Src) -> u64 {
+    let port = |field: u8| match Read::decode(field) {
+        Read::Const(constant) => i64::from(constant),
+        Read::Reg(_) => -1,
+    };
+    let value = match src {
+        Src::Zero => 0,
+        Src::Ra => port(word.ra),
+        Src::Rb => port(word.rb),
+        Src::Rc => port(word.rc),
+        Src::I0 => word.i0.into(),
+        Src::I1 => word.i1.into(),
+        _ => -1,
+    };
+    u64::try_from(value).unwrap_or(u64::MAX)
 }
 
 fn successors(word: &Word) -> impl Iterator<Item = usize> {
@@ -116,4 +147,49 @@ fn topological(laid: &Laid) -> Option<Vec<usize>> {
         }
     }
     (order.len() == laid.words.len()).then_some(order)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use offwire_isa::{CodeAddr, SMALL};
+
+    fn laid(words: &[&str], entries: &[u16]) -> Laid {
+        let words: Vec<Word> = words.iter().map(|word| word.parse().unwrap()).collect();
+        let insns = vec![Vec::new(); words.len()];
+        Laid { words, insns, entries: entries.iter().copied().map(CodeAddr).collect() }
+    }
+
+    #[test]
+    fn a_tail_call_may_lead_to_the_longest_program_33_times() {
+        let words = ["ra=1; q.tail_call map=0 val=ra; next=pass", "next=@2", "next=drop", "next=drop"];
+        let laid = laid(&words, &[0, 1, 3]);
+        let turn = 2 * u64::from(SMALL.contexts_per_engine);
+        let alone = bound(&laid, &[], &SMALL);
+        let chained = bound(&laid, &[1, 2], &SMALL);
+        assert_eq!((alone.words, chained.words), (Some(1), Some(1 + 33 * 2)));
+        let both = (alone.worst_cycles.unwrap(), chained.worst_cycles.unwrap());
+        assert_eq!(both.1 - both.0, 33 * 2 * turn);
+    }
+
+    #[test]
+    fn a_request_costs_what_its_unit_takes_for_all_that_wait() {
+        let cost = |word: &str| bound(&laid(&[word], &[0]), &[], &SMALL).worst_cycles.unwrap();
+        let idle = cost("next=pass");
+        let contexts = u64::from(SMALL.contexts_per_engine);
+        assert_eq!(cost("ra=r1; rc=r2; q.divu64 val=ra dst=r0; next=pass") - idle, DIVIDE_CYCLES * contexts + contexts);
+        // 20 bytes are two lines, an unknown number 4,096.
+        let some = cost("ra=20; rc=0; q.csum key=stack[0+0] val=ra dst=r0; next=pass");
+        let many = cost("ra=r1; rc=0; q.csum key=stack[0+0] val=ra dst=r0; next=pass");
+        assert_eq!(many - some, (4096 - 2) * contexts);
+        assert!(
+            cost("ra=r1; q.spin.lock val=ra dst=r0; next=pass") > cost("q.lookup key=stack[0+0] dst=r0; next=pass")
+        );
+    }
+
+    #[test]
+    fn a_loop_has_what_the_profile_grants() {
+        let loops = bound(&laid(&["next=@0"], &[0]), &[], &SMALL);
+        assert_eq!(loops, Bound { words: None, worst_cycles: None, budget: SMALL.packet_cycles_max });
+    }
 }

@@ -84,6 +84,11 @@ impl Blocks {
     }
 }
 
+/// Entry instructions of functions that may move the packet's data, themselves or through calls.
+pub(crate) fn packet_movers(insns: &[Insn]) -> Vec<usize> {
+    Blocks::new(insns).changes_packet
+}
+
 fn function_of(entries: &[usize], insn: usize) -> usize {
     let after = entries.partition_point(|&entry| entry <= insn);
     entries.get(after.saturating_sub(1)).copied().unwrap_or(0)

@@ -17,6 +17,7 @@ mod step;
 mod tests;
 mod value;
 
+pub(crate) use blocks::packet_movers;
 pub use fixpoint::analyze;
 pub(crate) use fixpoint::visit;
 pub(crate) use step::read_frozen;

@@ -124,6 +124,10 @@ fn check_request(request: &Request) -> Result<(), &'static str> {
     if matches!(request.op, RequestOp::None | RequestOp::Exit | RequestOp::Call | RequestOp::Ret) {
         return Err("terminators do this");
     }
+    let in_value = request.key.is_some_and(|key| key.space == Space::MapValue);
+    if matches!(shape.key, KeyUse::Atomic(_)) && !in_value {
+        return Err("atomic operations are on map values");
+    }
     request.key.iter().chain(&request.value_at).try_for_each(check_mem)
 }
 

@@ -23,6 +23,11 @@ b0:
   update.exist map1, stack[504], pkt[0]            ; insn 14
   v11 = delete map1, stack[504]                    ; insn 15
   v12 = adjust_head v1                             ; insn 16
+  v15 = request.csum key stack[v0 + 500]:12 value v1 third v2 ; insn 16
+  v16 = request.update_in.exist map2 key stack[504]:4 at pkt[0]:16 third v9 ; insn 16
+  request.tail_call map5 value v1                  ; insn 16
+  request.fetch_add64 key map[v9 - 8]:8 value v1   ; insn 16
+  v17 = request.ktime_ns                           ; insn 16
   if ne.32 v9, v0 then b1(v4, v9) else b2          ; insn 17
 b1(v13, v14):
   guard v13 - 2147483648 then b3 else b2           ; insn 18
@@ -79,7 +84,7 @@ impl Rng {
         let size = self.below(9) as u8;
         let flag = self.below(2) == 0;
         let map = MapIdx(self.below(300) as u16);
-        match self.below(9) {
+        match self.below(10) {
             0 => Op::Const(if flag { self.constant() } else { self.constant().wrapping_neg() }),
             1 => {
                 let op = AluOp::ALL[self.below(AluOp::ALL.len() as u64) as usize];
@@ -91,7 +96,21 @@ impl Rng {
             5 => Op::Lookup { map, key: self.mem() },
             6 => Op::Update { map, key: self.mem(), value: self.mem(), flags: self.below(256) as u8 },
             7 => Op::Delete { map, key: self.mem() },
-            _ => Op::AdjustHead { delta: self.value() },
+            8 => Op::AdjustHead { delta: self.value() },
+            _ => {
+                let ops: Vec<RequestOp> = (0..64).filter_map(RequestOp::from_code).collect();
+                let mut request = Request::new(ops[self.below(ops.len() as u64) as usize]);
+                request.map = flag.then_some(map);
+                if self.below(2) == 0 {
+                    (request.key, request.key_bytes) = (Some(self.mem()), self.below(1 << 32) as u32);
+                }
+                if self.below(2) == 0 {
+                    (request.value_at, request.value_bytes) = (Some(self.mem()), self.below(100) as u32);
+                }
+                request.value = (self.below(2) == 0).then(|| self.value());
+                request.third = (self.below(2) == 0).then(|| self.value());
+                Op::Request(request)
+            }
         }
     }
     fn jump(&mut self) -> Jump {
@@ -194,6 +213,14 @@ fn the_checker_finds_each_kind_of_nonsense() {
         ("b0:\n v0 = const 0\n update.3 map0, stack[0], stack[0]\n exit v0\n", "flags"),
         ("b0:\n v0 = const 0\n v1 = mov.64 v0, v2\n v2 = const 0\n exit v0\n", "repeat"),
         ("b0:\n v0 = const 0\n lookup map0, stack[0]\n exit v0\n", "no result"),
+        ("b0:\n v0 = const 0\n request.tail_call value v0\n exit v0\n", "has a map"),
+        ("b0:\n v0 = const 0\n v1 = request.tail_call map0 value v0\n exit v0\n", "must have no result"),
+        ("b0:\n v0 = const 0\n request.csum value v0 third v0\n exit v0\n", "has an address"),
+        ("b0:\n v0 = const 0\n request.divu32 value v0\n exit v0\n", "third operand"),
+        ("b0:\n v0 = const 0\n request.ktime_ns value v0\n exit v0\n", "has a number"),
+        ("b0:\n v0 = const 0\n request.xchg32 key stack[0]:4 value v0\n exit v0\n", "on map values"),
+        ("b0:\n v0 = const 0\n request.exit value v0\n exit v0\n", "terminators"),
+        ("b0:\n v0 = const 0\n request.delete_in map0 key stack[600]:4 third v0\n exit v0\n", "outside of the stack"),
     ];
     for (body, want) in cases {
         let got = verdict(body);

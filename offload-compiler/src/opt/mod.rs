@@ -11,6 +11,7 @@ mod alias;
 mod atomics;
 mod bytes;
 mod combine;
+mod copies;
 mod dead;
 mod flow;
 mod guards;
@@ -82,6 +83,11 @@ pub const PASSES: &[Pass] = &[
     Pass { name: "params", about: "removes block parameters that always get the same value", run: params::run },
     Pass { name: "flow", about: "folds branches, merges blocks, moves exits into predecessors", run: flow::run },
     Pass { name: "thread", about: "lets predecessors that decide a branch jump past it", run: thread::run },
+    Pass {
+        name: "copies",
+        about: "makes loads and stores of short copies out of and into the packet",
+        run: copies::run,
+    },
     Pass { name: "guards", about: "removes packet bounds checks that earlier ones decide", run: guards::run },
     Pass { name: "promote", about: "keeps stack slots in values", run: promote::run },
     Pass { name: "loads", about: "forwards stored and loaded values to later loads", run: loads::run },

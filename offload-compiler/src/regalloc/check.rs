@@ -41,19 +41,20 @@ pub fn check(code: &Code, allocated: &Allocated) -> Result<(), Mismatch> {
     while let Some((at, incoming)) = work.pop() {
         let Some(place) = before.get_mut(at.at()) else { return Err(fail(at, "no such word")) };
         let state = match place {
-            None => incoming,
+            None => place.insert(incoming).clone(),
             Some(known) => {
-                let mut met = known.clone();
-                for (set, other) in met.iter_mut().zip(&incoming) {
+                let mut less = false;
+                for (set, other) in known.iter_mut().zip(&incoming) {
+                    let before = set.len();
                     set.retain(|reg| other.contains(reg));
+                    less |= set.len() != before;
                 }
-                if met == *known {
+                if !less {
                     continue;
                 }
-                met
+                known.clone()
             }
         };
-        *place = Some(state.clone());
         let word = &allocated.words[at.at()];
         let ways = step(code, allocated, word, state).map_err(|what| Mismatch { word: at, what })?;
         work.extend(ways);
@@ -193,11 +194,13 @@ fn word_ways(
         }
     }
     let written = write(vword, &word.word, state);
-    let mut answered = written.clone();
-    if let Some(answer) = vword.answer {
+    let answered = vword.answer.map(|answer| {
+        let mut answered = written.clone();
         answered.iter_mut().for_each(|set| set.retain(|reg| *reg != answer));
         answered[usize::from(word.word.q_dst & 15)] = vec![answer];
-    }
+        answered
+    });
+    let answered = answered.as_ref().unwrap_or(&written);
     let mut ways = Vec::new();
     let mut way = |wanted: Option<Target>, got: Option<Target>, places: &Places| {
         same_place(code, allocated, wanted, got)?;
@@ -216,15 +219,18 @@ fn word_ways(
         way(vword.t2, word.t2, &written)?;
     }
     if vword.word.q_null {
-        way(vword.t2, word.t2, &answered)?;
+        way(vword.t2, word.t2, answered)?;
     }
-    way(vword.next, word.next, &answered)?;
+    way(vword.next, word.next, answered)?;
     Ok(ways)
 }
 
 /// After the write backs. All reads happen before.
 fn write(vword: &VWord, word: &Word, state: &Places) -> Places {
     let mut after = state.clone();
+    if vword.writes.is_empty() && word.w0_src == Src::Zero && word.w1_src == Src::Zero {
+        return after;
+    }
     for set in &mut after {
         set.retain(|held| vword.writes.iter().all(|(_, reg)| reg != held));
     }

@@ -1,7 +1,5 @@
 //! Liveness of virtual registers at words.
 
-use bitvec::vec::BitVec;
-
 use crate::schedule::{Code, VReg, VWord, WordId};
 use offwire_isa::CmpOp;
 
@@ -28,95 +26,164 @@ pub(super) fn ways(code: &Code, word: &VWord) -> impl Iterator<Item = Way> {
         .filter_map(|(to, writes, answer)| Some(Way { to: code.word_of(to)?, writes, answer }))
 }
 
-/// A set of virtual registers, a bit each.
-type Set = BitVec;
+/// A set of virtual registers for each word, a bit each. Plain words of 64 bits, because everything waits for this.
+#[derive(Clone, Debug)]
+struct Sets {
+    row: usize,
+    bits: Vec<u64>,
+}
+
+impl Sets {
+    fn new(words: usize, vregs: u32) -> Self {
+        let row = (vregs as usize).div_ceil(64);
+        Sets { row, bits: vec![0; words * row] }
+    }
+
+    fn get(&self, at: usize) -> &[u64] {
+        self.bits.get(at * self.row..(at + 1) * self.row).unwrap_or_default()
+    }
+
+    fn get_mut(&mut self, at: usize) -> &mut [u64] {
+        &mut self.bits[at * self.row..(at + 1) * self.row]
+    }
+
+    fn has(&self, at: usize, reg: VReg) -> bool {
+        let reg = reg.0 as usize;
+        self.get(at).get(reg / 64).is_some_and(|word| word >> (reg % 64) & 1 == 1)
+    }
+
+    fn members(&self, at: usize) -> impl Iterator<Item = VReg> {
+        self.get(at).iter().enumerate().flat_map(|(n, word)| {
+            let mut rest = *word;
+            std::iter::from_fn(move || {
+                let bit = (rest != 0).then(|| rest.trailing_zeros())?;
+                rest &= rest - 1;
+                Some(VReg(64 * n as u32 + bit))
+            })
+        })
+    }
+}
+
+fn unite(to: &mut [u64], from: &[u64]) {
+    to.iter_mut().zip(from).for_each(|(to, from)| *to |= from);
+}
+
+fn clear(row: &mut [u64], reg: VReg) {
+    row[reg.0 as usize / 64] &= !(1 << (reg.0 % 64));
+}
+
+fn set(row: &mut [u64], reg: VReg) {
+    row[reg.0 as usize / 64] |= 1 << (reg.0 % 64);
+}
 
 /// Live-in sets of all words.
 #[derive(Clone, Debug)]
 pub struct Liveness {
-    live_in: Vec<Set>,
+    live_in: Sets,
     /// Live after the write backs, whichever way is taken; and live after the answer.
-    after_write: Vec<Set>,
-    after_answer: Vec<Set>,
+    after_write: Sets,
+    after_answer: Sets,
 }
 
 impl Liveness {
     /// Solves the usual backward equations.
     pub fn new(code: &Code) -> Self {
-        let empty: Vec<Set> = vec![Set::repeat(false, code.vregs as usize); code.words.len()];
+        let ways: Vec<Vec<Way>> = code.words.iter().map(|word| ways(code, word).collect()).collect();
+        let empty = Sets::new(code.words.len(), code.vregs);
         let mut live = Liveness { live_in: empty.clone(), after_write: empty.clone(), after_answer: empty };
+        let order = postorder(&ways);
+        let mut row = vec![0; live.live_in.row];
         let mut changed = true;
         while changed {
             changed = false;
-            for at in (0..code.words.len()).rev() {
-                changed |= live.word(code, at);
+            for &at in &order {
+                changed |= live.word(&code.words[at], &ways[at], at, &mut row);
             }
         }
         live
     }
 
-    fn word(&mut self, code: &Code, at: usize) -> bool {
-        let word = &code.words[at];
-        let mut killed = Set::repeat(false, code.vregs as usize);
-        for way in ways(code, word) {
-            let live = &self.live_in[way.to.at()];
-            if way.answer {
-                self.after_answer[at] |= live;
-            }
-            if !way.writes {
-                killed |= live;
-                continue;
-            }
-            let answer = word.answer.filter(|_| way.answer).map(|reg| reg.0 as usize);
-            let before = answer.map(|reg| self.after_write[at][reg]);
-            self.after_write[at] |= live;
-            if let (Some(reg), Some(before)) = (answer, before) {
-                self.after_write[at].set(reg, before);
-            }
+    fn word(&mut self, word: &VWord, ways: &[Way], at: usize, row: &mut [u64]) -> bool {
+        // The answer is there on some ways only.
+        for way in ways.iter().filter(|way| way.answer) {
+            unite(self.after_answer.get_mut(at), self.live_in.get(way.to.at()));
         }
-        let mut now = self.after_write[at].clone();
+        row.copy_from_slice(self.after_answer.get(at));
+        if let Some(answer) = word.answer {
+            clear(row, answer);
+        }
+        for way in ways.iter().filter(|way| way.writes && !way.answer) {
+            unite(row, self.live_in.get(way.to.at()));
+        }
+        self.after_write.get_mut(at).copy_from_slice(row);
         for (_, reg) in &word.writes {
-            now.set(reg.0 as usize, false);
+            clear(row, *reg);
         }
         for reg in word.reads() {
-            now.set(reg.0 as usize, true);
+            set(row, reg);
         }
-        now |= &killed;
-        let changed = self.live_in[at] != now;
-        self.live_in[at] = now;
-        changed
+        for way in ways.iter().filter(|way| !way.writes) {
+            unite(row, self.live_in.get(way.to.at()));
+        }
+        let place = self.live_in.get_mut(at);
+        if place == row {
+            return false;
+        }
+        place.copy_from_slice(row);
+        true
     }
 
     /// Registers live before the word.
     pub fn live_in(&self, word: WordId) -> impl Iterator<Item = VReg> {
-        members(&self.live_in[word.at()])
+        self.live_in.members(word.at())
     }
 
     /// True if the register is live before the word.
     pub fn is_live_in(&self, word: WordId, reg: VReg) -> bool {
-        has(&self.live_in, word, reg)
+        self.live_in.has(word.at(), reg)
     }
 
     /// Registers that the write backs of the word must not destroy.
     pub(super) fn after_write(&self, word: WordId) -> impl Iterator<Item = VReg> {
-        members(&self.after_write[word.at()])
+        self.after_write.members(word.at())
     }
 
     /// Registers that the answer of the word must not destroy; itself among them.
     pub(super) fn after_answer(&self, word: WordId) -> impl Iterator<Item = VReg> {
-        members(&self.after_answer[word.at()])
+        self.after_answer.members(word.at())
     }
 
     /// True if somebody needs what the word writes back to the register.
     pub(super) fn is_live_after_write(&self, word: WordId, reg: VReg) -> bool {
-        has(&self.after_write, word, reg)
+        self.after_write.has(word.at(), reg)
     }
 }
 
-fn has(sets: &[Set], word: WordId, reg: VReg) -> bool {
-    sets.get(word.at()).and_then(|set| set.get(reg.0 as usize)).is_some_and(|bit| *bit)
-}
-
-fn members(set: &Set) -> impl Iterator<Item = VReg> {
-    set.iter_ones().map(|reg| VReg(reg as u32))
+/// All words, each after those that it leads to, except along back edges.
+fn postorder(ways: &[Vec<Way>]) -> Vec<usize> {
+    let mut seen = vec![false; ways.len()];
+    let mut order = Vec::with_capacity(ways.len());
+    let mut stack: Vec<(usize, usize)> = Vec::new();
+    for root in 0..ways.len() {
+        if !std::mem::replace(&mut seen[root], true) {
+            stack.push((root, 0));
+        }
+        while let Some((at, next)) = stack.last_mut() {
+            let (at, way) = (*at, ways[*at].get(*next));
+            *next += 1;
+            match way {
+                Some(way) => {
+                    if seen.get(way.to.at()) == Some(&false) {
+                        seen[way.to.at()] = true;
+                        stack.push((way.to.at(), 0));
+                    }
+                }
+                None => {
+                    order.push(at);
+                    stack.pop();
+                }
+            }
+        }
+    }
+    order
 }

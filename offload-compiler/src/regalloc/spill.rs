@@ -3,6 +3,7 @@
 use super::Origin;
 use super::live::{Liveness, ways};
 use crate::schedule::{Code, Read, Target, VReg, VWord, WordId};
+use bitvec::vec::BitVec;
 use offwire_isa::{Base, CmpOp, KeyUse, STACK_BYTES, Space, Src, StoreOp, ValueUse};
 
 /// Spill slots of 8 B: scratch bytes 64 to 231. Behind them stand the arguments of a printk. Further ones are below the part of the
@@ -64,7 +65,7 @@ pub(super) struct Spilling {
     pub(super) fixed: Vec<bool>,
     pub(super) spilled: usize,
     /// By slot: where registers live that are kept there, by word of the scheduled code; all true if the program uses it.
-    slots: Vec<Vec<bool>>,
+    slots: Vec<BitVec>,
     scheduled: usize,
     /// By word: the word whose liveness it has; words inserted since liveness was found have that of a neighbour.
     like: Vec<WordId>,
@@ -83,7 +84,7 @@ impl Spilling {
         let scheduled = code.words.len();
         let limit = code.words.iter().filter_map(lowest_stack).min().unwrap_or(STACK_BYTES as i16);
         let spare = (limit.clamp(0, STACK_BYTES as i16) / 8) as usize;
-        let mut slots = vec![vec![false; scheduled]; SLOTS + spare];
+        let mut slots = vec![BitVec::repeat(false, scheduled); SLOTS + spare];
         // Slots that the program itself uses.
         for word in &code.words {
             let load = (word.word.x0_size > 0 || word.word.x1_size > 0) && word.word.ld_space == Space::Scratch;
@@ -156,17 +157,18 @@ impl Spilling {
 
     /// The first slot that is free wherever the register is live or written.
     fn slot(&mut self, reg: VReg, live: &Liveness) -> Option<usize> {
-        let mut busy = vec![false; self.scheduled];
+        let mut busy: BitVec = BitVec::repeat(false, self.scheduled);
         for (at, origin) in self.origin.iter().enumerate() {
             let Origin::Word(home) = origin else { continue };
             let word = &self.code.words[at];
             let defines = word.writes.iter().any(|(_, to)| *to == reg) || word.answer == Some(reg);
             let after = || ways(&self.code, word).any(|way| live.is_live_in(self.like[way.to.at()], reg));
-            busy[home.at()] = defines || live.is_live_in(self.like[at], reg) || after();
+            busy.set(home.at(), defines || live.is_live_in(self.like[at], reg) || after());
         }
-        let free = |slot: &Vec<bool>| slot.iter().zip(&busy).all(|(slot, reg)| !(*slot && *reg));
-        let slot = self.slots.iter().position(free)?;
-        for (to, from) in self.slots[slot].iter_mut().zip(busy) {
+        let pairs =
+            |slot: &BitVec| slot.as_raw_slice().iter().zip(busy.as_raw_slice()).any(|(slot, reg)| slot & reg != 0);
+        let slot = self.slots.iter().position(|slot| !pairs(slot))?;
+        for (to, from) in self.slots[slot].as_raw_mut_slice().iter_mut().zip(busy.as_raw_slice()) {
             *to |= from;
         }
         Some(slot)

@@ -196,6 +196,14 @@ fn conflict(first: &Effect, second: &Effect) -> bool {
 
 /// Words between two effects in program order, `None` if they are independent.
 pub(super) fn between(first: &Effect, second: &Effect) -> Option<u32> {
+    if first.request.is_none() && second.request.is_none() {
+        // By far the most pairs.
+        let overlap = |to: &Option<Bytes>, at: &Bytes| to.is_some_and(|to| may_alias(&to.at, to.size, &at.at, at.size));
+        let meet = second.places().any(|at| overlap(&first.writes, at))
+            || first.reads[0].is_some_and(|at| overlap(&second.writes, &at));
+        // The load of a word stands before its store.
+        return meet.then_some(u32::from(first.writes.is_some()));
+    }
     // Where the next program may take over, a miss would cost a sleep for nothing.
     let value = |effect: &Effect| effect.places().any(|at| at.at.space == Space::MapValue);
     if !(conflict(first, second) || (first.is_tail_call() && value(second))) {
@@ -206,7 +214,6 @@ pub(super) fn between(first: &Effect, second: &Effect) -> Option<u32> {
         (Some(_), _) => 1,
         // The request sees the store of its own word; but the packet must be whole before it moves.
         (None, Some(_)) => u32::from(store && second.whole == Whole::Moves),
-        // The load of a word stands before its store, the guard before both.
         (None, None) => u32::from(store),
     })
 }

@@ -144,8 +144,11 @@ impl Verifier<'_> {
             .help("call bpf_ringbuf_submit or bpf_ringbuf_discard on every path"))
     }
 
-    /// Enters a local function.
-    pub(super) fn call_local(&mut self, path: &mut Path, target: InsnIdx) -> Check {
+    /// Enters a local function, or goes on behind the call if the function is checked on its own: the next instruction.
+    pub(super) fn call_local(&mut self, path: &mut Path, target: InsnIdx) -> Check<u32> {
+        if self.call_global(path, target)? {
+            return Ok(path.insn.saturating_add(1));
+        }
         let depth = path.state.depth().saturating_add(1);
         if usize::from(depth) >= MAX_FRAMES {
             return Err(too_deep());
@@ -158,7 +161,7 @@ impl Verifier<'_> {
         self.clean_caller(&mut path.state, InsnIdx(path.insn));
         path.state.push(frame);
         path.trail = self.trail.add(path.trail, path.insn, Event::Called);
-        Ok(())
+        Ok(target.0)
     }
 
     /// Returns: the instruction after the call, or `None` if the program ends.
@@ -207,7 +210,7 @@ impl Verifier<'_> {
 }
 
 /// All pointers into the packet become stale (`clear_all_pkt_pointers`).
-fn packet_moves(state: &mut State, insn: u32) {
+pub(super) fn packet_moves(state: &mut State, insn: u32) {
     let stale = Reg { kind: Kind::Stale(insn), ..Reg::UNINIT };
     state.update_all(|reg| reg.kind.is_packet().then_some(stale));
 }

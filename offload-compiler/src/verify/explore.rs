@@ -5,6 +5,7 @@
 //! an explicit stack, so that unfinished checkpoints are ancestors of the current path.
 
 use super::branch::Sides;
+use super::global::{self, Global};
 use super::live::{Live, Liveness};
 use super::protos::number;
 use super::prune::{self, Ids};
@@ -78,6 +79,7 @@ pub(super) struct Verifier<'a> {
     pub(super) trail: Trail,
     /// By map.
     special_fields: Vec<Vec<SpecialField>>,
+    pub(super) globals: Vec<Global>,
     limits: &'a Limits,
     live: Liveness,
     last_id: u32,
@@ -110,6 +112,7 @@ impl<'a> Verifier<'a> {
             nodes: Nodes::new(),
             trail: Trail::new(),
             special_fields: object.maps.iter().map(|map| special_fields(map.value_type.as_ref())).collect(),
+            globals: global::globals(object, program),
             limits,
             live: Liveness::new(object, program),
             last_id: 0,
@@ -138,6 +141,10 @@ impl<'a> Verifier<'a> {
                 return Err(report::diagnostic(self.object, self.program, at, *refusal, trail));
             }
             self.end(path.parent);
+            if self.pending.is_empty() {
+                next =
+                    self.next_global().map(|(insn, state)| Path { state, insn, trail: TrailId::START, parent: None });
+            }
         }
         let stack_depth = self
             .check_depth()
@@ -276,8 +283,7 @@ impl<'a> Verifier<'a> {
             }
             Insn::CallLocal { target } => {
                 self.jumps = self.jumps.saturating_add(1);
-                self.call_local(path, target)?;
-                return Ok(Flow::To(target.0));
+                return Ok(Flow::To(self.call_local(path, target)?));
             }
             Insn::CallKfunc { .. } => {
                 return Err(Refusal::new(codes::KFUNC_UNSUPPORTED, "kernel functions are not supported yet")

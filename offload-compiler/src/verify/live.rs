@@ -68,7 +68,7 @@ impl Liveness {
                 Effect { reads: Live { regs: reads, slots: u64::MAX }, writes: Live { regs: writes, slots: 0 } }
             })
             .collect();
-        let mut arguments = vec![[Place::Number; 5]; insns.len()];
+        let mut arguments = vec![[Place::Unknown; 5]; insns.len()];
         facts::visit(object, program, &mut |at, place| {
             let (Some(insn), Some(effect)) = (insns.get(at), effects.get_mut(at)) else { return };
             (effect.reads.slots, effect.writes.slots) = stack_access(object, insn, place);

@@ -111,6 +111,7 @@ impl Verifier<'_> {
         let ptr = self.read(state, base)?;
         if !matches!(size, Size::B4 | Size::B8) {
             return Err(Refusal::new(codes::ATOMIC, "an atomic operation of fewer than 4 bytes")
+                .because(format!("it has {} bytes; there are atomic operations of 4 and 8 bytes", size.bytes()))
                 .help("use a 32- or 64-bit variable"));
         }
         let aligned = ptr.num.bits.add(constant_bits(ptr.off, off)).is_aligned(size.bytes().into());
@@ -147,7 +148,9 @@ impl Verifier<'_> {
                     return Err(Refusal::new(
                         codes::POINTER_AS_NUMBER,
                         "a pointer is used as a number: an atomic operation works on it",
-                    ));
+                    )
+                    .because(format!("R{} is {}, where a pointer was spilled", base.0, describe(self.object, &ptr)))
+                    .help("use another variable for the number"));
                 }
                 self.stack_write(state, &access, Value::Unknown)?;
             }

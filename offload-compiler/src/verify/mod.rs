@@ -11,6 +11,7 @@
 //! | `state` | registers, frames |
 //! | `alu`, `branch`, `memory`, `stack`, `call` | the rules of each kind of instruction |
 //! | `args` | arguments of helpers |
+//! | `global` | functions that are checked on their own |
 //! | `protos` | the helpers |
 //!
 //! Where it differs from the kernel on purpose is listed in docs/verifier.md; it is never laxer on memory safety.
@@ -21,6 +22,7 @@ mod args;
 mod branch;
 mod call;
 mod explore;
+mod global;
 #[cfg(test)]
 mod helper_tests;
 mod live;

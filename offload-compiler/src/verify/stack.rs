@@ -167,6 +167,7 @@ impl Verifier<'_> {
                         codes::SPILL,
                         "a pointer to the stack is stored in the frame of the caller",
                     )
+                    .because(format!("R{} is {}", reg.0, describe(self.object, &value)))
                     .help("return values, not addresses of local variables"));
                 }
                 Some(value)

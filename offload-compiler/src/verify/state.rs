@@ -335,6 +335,11 @@ impl State {
     pub(super) fn new() -> Self {
         let mut top = Frame::new(0, None, 0);
         top.set(1, Reg::pointer(Kind::Ctx));
+        State::of(top)
+    }
+
+    /// At the start of a function that nobody called.
+    pub(super) fn of(top: Frame) -> Self {
         State { callers: Vec::new(), top, references: Vec::new(), lock: None }
     }
 

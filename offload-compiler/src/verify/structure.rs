@@ -91,10 +91,13 @@ fn operands(insn: &Insn) -> Check {
                 match op {
                     AluOp::Lsh | AluOp::Rsh | AluOp::Arsh if !(0..bits).contains(&imm) => {
                         return Err(bad(format!("a shift of {bits} bits by {imm}"))
+                            .because(format!("the constant is not between 0 and {}", bits.wrapping_sub(1)))
                             .help(format!("shift by 0 to {}", bits.wrapping_sub(1))));
                     }
                     AluOp::Div | AluOp::Sdiv | AluOp::Mod | AluOp::Smod if imm == 0 => {
-                        return Err(bad("a division by the constant 0").help("divide by something else"));
+                        return Err(bad("a division by the constant 0")
+                            .because("it has no result, so the program cannot mean it")
+                            .help("divide by something else"));
                     }
                     _ => {}
                 }

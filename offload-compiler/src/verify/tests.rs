@@ -452,7 +452,32 @@ fn any_insn(random: &mut Random, count: u32) -> Insn {
             let cond = random.pick(&[Eq, Ne, Gt, Ge, Lt, Le, Set, Sgt, Sge, Slt, Sle]);
             Insn::JumpIf { width, cond, dst, src, target }
         }
-        21 => Insn::CallHelper { id: random.pick(&[1, 2, 3, 8, 44, 25, u32::MAX]) },
+        21 => Insn::CallHelper {
+            id: random.pick(&[
+                1,
+                2,
+                3,
+                6,
+                8,
+                12,
+                25,
+                28,
+                44,
+                51,
+                54,
+                65,
+                93,
+                94,
+                130,
+                131,
+                132,
+                181,
+                188,
+                189,
+                190,
+                u32::MAX,
+            ]),
+        },
         22 => Insn::CallLocal { target },
         _ => Insn::Exit,
     }

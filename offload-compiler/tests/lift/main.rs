@@ -1,6 +1,7 @@
 //! The lift and the passes against the eBPF interpreter: random programs that are safe by construction, with everything that the
 //! compiler translates. The interpreter asserts the facts on the way.
 
+mod examples;
 mod programs;
 
 use offload_compiler::ebpf::MapIdx;

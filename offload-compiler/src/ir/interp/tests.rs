@@ -99,7 +99,7 @@ fn metadata_stands_before_the_packet_and_moves_with_it() {
     assert!(setup.try_run("v9 = load.1 pkt[-9]").is_err());
     assert_eq!(setup.run("v0 = const 14\nv9 = adjust_head v0"), 0);
     assert_eq!(setup.run("v9 = load.1 pkt[-8]"), 0xf8);
-    assert_eq!(setup.run("v0 = const -222\nv9 = adjust_head v0"), 0 - 0, "216 + 14 - 8");
+    assert_eq!(setup.run("v0 = const -222\nv9 = adjust_head v0"), 0, "216 + 14 - 8");
     assert_eq!(setup.run("v0 = const -1\nv9 = adjust_head v0"), -22);
 }
 

@@ -68,12 +68,10 @@ impl Builder<'_> {
                 0 => break,
                 0x25 if open => open = false,
                 0x25 => open = true,
-                byte if open && u8::try_from(byte).is_ok_and(|byte| byte.is_ascii_alphabetic()) => {
-                    // The length modifiers `l` and `ll` stand before the letter that counts.
-                    if byte != u64::from(b'l') {
-                        count += 1;
-                        open = false;
-                    }
+                // The length modifiers `l` and `ll` stand before the letter that counts.
+                byte if open && byte != 0x6c && u8::try_from(byte).is_ok_and(|byte| byte.is_ascii_alphabetic()) => {
+                    count += 1;
+                    open = false;
                 }
                 _ => {}
             }

@@ -18,6 +18,7 @@ mod loops;
 mod memory;
 mod packet;
 mod stack;
+mod taken;
 #[cfg(test)]
 mod tests;
 

@@ -32,6 +32,10 @@ impl Builder<'_> {
     fn returns_at_once(&self) -> bool {
         let mut frame = self.frame;
         while let Some((caller, mut at)) = self.expanded.frames[frame].caller {
+            // A callback returns to its loop.
+            if self.expanded.frames[frame].latch.is_some() {
+                return false;
+            }
             let mut steps = 0;
             loop {
                 steps += 1;

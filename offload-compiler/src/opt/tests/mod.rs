@@ -5,7 +5,7 @@ mod idioms;
 use super::{LATE, MapEntry, MapTable, PASSES, optimize, run_pass};
 use crate::backend::random::{self, Rng};
 use crate::ebpf::MapIdx;
-use crate::ir::interp::{self, Maps, Packet};
+use crate::ir::interp::{self, Maps, Packet, World};
 use crate::ir::{Func, check};
 use crate::{facts, ir, object};
 use offwire_image::MapSpec;
@@ -20,17 +20,20 @@ fn table(specs: &[MapSpec]) -> MapTable {
 }
 
 /// Runs both functions on the same packets, one after the other, so that maps fill up. `None` if the first one faults.
-fn compare(before: &Func, after: &Func, specs: &[MapSpec], seed: u64) -> Option<()> {
+fn compare(before: &Func, after: &Func, maps: &Maps, specs: &[MapSpec], seed: u64) -> Option<()> {
     let mut rng = Rng::new(seed);
-    let (mut maps_a, mut maps_b) = (Maps::new(specs), Maps::new(specs));
+    let (mut maps_a, mut maps_b) = (maps.clone(), maps.clone());
     for n in 0..8 {
         let len = 14 + rng.below(100) as usize;
         let bytes: Vec<u8> = (0..len).map(|_| if rng.below(3) == 0 { 0 } else { rng.next() as u8 }).collect();
         let (mut a, mut b) = (Packet::new(&bytes), Packet::new(&bytes));
-        let wanted = interp::run(before, &mut a, &mut maps_a).ok()?;
-        let got = interp::run(after, &mut b, &mut maps_b);
-        assert_eq!(got, Ok(wanted), "return value, packet {n}\n{before}\nbecame\n{after}");
-        assert_eq!(a.bytes(), b.bytes(), "packet {n}\n{before}\nbecame\n{after}");
+        let world = World { ktime_ns: 7 * n, jiffies: n, random: seed, ..World::default() };
+        let (mut world_a, mut world_b) = (world.clone(), world);
+        let wanted = interp::run_in(before, &mut a, &mut maps_a, &mut world_a).ok()?;
+        let got = interp::run_in(after, &mut b, &mut maps_b, &mut world_b);
+        assert_eq!(got, Ok(wanted), "outcome, packet {n}\n{before}\nbecame\n{after}");
+        assert_eq!((a.meta(), a.bytes()), (b.meta(), b.bytes()), "packet {n}\n{before}\nbecame\n{after}");
+        assert_eq!(world_a, world_b, "packet {n}\n{before}\nbecame\n{after}");
         for map in (0..specs.len()).map(|map| MapIdx(map as u16)) {
             assert_eq!(maps_a.entries(map), maps_b.entries(map), "map {map:?}, packet {n}\n{before}\nbecame\n{after}");
         }
@@ -39,7 +42,7 @@ fn compare(before: &Func, after: &Func, specs: &[MapSpec], seed: u64) -> Option<
 }
 
 /// Every pass by itself on the function as it is and on the result of the passes before it, then all of them.
-fn check_passes(func: &Func, specs: &[MapSpec], seed: u64) {
+fn check_passes(func: &Func, filled: &Maps, specs: &[MapSpec], seed: u64) {
     let maps = table(specs);
     assert_eq!(check(func), Ok(()), "seed {seed}\n{func}");
     let mut so_far = func.clone();
@@ -48,12 +51,12 @@ fn check_passes(func: &Func, specs: &[MapSpec], seed: u64) {
             let mut after = from.clone();
             (pass.run)(&mut after, &maps);
             assert_eq!(check(&after), Ok(()), "{} with seed {seed}:\n{from}\nbecame\n{after}", pass.name);
-            compare(from, &after, specs, seed).expect("what is made here never faults");
+            compare(from, &after, filled, specs, seed).expect("what is made here never faults");
             so_far = after;
         }
     }
     let after = optimize(func.clone(), &maps);
-    compare(func, &after, specs, seed);
+    compare(func, &after, filled, specs, seed);
     assert_eq!(optimize(func.clone(), &maps), after, "the same input gives the same output");
 }
 
@@ -65,14 +68,23 @@ fn seeds(default: u64) -> std::ops::Range<u64> {
 #[test]
 fn passes_keep_the_meaning_of_random_functions() {
     for seed in seeds(300) {
-        check_passes(&random::function(seed, 10 + (seed % 90) as u32), &random::maps(), seed);
+        let func = random::function(seed, 10 + (seed % 90) as u32);
+        check_passes(&func, &random::filled(), &random::maps(), seed);
     }
 }
 
 #[test]
 fn passes_keep_the_meaning_of_idioms() {
     for seed in seeds(600) {
-        check_passes(&idioms::function(seed, 8 + (seed % 50) as u32), &idioms::maps(), seed);
+        let func = idioms::function(seed, 8 + (seed % 50) as u32);
+        check_passes(&func, &Maps::new(&idioms::maps()), &idioms::maps(), seed);
+    }
+}
+
+#[test]
+fn passes_keep_the_meaning_of_requests() {
+    for seed in seeds(300) {
+        check_passes(&random::asking(seed, 10 + (seed % 70) as u32), &random::filled(), &random::maps(), seed);
     }
 }
 

@@ -7,7 +7,7 @@ use crate::ir::{Block, Value};
 use crate::regalloc::Liveness;
 use crate::schedule::code::{Code, Read, Target, VReg, VWord};
 use offwire_isa::{Base, CmpOp, KeyUse, MapUse, RequestOp, Space, Src, StoreOp, ValueUse};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 type Step<T> = Result<T, String>;
 
@@ -367,11 +367,16 @@ impl<'a> Walk<'a> {
         };
         let symbols = &*self.symbols;
         let counts = |effect: &&EffectId| !symbols.is_silent(**effect) && (stack || !symbols.is_private(**effect));
-        let got: HashSet<&EffectId> = done.iter().filter(counts).collect();
-        let wanted: HashSet<&EffectId> = wanted.iter().filter(counts).collect();
+        let set = |effects: &[EffectId]| {
+            let mut set: Vec<EffectId> = effects.iter().filter(counts).copied().collect();
+            set.sort_unstable();
+            set.dedup();
+            set
+        };
+        let (got, wanted) = (set(done), set(wanted));
         if got != wanted && !matches!(to, Way::Nowhere) {
-            let missing = wanted.difference(&got).count();
-            let extra = got.difference(&wanted).count();
+            let missing = wanted.iter().filter(|effect| got.binary_search(effect).is_err()).count();
+            let extra = got.iter().filter(|effect| wanted.binary_search(effect).is_err()).count();
             return Err(format!("{missing} effects are missing and {extra} too many on a way out"));
         }
         let Way::Block(_, params) = to else { return Ok(()) };
