@@ -28,7 +28,6 @@ use std::path::{Path, PathBuf};
 const NOT_ON_MODEL: &[(&str, &str)] = &[
     ("loop_variable", "OW0401"),
     ("map_by_path", "OW0406"),
-    ("pointer_difference_32", "OW0405"),
     ("spin_lock_flags", "OW0402"),
     ("trace_printk_result", "OW0402"),
     ("update_flags", "OW0402"),
