@@ -189,6 +189,10 @@ pub struct DiffArgs {
     /// Seed of the random packets
     #[arg(long, default_value_t = 1, value_name = "SEED")]
     pub seed: u64,
+    /// Run many packets at the same time on the device model, in each dispatch mode that is proven, and replay the order of
+    /// their map operations in the interpreter
+    #[arg(long, conflicts_with = "on")]
+    pub overlap: bool,
 }
 
 /// `conform`: the contract of bpf_conformance's plugins.

@@ -10,6 +10,7 @@ pub mod backends;
 pub mod commands;
 mod coverage;
 pub mod output;
+pub mod overlap;
 pub mod program;
 pub mod throughput;
 

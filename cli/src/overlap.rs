@@ -2,12 +2,12 @@
 
 use crate::backends::{self, Prepared};
 use crate::throughput::WireClock;
-use device_model::{Admission, Departure, Device, DeviceEvent, Event as Told, Redirect, SharedOp, Trace};
+use device_model::{Admission, Departure, Device, Event, SharedOp, Trace};
 use offload_compiler::ebpf::MapIdx;
 use offwire_diag::{Diagnostic, codes};
 use offwire_harness::mapfile::Contents;
 use offwire_harness::overlap::{Logged, Op, Run};
-use offwire_harness::{Entry, EntryValue, Event, PacketIn, PacketOut, RedirectTarget, Verdict};
+use offwire_harness::{Entry, EntryValue, PacketIn};
 use offwire_image::{DispatchMode, MapSpec};
 use offwire_isa::{Handle, RequestOp};
 use std::collections::BTreeMap;
@@ -87,8 +87,8 @@ impl Log {
 /// Size of an atomic operation and what it leaves behind; `None` for what is none.
 fn atomic(op: RequestOp, operand: u64, compare: u64, old: u64) -> Option<(u8, u64)> {
     use RequestOp::{
-        Cmpxchg32, Cmpxchg64, FetchAdd32, FetchAdd64, FetchAnd32, FetchAnd64, FetchOr32, FetchOr64, FetchXor32, FetchXor64,
-        Xchg32, Xchg64,
+        Cmpxchg32, Cmpxchg64, FetchAdd32, FetchAdd64, FetchAnd32, FetchAnd64, FetchOr32, FetchOr64, FetchXor32,
+        FetchXor64, Xchg32, Xchg64,
     };
     let low = |value: u64| value & 0xffff_ffff;
     Some(match op {
@@ -109,17 +109,17 @@ fn atomic(op: RequestOp, operand: u64, compare: u64, old: u64) -> Option<(u8, u6
 }
 
 impl Trace for Log {
-    fn event(&mut self, event: Told<'_>) {
+    fn event(&mut self, event: Event<'_>) {
         match event {
-            Told::Started { at, vcpu } => {
+            Event::Started { at, vcpu } => {
                 self.cpus.insert(at.seq, u32::from(vcpu));
             }
-            Told::Shared { seq, vcpu, map, op, .. } => {
+            Event::Shared { seq, vcpu, map, op, .. } => {
                 if let Some(op) = self.op(map, op) {
                     self.log.push(Logged { packet: seq, cpu: u32::from(vcpu), map: map.into(), op });
                 }
             }
-            Told::Answered { seq, request, answer, .. } => {
+            Event::Answered { seq, request, answer, .. } => {
                 let helper = match request {
                     RequestOp::KtimeNs => helper::KTIME_GET_NS,
                     RequestOp::Jiffies => helper::JIFFIES64,
@@ -146,7 +146,7 @@ pub fn run(
 ) -> Result<Run, Diagnostic> {
     let maps = prepared.compiled.image.maps.clone();
     let log = Log { maps: maps.clone(), vcpus: prepared.profile.vcpus, log: Vec::new(), cpus: BTreeMap::new() };
-    let mut device = backends::traced_device(prepared, Some(mode), contents, log)?;
+    let mut device = backends::traced_device(prepared, mode, contents, log)?;
     device.set_admission(Admission::Hold);
     let mut wire = WireClock::new(prepared.profile);
     let mut run = Run { packets: vec![None; packets.len()], cpus: vec![0; packets.len()], ..Run::default() };
@@ -163,7 +163,7 @@ pub fn run(
     for departure in departures {
         let place = usize::try_from(departure.seq).ok().and_then(|seq| run.packets.get_mut(seq));
         if let Some(place) = place {
-            *place = Some(packet_out(departure));
+            *place = Some(backends::packet_out(departure)?);
         }
     }
     let Log { log, cpus, .. } = std::mem::replace(

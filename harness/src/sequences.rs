@@ -103,9 +103,9 @@ impl Subject {
         let maps = [shape.spec("subject", shape.kind)];
         let one = |insns: Vec<Insn>, maps: &[MapSpec]| Some(object_of(vec![program("sequence", &insns).ok()?], maps));
         match self {
-            Subject::Devmap | Subject::DevmapHash => one(each(|asm, at| redirect(asm, at)), &maps),
-            Subject::Ringbuf => one(each(|asm, at| ringbuf(asm, at)), &maps),
-            Subject::PerfEventArray => one(each(|asm, at| perf(asm, at)), &maps),
+            Subject::Devmap | Subject::DevmapHash => one(each(redirect), &maps),
+            Subject::Ringbuf => one(each(ringbuf), &maps),
+            Subject::PerfEventArray => one(each(perf), &maps),
             Subject::ProgArray => {
                 let programs = (0..PROGRAMS).map(|number| program(&format!("hop{number}"), &hop(number)).ok());
                 Some(object_of(programs.collect::<Option<_>>()?, &maps))

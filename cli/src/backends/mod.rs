@@ -10,7 +10,7 @@ use offwire_harness::{Backend, host, reference};
 use offwire_image::DispatchMode;
 use offwire_isa::Profile;
 
-pub use model::{Model, arrival, device, fits_device};
+pub use model::{Model, arrival, device, fits_device, packet_out, traced_device};
 
 /// A program that is verified and compiled, ready for any back end.
 #[derive(Debug)]

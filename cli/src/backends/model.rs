@@ -1,14 +1,14 @@
 //! The device model as a back end.
 
 use super::{Prepared, TimedBackend, Timing};
-use device_model::{Arrival, Device, DeviceEvent, MapError, OfferError, Redirect, Update, geometry};
+use device_model::{Arrival, Departure, Device, DeviceEvent, MapError, OfferError, Redirect, Trace, Update, geometry};
 use offload_compiler::ebpf::MapIdx;
 use offload_compiler::object::Initial;
 use offwire_diag::{Diagnostic, codes};
 use offwire_harness::mapfile::Contents;
 use offwire_harness::reference::printk::{self, Printed};
 use offwire_harness::{Backend, Chance, Entry, EntryValue, Event, PacketIn, PacketOut, RedirectTarget, Verdict};
-use offwire_image::{MapKind, MapSpec};
+use offwire_image::{DispatchMode, MapKind, MapSpec};
 use offwire_isa::{RequestOp, Word};
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -107,9 +107,42 @@ fn spec(maps: &[MapSpec], map: MapIdx) -> Result<&MapSpec, Diagnostic> {
 
 fn loaded(prepared: &Prepared<'_>) -> Result<Device, Diagnostic> {
     let mut device = Device::new(prepared.profile);
-    device.load(&prepared.compiled.image, prepared.dispatch).map_err(|error| {
+    load(&mut device, prepared, prepared.dispatch)?;
+    Ok(device)
+}
+
+fn load<T: Trace>(
+    device: &mut Device<T>,
+    prepared: &Prepared<'_>,
+    mode: Option<DispatchMode>,
+) -> Result<(), Diagnostic> {
+    device.load(&prepared.compiled.image, mode).map_err(|error| {
         Diagnostic::error(codes::device::LOAD_REFUSED, "the device refused the image").with_reason(error.to_string())
-    })?;
+    })
+}
+
+fn fill<T: Trace>(device: &mut Device<T>, prepared: &Prepared<'_>, contents: &Contents) -> Result<(), Diagnostic> {
+    let mut numbers = Numbers::new(prepared);
+    for (map, entries) in contents {
+        let spec = spec(&prepared.compiled.image.maps, *map)?;
+        entries.iter().try_for_each(|entry| write_entry(device, spec, &mut numbers, *map, entry))?;
+    }
+    Ok(())
+}
+
+/// The same, which tells `trace` what happens, in another dispatch mode.
+///
+/// # Errors
+/// As [`device`].
+pub fn traced_device<T: Trace>(
+    prepared: &Prepared<'_>,
+    mode: DispatchMode,
+    contents: &Contents,
+    trace: T,
+) -> Result<Device<T>, Diagnostic> {
+    let mut device = Device::with_trace(prepared.profile, trace);
+    load(&mut device, prepared, Some(mode))?;
+    fill(&mut device, prepared, contents)?;
     Ok(device)
 }
 
@@ -119,11 +152,7 @@ fn loaded(prepared: &Prepared<'_>) -> Result<Device, Diagnostic> {
 /// `OW0601` if the device refuses the image, `OW0602` if it refuses an entry.
 pub fn device(prepared: &Prepared<'_>, contents: &Contents) -> Result<Device, Diagnostic> {
     let mut device = loaded(prepared)?;
-    let mut numbers = Numbers::new(prepared);
-    for (map, entries) in contents {
-        let spec = spec(&prepared.compiled.image.maps, *map)?;
-        entries.iter().try_for_each(|entry| write_entry(&mut device, spec, &mut numbers, *map, entry))?;
-    }
+    fill(&mut device, prepared, contents)?;
     Ok(device)
 }
 
@@ -138,8 +167,8 @@ fn map_error(spec: &MapSpec, error: &MapError) -> Diagnostic {
 }
 
 /// Inserts or replaces an entry (BPF_ANY).
-fn write_entry(
-    device: &mut Device,
+fn write_entry<T: Trace>(
+    device: &mut Device<T>,
     spec: &MapSpec,
     numbers: &mut Numbers,
     map: MapIdx,
@@ -234,20 +263,28 @@ impl Backend for Model {
         let latency = departure.departed - departure.arrival;
         self.timing.cycles += latency;
         self.timing.latencies.push(latency);
-        let events = departure.events.into_iter().filter_map(|told| event(told).transpose());
-        let redirected = Verdict::from_retval(departure.retval) == Verdict::Redirect;
-        Ok(PacketOut {
-            retval: departure.retval,
-            bytes: departure.bytes,
-            meta: departure.meta,
-            events: events.collect::<Result<_, _>>()?,
-            redirect: departure.redirect.filter(|_| redirected).map(target),
-            words: Some(u64::from(departure.words)),
-            slots: Some(u64::from(departure.slots)),
-            fault: departure.fault.map(|fault| format!("{} at word {}", fault.cause.name(), fault.word.0)),
-            ..PacketOut::default()
-        })
+        packet_out(departure)
     }
+}
+
+/// What became of a packet, as the harness compares it.
+///
+/// # Errors
+/// `OW0604` for an event that cannot be told without the device's memory.
+pub fn packet_out(departure: Departure) -> Result<PacketOut, Diagnostic> {
+    let events = departure.events.into_iter().filter_map(|told| event(told).transpose());
+    let redirected = Verdict::from_retval(departure.retval) == Verdict::Redirect;
+    Ok(PacketOut {
+        retval: departure.retval,
+        bytes: departure.bytes,
+        meta: departure.meta,
+        events: events.collect::<Result<_, _>>()?,
+        redirect: departure.redirect.filter(|_| redirected).map(target),
+        words: Some(u64::from(departure.words)),
+        slots: Some(u64::from(departure.slots)),
+        fault: departure.fault.map(|fault| format!("{} at word {}", fault.cause.name(), fault.word.0)),
+        ..PacketOut::default()
+    })
 }
 
 impl TimedBackend for Model {

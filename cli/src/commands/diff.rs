@@ -5,9 +5,14 @@ use crate::backends::{self, Prepared};
 use crate::output::{self, Output};
 use crate::program;
 use offload_compiler::CompileOptions;
+use offwire_diag::{Diagnostic, codes};
 use offwire_harness::diff::{self, Outcome, Report};
+use offwire_harness::mapfile::Contents;
+use offwire_harness::overlap::{self, Finding};
 use offwire_harness::random::RandomPackets;
-use offwire_harness::{Backend, capture};
+use offwire_harness::{Backend, PacketIn, capture};
+use offwire_image::DispatchMode;
+use serde::Serialize;
 
 /// Runs the capture, and random packets if asked for, on all back ends.
 pub(super) fn run(args: &DiffArgs, output: &mut Output<'_>) -> output::Outcome {
@@ -28,6 +33,10 @@ pub(super) fn run(args: &DiffArgs, output: &mut Output<'_>) -> output::Outcome {
     let random = usize::try_from(args.random).unwrap_or(usize::MAX);
     let random = RandomPackets::new(args.seed, &packets).take(random);
     let contents = program::map_contents(args.maps.as_deref(), &object)?;
+    if args.overlap {
+        let packets: Vec<PacketIn> = packets.iter().cloned().chain(random).filter(backends::fits_device).collect();
+        return overlapping(&prepared, &contents, &packets, output);
+    }
     let mut made: Vec<Box<dyn Backend + '_>> = Vec::new();
     for &on in &args.on {
         made.push(backends::make(on, &prepared)?);
@@ -52,4 +61,83 @@ fn text(report: &Report) -> String {
     };
     let on = report.on.join(", ");
     format!("{on}: {result}, {} packets, {} not comparable\n", report.packets, report.not_comparable)
+}
+
+/// A run with many packets in flight.
+#[derive(Serialize)]
+struct Overlapped {
+    /// Dispatch mode.
+    mode: &'static str,
+    packets: usize,
+    /// Operations on maps, in the order in which they took effect.
+    operations: usize,
+    /// Most packets that were between their first and last operation at the same time.
+    overlapping: usize,
+    /// What no order explains.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first: Option<Finding>,
+}
+
+#[derive(Serialize)]
+struct OverlapReport {
+    result: Outcome,
+    on: [&'static str; 2],
+    packets: usize,
+    modes: Vec<Overlapped>,
+}
+
+/// Runs the packets on the device in each mode up to the proven one, and checks what it tells.
+fn overlapping(
+    prepared: &Prepared<'_>,
+    contents: &Contents,
+    packets: &[PacketIn],
+    output: &mut Output<'_>,
+) -> output::Outcome {
+    let proven = prepared.compiled.image.dispatch.mode;
+    let mut report =
+        OverlapReport { result: Outcome::Equal, on: ["ref", "model"], packets: packets.len(), modes: Vec::new() };
+    let mut found = None;
+    for mode in [DispatchMode::Cpu, DispatchMode::Flow, DispatchMode::Any].into_iter().filter(|mode| *mode <= proven) {
+        let run = crate::overlap::run(prepared, mode, contents, packets)?;
+        let first = overlap::check(prepared.object, prepared.index, contents, packets, &run).err();
+        if let Some(finding) = &first {
+            let at = finding.packet.map_or(String::new(), |packet| format!(" at packet {packet}"));
+            let mode = super::mode_name(mode);
+            found.get_or_insert_with(|| {
+                Diagnostic::error(codes::data::DIFFER, format!("ref and model differ{at} in dispatch mode {mode}"))
+                    .with_reason(finding.what.clone())
+            });
+            report.result = Outcome::Differ;
+        }
+        report.modes.push(Overlapped {
+            mode: super::mode_name(mode),
+            packets: packets.len(),
+            operations: run.log.len(),
+            overlapping: run.overlapping(),
+            first,
+        });
+    }
+    output.result(&report, || overlap_text(&report));
+    match found {
+        None => Ok(0),
+        Some(diagnostic) => {
+            output.diagnostic(&diagnostic);
+            Ok(1)
+        }
+    }
+}
+
+fn overlap_text(report: &OverlapReport) -> String {
+    let line = |run: &Overlapped| {
+        let result = if run.first.is_some() { "differ" } else { "equal" };
+        format!(
+            "{}, dispatch {}: {result}, {} packets, {} map operations, at most {} packets in between theirs\n",
+            report.on.join(", "),
+            run.mode,
+            run.packets,
+            run.operations,
+            run.overlapping
+        )
+    };
+    report.modes.iter().map(line).collect()
 }

@@ -12,7 +12,9 @@ use crate::mapfile::{self, Contents};
 use crate::reference::Ref;
 use crate::{Backend, Entry, PacketIn, PacketOut};
 use offload_compiler::object::Object;
+use offwire_image::MapKind;
 use serde::Serialize;
+use std::collections::BTreeMap;
 use world::World;
 
 /// An operation on a map. `element` names where a value lives: the index in an array (without the CPU), anything in other maps.
@@ -141,6 +143,27 @@ pub struct Run {
     pub after: Contents,
 }
 
+impl Run {
+    /// Most packets that were between their first and last operation at the same time.
+    pub fn overlapping(&self) -> usize {
+        let mut spans: BTreeMap<u64, (usize, usize)> = BTreeMap::new();
+        for (at, logged) in self.log.iter().enumerate() {
+            spans.entry(logged.packet).and_modify(|(_, last)| *last = at).or_insert((at, at));
+        }
+        let mut ends: Vec<(usize, bool)> = Vec::new();
+        for (first, last) in spans.into_values() {
+            ends.extend([(2 * first, true), (2 * last + 1, false)]);
+        }
+        ends.sort_unstable();
+        let (mut now, mut most) = (0usize, 0usize);
+        for (_, starts) in ends {
+            now = if starts { now + 1 } else { now.saturating_sub(1) };
+            most = most.max(now);
+        }
+        most
+    }
+}
+
 /// What was found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
@@ -160,6 +183,9 @@ impl Finding {
 /// Attempts to find out which of several values a packet read where.
 const ATTEMPTS: usize = 512;
 
+/// Elements of a map beyond its entries that one packet may see.
+const SPARES: u32 = 256;
+
 /// Checks a run of program number `program`.
 ///
 /// # Errors
@@ -175,7 +201,7 @@ pub fn check(
         return Err(Finding::new(None, format!("{} packets came out of {}", run.packets.len(), packets.len())));
     }
     let told = |diagnostic: offwire_diag::Diagnostic| Finding::new(None, diagnostic.to_string());
-    let mut reference = Ref::new(object, program).map_err(told)?;
+    let mut reference = Ref::new(&roomy(object), program).map_err(told)?;
     mapfile::apply(&mut reference, contents).map_err(told)?;
     let initial: Vec<Vec<Entry>> = (0..object.maps.len())
         .map(|map| reference.map_entries(offload_compiler::ebpf::MapIdx(u16::try_from(map).unwrap_or(u16::MAX))))
@@ -203,6 +229,17 @@ pub fn check(
         world.step(logged).map_err(|what| Finding::new(Some(logged.packet), what))?;
     }
     world.compare(&run.after).map_err(|what| Finding::new(None, what))
+}
+
+/// The object with room for the spare elements that a device has: one packet may see more elements than there can be entries.
+fn roomy(object: &Object) -> Object {
+    let mut object = object.clone();
+    for map in &mut object.maps {
+        if matches!(map.spec.kind, MapKind::Hash | MapKind::PercpuHash | MapKind::LruHash | MapKind::LpmTrie) {
+            map.spec.max_entries = map.spec.max_entries.saturating_add(SPARES);
+        }
+    }
+    object
 }
 
 /// One packet: some choice of values must explain all that the device did.

@@ -5,7 +5,7 @@ use crate::mapfile::Contents;
 use crate::{Entry, EntryValue};
 use offload_compiler::object::Object;
 use offwire_image::{MapKind, MapSpec};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const ENOENT: i64 = -2;
 const E2BIG: i64 = -7;
@@ -25,10 +25,13 @@ struct Keyed {
     entries: BTreeMap<Vec<u8>, Value>,
     /// Keys by the element that a lookup named. An update gives its key another element, which nobody has named yet.
     keys: BTreeMap<u32, Vec<u8>>,
-    /// Values of elements whose entry is gone, and which nobody can have used again: pointers to them are still used.
-    gone: BTreeMap<u32, Value>,
-    /// True once an element was written of which it is not known whose it is.
-    unsure: bool,
+    /// Entries that are still to come: an update was refused because the map was full, with elements that updates of other packets
+    /// had taken and not yet put in their places. The kernel's count goes before its entries as well.
+    owed: usize,
+    /// Elements that were written while it was not known whose they are.
+    tainted: BTreeSet<u32>,
+    /// Keys whose element was one of these: what a read finds there is taken as it is.
+    unsure: BTreeSet<Vec<u8>>,
 }
 
 enum Store {
@@ -148,8 +151,10 @@ impl World {
                     if before.as_ref() != Some(&there) {
                         // The element has been used again, if it was one before.
                         keyed.keys.retain(|_, key| *key != there);
+                        if keyed.tainted.remove(element) {
+                            keyed.unsure.insert(there.clone());
+                        }
                         keyed.keys.insert(*element, there);
-                        keyed.gone.remove(element);
                     }
                 }
             }
@@ -181,20 +186,26 @@ impl World {
                     None if full => E2BIG,
                     _ => 0,
                 };
+                let refused = if trie { ENOSPC } else { E2BIG };
+                if expected == 0 && found.is_none() && *answer == refused {
+                    keyed.owed = keyed.owed.max(spec.max_entries as usize - keyed.entries.len());
+                    return Ok(());
+                }
                 if expected != *answer {
                     return wrong(&expected);
                 }
                 if expected == 0 {
-                    // The new element may be any of these.
-                    keyed.gone.clear();
+                    if found.is_none() {
+                        keyed.owed = keyed.owed.saturating_sub(1);
+                    }
                     let mut fresh = Value::new();
                     if let Some(found) = found {
                         let old = keyed.entries.remove(&found);
                         if spec.kind.is_per_cpu() {
                             // The kernel writes this CPU's copy in place.
                             fresh = old.unwrap_or_default();
-                        } else if let Some(old) = old {
-                            forget(keyed, &found, old);
+                        } else {
+                            forget(keyed, &found);
                         }
                     }
                     fresh.insert(cpu, value.clone());
@@ -213,10 +224,10 @@ impl World {
                 if expected != *answer {
                     return wrong(&expected);
                 }
-                if let Some(found) = found
-                    && let Some(old) = keyed.entries.remove(&found)
-                {
-                    forget(keyed, &found, old);
+                if let Some(found) = found {
+                    keyed.entries.remove(&found);
+                    keyed.owed = 0;
+                    forget(keyed, &found);
                 }
             }
             (Op::Delete { answer, .. }, _) => {
@@ -225,7 +236,7 @@ impl World {
                 }
             }
             (Op::Evict { key }, Store::Keyed(keyed)) => match keyed.entries.remove(key) {
-                Some(old) => forget(keyed, key, old),
+                Some(_) => forget(keyed, key),
                 None => return wrong(&"no such entry"),
             },
             (op, Store::Array(values)) => {
@@ -235,16 +246,21 @@ impl World {
             }
             (op, Store::Keyed(keyed)) => {
                 let Some(element) = element_of(op) else { return wrong(&"no such operation") };
-                let value = match keyed.keys.get(&element) {
-                    Some(key) => keyed.entries.get_mut(key),
-                    None => keyed.gone.get_mut(&element),
+                // The element of an entry that is gone may be used again, and an update writes its value before it takes effect: what
+                // stands there is not known, and what is written there makes the next entry's value unsure.
+                let Some(key) = keyed.keys.get(&element) else {
+                    if !matches!(op, Op::Read { .. }) {
+                        keyed.tainted.insert(element);
+                    }
+                    return Ok(());
                 };
-                // An element that nobody has named may be that of a new entry, or of one that was replaced: what stands there is
-                // not known, and what is written there makes the map's values unsure.
-                if let Some(value) = value {
+                let unsure = keyed.unsure.contains(key);
+                if let Some(value) = keyed.entries.get_mut(key) {
+                    if unsure {
+                        adopt(op, value, cpu, spec);
+                    }
                     return touch(op, value, cpu, spec).map_or(Ok(()), |expected| wrong(&expected));
                 }
-                keyed.unsure |= !matches!(op, Op::Read { .. });
             }
             (Op::Read { .. }, Store::Fixed) => {}
             (_, Store::Fixed) => return wrong(&"no program changes such a map"),
@@ -259,6 +275,9 @@ impl World {
             else {
                 return Err(format!("there is no map {}", map.0));
             };
+            if matches!(store, Store::Keyed(keyed) if keyed.owed > 0) {
+                return Err(format!("an update of map {} was refused as if it were full, and it never was", spec.name));
+            }
             let per_cpu = spec.kind.is_per_cpu();
             let theirs: BTreeMap<Vec<u8>, Value> =
                 entries.iter().map(|entry| (entry.key.clone(), told(&value_of(entry), per_cpu))).collect();
@@ -271,10 +290,16 @@ impl World {
                     keyed.entries.iter().map(|(key, value)| (key.clone(), told(value, per_cpu))).collect()
                 }
             };
-            let unsure = matches!(store, Store::Keyed(keyed) if keyed.unsure);
+            let unsure = |key: &Vec<u8>| match store {
+                Store::Keyed(keyed) => {
+                    let named = keyed.keys.values().any(|named| named == key);
+                    keyed.unsure.contains(key) || (!named && !keyed.tainted.is_empty())
+                }
+                _ => false,
+            };
             for key in ours.keys().chain(theirs.keys()) {
                 let (ours, theirs) = (ours.get(key), theirs.get(key));
-                if ours.is_some() != theirs.is_some() || (ours != theirs && !unsure) {
+                if ours.is_some() != theirs.is_some() || (ours != theirs && !unsure(key)) {
                     return Err(format!(
                         "map {} at key {key:02x?}: in this order {ours:02x?}, on the device {theirs:02x?}",
                         spec.name
@@ -286,12 +311,24 @@ impl World {
     }
 }
 
-/// An entry is gone; pointers to its element stay.
-fn forget(keyed: &mut Keyed, key: &[u8], old: Value) {
-    let elements: Vec<u32> = keyed.keys.iter().filter(|(_, of)| *of == key).map(|(element, _)| *element).collect();
-    for element in elements {
-        keyed.keys.remove(&element);
-        keyed.gone.insert(element, old.clone());
+/// An entry has left its element; pointers to it stay.
+fn forget(keyed: &mut Keyed, key: &[u8]) {
+    keyed.keys.retain(|_, of| of != key);
+    keyed.unsure.remove(key);
+}
+
+/// What an operation saw in a value of which nobody knows what it was.
+fn adopt(op: &Op, value: &mut Value, cpu: u32, spec: &MapSpec) {
+    let value = value.entry(cpu).or_insert_with(|| vec![0; spec.value_size as usize]);
+    let (offset, bytes) = match op {
+        Op::Read { offset, bytes, .. } => (*offset, bytes.clone()),
+        Op::Atomic { offset, size, old, .. } => {
+            (*offset, old.to_le_bytes().iter().take(usize::from(*size)).copied().collect())
+        }
+        _ => return,
+    };
+    for (to, from) in value.iter_mut().skip(offset as usize).zip(bytes) {
+        *to = from;
     }
 }
 

@@ -425,6 +425,7 @@ fn load(mem: &mut Mem, addr: u64, len: usize) -> Result<u64, Violation> {
 
 #[inline]
 fn store(mem: &mut Mem, addr: u64, len: usize, value: u64) -> Result<(), Violation> {
+    mem.writes(addr, len);
     let bytes = mem.bytes_mut(addr, len)?;
     let value = value.to_le_bytes();
     match bytes.len() {

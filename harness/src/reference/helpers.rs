@@ -120,6 +120,9 @@ pub(crate) fn call(id: u32, regs: &[u64; 16], mem: &mut Mem) -> Result<u64, Faul
             if mem.replay.is_some() && store.is_some_and(|store| is_keyed(store.spec().kind)) {
                 let (key, slots) = (key.to_vec(), store.map_or(0, MapStore::slots));
                 let slot = mem.replay.as_mut().map_or(Ok(None), |replay| replay.lookup(map.0, &key, slots))?;
+                if let (Some(slot), Some(store)) = (slot, mem.maps.get_mut(usize::from(map.0))) {
+                    store.value_grown(slot);
+                }
                 return Ok(slot.and_then(|slot| mem.value_pointer(map, slot)).unwrap_or(0));
             }
             let slot = store.and_then(|store| store.lookup(key));
@@ -180,6 +183,7 @@ pub(crate) fn call(id: u32, regs: &[u64; 16], mem: &mut Mem) -> Result<u64, Faul
             match packet_range(mem, r2, r4) {
                 Ok(range) => {
                     let bytes = mem.packet().get(range).unwrap_or(&[]).to_vec();
+                    mem.writes(r3, bytes.len());
                     mem.bytes_mut(r3, bytes.len())?.copy_from_slice(&bytes);
                     mem.wrote(r3, bytes.len());
                     0

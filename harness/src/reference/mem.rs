@@ -353,6 +353,19 @@ impl Mem {
         self.replay = Some(replay);
     }
 
+    /// Before a write to a map value in a replay.
+    #[inline]
+    pub(crate) fn writes(&mut self, addr: u64, len: usize) {
+        if self.replay.is_some()
+            && let (Place::Value { map, slot }, offset) = self.place(addr)
+            && let Ok(offset) = usize::try_from(offset)
+            && let Ok(bytes) = self.bytes(addr, len).map(<[u8]>::to_vec)
+            && let Some(replay) = &mut self.replay
+        {
+            replay.writes((map.0, slot), offset, &bytes);
+        }
+    }
+
     /// After a write to a map value in a replay.
     #[inline]
     pub(crate) fn wrote(&mut self, addr: u64, len: usize) {

@@ -148,10 +148,10 @@ impl Ref {
         let out = self.run(packet);
         self.mem.cpu = 0;
         let Some(replay) = self.mem.replay.take() else { return (Err("the replay is gone".into()), None) };
-        let result = match (out, replay.finish()) {
-            (Ok(out), Ok(())) => Ok(out),
-            (_, Err(what)) => Err(what),
-            (Err(diagnostic), Ok(())) => Err(diagnostic.to_string()),
+        let result = match (replay.mismatch(), out) {
+            (Some(what), _) => Err(what.to_owned()),
+            (None, Err(diagnostic)) => Err(diagnostic.to_string()),
+            (None, Ok(out)) => replay.finish().map(|()| out),
         };
         (result, replay.next_script())
     }
