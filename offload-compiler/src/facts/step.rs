@@ -101,7 +101,9 @@ impl Pass<'_> {
             }
             Val::Ptr { kind: PtrKind::Stack, offset, .. } => {
                 let Some(first) = offset.as_const().map(|at| at.cast_signed().wrapping_add(off.into())) else {
-                    return Named::new(if size == Size::B8 { Val::Unknown } else { Val::Num(number) });
+                    let numbers = touched(offset, off, size)
+                        .is_some_and(|(from, to)| (from..=to).all(|slot| frame.slot(slot).is_number()));
+                    return Named::new(if numbers || size != Size::B8 { Val::Num(number) } else { Val::Unknown });
                 };
                 load_slot(at, frame, size, signed, first)
             }
@@ -311,6 +313,13 @@ fn slot_of(offset: i64) -> Option<usize> {
     (slot < SLOTS).then_some(slot)
 }
 
+/// First and last slot that an access at a pointer into the frame may touch. Slots count downwards from r10.
+fn touched(offset: Num, off: i16, size: Size) -> Option<(usize, usize)> {
+    let first = offset.wide.smin.saturating_add(off.into());
+    let last = offset.wide.smax.saturating_add(off.into()).saturating_add(i64::from(size.bytes())).saturating_sub(1);
+    Some((slot_of(last.min(-1))?, slot_of(first.max(-512))?))
+}
+
 fn load_slot(at: usize, frame: &mut Frame, size: Size, signed: bool, first: i64) -> Named {
     let bits = size.bytes().saturating_mul(8);
     let number = Named::new(Val::Num(Num::loaded(bits, signed)));
@@ -363,11 +372,14 @@ fn store(frame: &mut Frame, size: Size, base: Reg, off: i16, written: Named) {
     match frame.reg(base.0).val {
         Val::Ptr { kind: PtrKind::Stack, offset, .. } => {
             let first = offset.wide.smin.saturating_add(off.into());
-            let last = offset.wide.smax.saturating_add(off.into()).saturating_add(i64::from(bytes)).saturating_sub(1);
-            let (Some(from), Some(to)) = (slot_of(last.min(-1)), slot_of(first.max(-512))) else { return };
-            // Slots count downwards from r10.
+            let Some((from, to)) = touched(offset, off, size) else { return };
             if offset.as_const().is_none() || from != to {
-                (from..=to).for_each(|slot| frame.set_slot(slot, Slot::UNKNOWN));
+                // Numbers stay numbers if some of them are overwritten by numbers; of a pointer a part may stay.
+                let number = size != Size::B8 || matches!(written.val, Val::Num(_));
+                for slot in from..=to {
+                    let now = if number && frame.slot(slot).is_number() { Slot::DATA } else { Slot::UNKNOWN };
+                    frame.set_slot(slot, now);
+                }
                 return;
             }
             let old = frame.slot(from);

@@ -151,6 +151,39 @@ fn stack_slots_are_forgotten_when_overwritten() {
     assert!(matches!(slots(4)[1], Fact::Ptr { kind: PtrKind::Stack, .. }));
 }
 
+/// A table on the stack, read and written at an index: numbers as long as nothing but numbers is stored in its slots.
+#[test]
+fn numbers_on_the_stack_are_numbers_at_any_index() {
+    let table = |spilled: i16| {
+        facts(
+            vec![],
+            vec![
+                store_imm(Size::B8, 10, -8, 1),
+                store_imm(Size::B8, 10, -16, 2),
+                store(Size::B8, 10, spilled, 1),
+                load(Size::B4, 2, 1, 12),
+                alu_imm(AluOp::And, 2, 8),
+                mov(3, 10),
+                alu(AluOp::Add, 3, 2),
+                load(Size::B8, 4, 3, -16), // 7
+                store(Size::B8, 3, -16, 2),
+                load(Size::B8, 5, 10, -8),
+                store(Size::B8, 3, -16, 3), // 10
+                load(Size::B8, 5, 10, -8),
+                mov_imm(0, 0),
+                Insn::Exit,
+            ],
+        )
+    };
+    let beside = table(-24);
+    assert!(matches!(reg(&beside, 8, 4), Fact::Scalar(_)), "a pointer lies beside the table");
+    assert!(matches!(reg(&beside, 10, 5), Fact::Scalar(range) if range.umin < range.umax), "1, or what was stored");
+    assert_eq!(reg(&beside, 12, 5), Fact::Unknown, "a pointer was stored somewhere");
+    let inside = table(-16);
+    assert_eq!(reg(&inside, 8, 4), Fact::Unknown, "a pointer lies in the table");
+    assert!(matches!(reg(&inside, 10, 5), Fact::Scalar(_)), "the other slot held a number, and may hold another one");
+}
+
 #[test]
 fn adjust_head_and_calls_that_reach_it_forget_packet_pointers() {
     let facts = facts(

@@ -123,16 +123,20 @@ impl Slot {
         }
     }
 
-    fn merge(self, other: Self, numbers: impl Fn(Num, Num) -> Num) -> Self {
-        let number = |slot: Slot| match slot {
+    /// True if no pointer can be read from it.
+    pub(super) fn is_number(self) -> bool {
+        match self {
             Slot::Data { .. } => true,
             Slot::Held { named, .. } => matches!(named.val, Val::Num(_)),
-        };
+        }
+    }
+
+    fn merge(self, other: Self, numbers: impl Fn(Num, Num) -> Num) -> Self {
         match (self, other) {
             (Slot::Held { named: a, size }, Slot::Held { named: b, size: other }) if size == other => {
                 Slot::Held { named: a.merge(b, numbers), size }
             }
-            _ if number(self) && number(other) => Slot::Data { zeros: self.zeros() & other.zeros() },
+            _ if self.is_number() && other.is_number() => Slot::Data { zeros: self.zeros() & other.zeros() },
             _ => Slot::UNKNOWN,
         }
     }

@@ -431,7 +431,7 @@ impl Builder<'_> {
                 Operand::Imm(imm) => self.constant(u64::from(imm.cast_unsigned())),
             });
         }
-        if wide && let Some(value) = self.pointer_arithmetic(op, dst, src) {
+        if let Some(value) = self.pointer_arithmetic(wide, op, dst, src) {
             return Ok(value);
         }
         let a = self.number(dst)?;
@@ -453,8 +453,8 @@ impl Builder<'_> {
     }
 
     /// Pointer plus or minus number, number plus pointer, and differences of pointers into one object. `None` for anything
-    /// else, which may still be arithmetic on numbers.
-    fn pointer_arithmetic(&mut self, op: EbpfAlu, dst: Reg, src: Operand) -> Option<Value> {
+    /// else, which may still be arithmetic on numbers. In 32 bits only differences make sense: a length that is no longer.
+    fn pointer_arithmetic(&mut self, wide: bool, op: EbpfAlu, dst: Reg, src: Operand) -> Option<Value> {
         let a = self.fact(dst);
         let b = match src {
             Operand::Reg(reg) => self.fact(reg),
@@ -463,11 +463,11 @@ impl Builder<'_> {
         let device = match (op, a, b) {
             (EbpfAlu::Add, Fact::Ptr { kind, .. }, Fact::Scalar(_))
             | (EbpfAlu::Add, Fact::Scalar(_), Fact::Ptr { kind, .. })
-                if !is_map(kind) =>
+                if wide && !is_map(kind) =>
             {
                 AluOp::Add
             }
-            (EbpfAlu::Sub, Fact::Ptr { kind, .. }, Fact::Scalar(_)) if !is_map(kind) => AluOp::Sub,
+            (EbpfAlu::Sub, Fact::Ptr { kind, .. }, Fact::Scalar(_)) if wide && !is_map(kind) => AluOp::Sub,
             (
                 EbpfAlu::Sub,
                 Fact::Ptr { kind: a, maybe_null: false, .. },
@@ -480,7 +480,7 @@ impl Builder<'_> {
             Operand::Reg(reg) => self.read(reg),
             Operand::Imm(imm) => self.constant(i64::from(imm).cast_unsigned()),
         };
-        Some(self.alu(device, true, a, b))
+        Some(self.alu(device, wide, a, b))
     }
 }
 
