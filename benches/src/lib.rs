@@ -13,6 +13,8 @@ pub struct Example {
     pub name: String,
     /// The loaded object.
     pub object: Object,
+    /// Number of the program that packets start in, `xdp_NAME`.
+    pub entry: usize,
     /// The object file.
     pub bytes: Vec<u8>,
     /// Its traffic.
@@ -58,5 +60,7 @@ pub fn example(name: &str) -> Result<Example, String> {
         Ok(text) => mapfile::parse(&text, &object).map_err(|diagnostic| diagnostic.to_string())?,
         Err(_) => Contents::new(),
     };
-    Ok(Example { name: name.to_owned(), packets: capture.packets_in(), object, bytes, maps })
+    let entry = object.programs.iter().position(|program| program.name == format!("xdp_{name}"));
+    let entry = entry.ok_or_else(|| format!("{name}: no program xdp_{name}"))?;
+    Ok(Example { name: name.to_owned(), entry, packets: capture.packets_in(), object, bytes, maps })
 }

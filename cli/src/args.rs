@@ -163,6 +163,9 @@ pub struct RunArgs {
     /// Serialisation of packets
     #[arg(long, value_enum, default_value = "auto", value_name = "MODE")]
     pub dispatch: DispatchArg,
+    /// Say which instructions the capture reaches, on the reference interpreter
+    #[arg(long, conflicts_with_all = ["out", "dump_maps", "on", "dispatch"])]
+    pub coverage: bool,
 }
 
 /// `diff`.

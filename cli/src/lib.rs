@@ -8,6 +8,7 @@
 pub mod args;
 pub mod backends;
 pub mod commands;
+mod coverage;
 pub mod output;
 pub mod overlap;
 pub mod program;

@@ -48,7 +48,7 @@ impl Log {
                 let element = Handle::unpack(answer).map(|handle| at(handle.element));
                 Some(Op::Lookup { key: key.to_vec(), element })
             }
-            SharedOp::Update { key, value, flags, answer } => {
+            SharedOp::Update { key, value, flags, answer, .. } => {
                 Some(Op::Update { key: key.to_vec(), value: value.to_vec(), flags, answer: answer.into() })
             }
             SharedOp::Delete { key, answer } => Some(Op::Delete { key: key.to_vec(), answer: answer.into() }),
@@ -72,6 +72,8 @@ impl Log {
             SharedOp::RingOutput { answer: code, .. } => answer(helper::RINGBUF_OUTPUT, errno(code)),
             SharedOp::RingQuery { answer: position, .. } => answer(helper::RINGBUF_QUERY, position),
             SharedOp::PerfOutput { answer: code, .. } => answer(helper::PERF_EVENT_OUTPUT, errno(code)),
+            // The update that names the element follows.
+            SharedOp::Write { .. } => None,
             // Events and targets leave with the packet; what prog arrays and devmaps hold, no packet changes.
             SharedOp::RingSubmit { .. }
             | SharedOp::RingDiscard { .. }

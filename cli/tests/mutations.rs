@@ -142,7 +142,7 @@ fn mutated_map_files() {
 fn mutated_images() {
     let folder = Folder::new("images");
     let mut seeds = Vec::new();
-    for name in common::examples() {
+    for name in common::model_examples() {
         let file = folder.0.join(&name);
         let object = root().join("examples").join(&name).join(format!("{name}.o"));
         let ran = offwire(&["prog", "build", text(&object), "-o", text(&file), "--profile", "small"]);

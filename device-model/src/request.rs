@@ -26,6 +26,7 @@ enum Operand {
     Value(ValueAddress),
 }
 
+#[inline]
 fn operand(
     space: Space,
     address: u64,
@@ -53,6 +54,7 @@ fn operand(
 }
 
 /// Copies an operand into the request, or tells where the map unit has to read it.
+#[inline]
 fn gather(operand: Operand, size: u32, context: &mut Context, into: &mut Vec<u8>) -> Option<ValueAddress> {
     // The map unit overwrites all of it.
     into.resize(size as usize, 0);
@@ -83,6 +85,7 @@ pub(crate) struct Checked {
 }
 
 /// The map of a request.
+#[inline]
 fn map_of<'a>(request: &Request, third: u64, maps: &'a [MapInfo]) -> Result<Option<(u8, &'a MapInfo)>, FaultCause> {
     let (slot, wrong) = match request.shape.map {
         MapUse::None => return Ok(None),
@@ -142,6 +145,7 @@ fn writable(operand: Operand, maps: &[MapInfo]) -> Result<(), FaultCause> {
 }
 
 /// Checks a request, before anything of its word is written.
+#[inline]
 pub(crate) fn check(
     request: &Request,
     context: &Context,
@@ -154,7 +158,8 @@ pub(crate) fn check(
     let map = map_of(request, third, maps)?;
     let sizes = map.map_or((0, 0), |(_, map)| (map.key_size, map.value_size));
     let key = request.key.of(&context.values);
-    let at = named(request, key, number, held, maps)?;
+    // What most requests are not, lookups above all, costs them nothing.
+    let at = if map.is_some() { ValueAddress::default() } else { named(request, key, number, held, maps)? };
     let copies = matches!(shape.key, KeyUse::ReadsW | KeyUse::WritesW);
     let refused = if copies { beyond_packet(number, third, context.packet.len()) } else { None };
     let mut late = false;
@@ -187,6 +192,7 @@ pub(crate) fn check(
 }
 
 /// Sends a request to the map unit.
+#[inline]
 fn ask(checked: &Checked, context: &mut Context, port: &mut Port) -> Then {
     port.slot = checked.slot;
     port.at = checked.at;
@@ -203,11 +209,21 @@ fn negative(errno: i32) -> u64 {
 
 /// Makes a request that passed its checks. It sees the word's own store; what the engine's own units do has happened then, only
 /// the answer comes later.
+#[inline]
 pub(crate) fn make(request: &Request, checked: &Checked, context: &mut Context, port: &mut Port) -> Then {
-    let Checked { number, third, late, .. } = *checked;
+    let Checked { number, third, .. } = *checked;
     port.op = request.op;
     port.number = number;
     port.third = third;
+    if request.shape.map != MapUse::None {
+        return ask(checked, context, port);
+    }
+    work(request, checked, context, port)
+}
+
+/// A request that names no map: most are served by the engine's own units.
+fn work(request: &Request, checked: &Checked, context: &mut Context, port: &mut Port) -> Then {
+    let Checked { number, third, late, .. } = *checked;
     let mut work = Work { late, ..Work::default() };
     match request.op {
         RequestOp::AdjustHead | RequestOp::AdjustTail | RequestOp::AdjustMeta => {

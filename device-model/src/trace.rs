@@ -113,7 +113,8 @@ pub enum SharedOp<'a> {
         /// The answer.
         answer: u64,
     },
-    /// An update.
+    /// An update. What its value overwrites in place it overwrites now; else [`SharedOp::Write`] has told of that, and now the index
+    /// names the new element.
     Update {
         /// The key.
         key: &'a [u8],
@@ -123,6 +124,16 @@ pub enum SharedOp<'a> {
         flags: u64,
         /// 0 or a negative errno.
         answer: i32,
+        /// The element that the key has from now on; of a per-CPU map the copy of the packet's vCPU. `None` if the update is refused.
+        element: Option<u32>,
+    },
+    /// The value of an update is written to an element that the index does not name yet. In a per-CPU hash map the copies of other
+    /// vCPUs are zero then.
+    Write {
+        /// Element.
+        element: u32,
+        /// The value; a spin lock in it is not written.
+        bytes: &'a [u8],
     },
     /// A delete.
     Delete {

@@ -229,3 +229,33 @@ fn every_profile_is_a_device() {
         assert_eq!(device.departures().map(|out| out.retval).collect::<Vec<_>>(), [2; 200], "{}", profile.name);
     }
 }
+
+/// What maps take of the map memory is what docs/device.md says.
+#[test]
+fn maps_take_the_memory_that_the_page_says() {
+    // 4 vCPUs and 4 banks, so 5 spare elements.
+    let (n, buckets) = (100_000u64, 1 << 17);
+    let elements = n + 5;
+    let cases = [
+        (map(MapKind::Array, 4, 20, n as u32), n * 24),
+        (map(MapKind::PercpuArray, 4, 20, n as u32), 4 * n * 24),
+        (map(MapKind::Hash, 5, 20, n as u32), elements * (24 + 8 + 8) + buckets * 4),
+        (map(MapKind::PercpuHash, 5, 20, n as u32), n * (4 * 24 + 8 + 8) + buckets * 4),
+        (map(MapKind::LruHash, 5, 20, n as u32), elements * (24 + 8 + 8 + 8) + buckets * 4),
+        (map(MapKind::LpmTrie, 20, 20, n as u32), elements * 24 + 2 * n * (16 + 16)),
+        (map(MapKind::Devmap, 4, 8, 2 * n as u32), 2 * n * 8),
+        (map(MapKind::DevmapHash, 4, 4, n as u32), elements * (8 + 8 + 8) + buckets * 4),
+        (map(MapKind::ProgArray, 4, 4, 2 * n as u32), 2 * n * 8),
+        (map(MapKind::ArrayOfMaps, 4, 4, 2 * n as u32), 2 * n * 8),
+        (map(MapKind::HashOfMaps, 4, 4, n as u32), elements * (8 + 8 + 8) + buckets * 4),
+        (map(MapKind::Ringbuf, 0, 0, 1 << 21), 1 << 21),
+    ];
+    for (spec, needed) in cases {
+        let kind = spec.kind;
+        let refused = refused(|image| image.maps = vec![spec.clone()]);
+        assert_eq!(refused, LoadError::MapMemory { needed, available: SMALL.map_memory_bytes }, "{kind:?}");
+    }
+    // Perf events go to the host: no memory at all.
+    let perf = map(MapKind::PerfEventArray, 4, 4, 1 << 20);
+    Device::new(&SMALL).load(&Image { maps: vec![perf], ..image() }, None).unwrap();
+}

@@ -390,3 +390,54 @@ fn perf_events_fill_their_ring() {
         assert_eq!(out.events.len(), ((1 << 19) - 1) / 3528);
     }
 }
+
+/// The user deletes a key and inserts another one while a program's update of the first is on its way, at each cycle of it: the one
+/// or the other comes first, and the map never has more than its one entry.
+#[test]
+fn updates_that_the_user_overtakes_come_after_it() {
+    for (kind, full) in [(MapKind::Hash, -7), (MapKind::LpmTrie, -28), (MapKind::LruHash, 0)] {
+        for how in ["any", "noexist", "exist"] {
+            let text = format!(
+                "q.update.{how} map=0 key=pkt[0+16] val=pkt:0 dst=r2; next=@1\nra=r2; st pkt[0+8] s0=ra:8@0; next=pass"
+            );
+            let mut seen = std::collections::BTreeSet::new();
+            for cycle in 1..140 {
+                let mut device = Device::new(&TINY);
+                device.load_words(&words(&text), CodeAddr(0), &[map(kind, 8, 4, 1)], DispatchMode::Any, 1000).unwrap();
+                let key = |last: u8| vec![32, 0, 0, 0, 10, 0, 0, last];
+                let mut bytes = vec![0; 60];
+                bytes[16..24].copy_from_slice(&key(1));
+                if how != "noexist" {
+                    device.map_update(0, &key(1), &[vec![9; 4]], Update::Any).unwrap();
+                }
+                device.offer(Arrival { bytes, ..Arrival::default() }).unwrap();
+                device.run_until(cycle);
+                let first = device.map_entries(0).unwrap();
+                match how {
+                    // The key is gone, and another one has its place.
+                    "any" | "exist" => {
+                        device.map_delete(0, &key(1)).unwrap();
+                        device.map_update(0, &key(2), &[vec![7; 4]], Update::Any).unwrap();
+                    }
+                    // The key is there already.
+                    _ => drop(device.map_update(0, &key(1), &[vec![7; 4]], Update::NoExist)),
+                }
+                device.run_until_idle();
+                let out = device.departures().next().unwrap();
+                let answer = i64::from_le_bytes(out.bytes[8..16].try_into().unwrap());
+                let entries: Vec<Vec<u8>> = device.map_entries(0).unwrap().into_iter().map(|entry| entry.0).collect();
+                assert_eq!(entries.len(), 1, "{kind:?} {how} at {cycle}: {answer}");
+                // Whose update came first cannot be told from the answer alone, but what is there afterwards fits it.
+                let want: &[(i64, u8)] = match how {
+                    "any" => &[(0, 2), (full, if full == 0 { 1 } else { 2 })],
+                    "exist" => &[(0, 2), (-2, 2)],
+                    _ => &[(0, 1), (-17, 1)],
+                };
+                assert!(want.contains(&(answer, entries[0][7])), "{kind:?} {how} at {cycle}: {answer} {entries:?}");
+                assert!(first.len() <= 1);
+                seen.insert((answer, entries[0][7]));
+            }
+            assert_eq!(seen.len(), 2, "{kind:?} {how}: {seen:?}");
+        }
+    }
+}

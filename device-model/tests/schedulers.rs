@@ -4,7 +4,10 @@
 mod common;
 
 use common::{Random, TINY, arrivals, load_all, maps, mode, useful_program};
-use device_model::{Admission, At, Counters, Departure, Device, Empty, Entry, Event, Scheduler, Trace};
+use device_model::{
+    Admission, At, Counters, Departure, Device, Empty, Entry, Event, MapError, Scheduler, Trace, Update,
+};
+use offwire_image::MapKind;
 use offwire_isa::{Profile, SMALL, X16};
 
 /// What can be seen of a run.
@@ -13,7 +16,28 @@ struct Seen {
     departures: Vec<Departure>,
     counters: Vec<Counters>,
     maps: Vec<Vec<Entry>>,
+    answers: Vec<Result<(), MapError>>,
     now: u64,
+}
+
+/// An operation of the user on some map, in the middle of things.
+fn by_user<T: Trace>(device: &mut Device<T>, random: &mut Random) -> Result<(), MapError> {
+    let map = random.pick(&[0, 1, 2, 3, 5, 6, 6, 7, 8, 9, 10, 11, 14]);
+    let spec = &maps()[map];
+    let mut key = vec![0; spec.key_size as usize];
+    key[0] = random.below(5) as u8;
+    if spec.kind == MapKind::LpmTrie {
+        key[4..].fill(random.below(3) as u8);
+    }
+    if random.once_in(3) {
+        return device.map_delete(map, &key);
+    }
+    let mut value = vec![random.below(8) as u8; spec.value_size as usize];
+    if matches!(spec.kind, MapKind::ProgArray | MapKind::ArrayOfMaps | MapKind::HashOfMaps | MapKind::Devmap) {
+        value[1..].fill(0);
+    }
+    let how = random.pick(&[Update::Any, Update::Any, Update::NoExist, Update::Exist]);
+    device.map_update(map, &key, &[value], how)
 }
 
 fn run<T: Trace>(mut device: Device<T>, seed: u64, scheduler: Scheduler) -> (Seen, Device<T>) {
@@ -28,7 +52,7 @@ fn run<T: Trace>(mut device: Device<T>, seed: u64, scheduler: Scheduler) -> (See
     }
     device.set_admission(if random.once_in(3) { Admission::Hold } else { Admission::Drop });
     let vcpus = u64::from(device.profile().vcpus);
-    let mut seen = Seen { departures: Vec::new(), counters: Vec::new(), maps: Vec::new(), now: 0 };
+    let mut seen = Seen { departures: Vec::new(), counters: Vec::new(), maps: Vec::new(), answers: Vec::new(), now: 0 };
     for round in 0..3 {
         // Stop in the middle of things now and then, and look.
         for mut arrival in arrivals(random, 50, vcpus) {
@@ -41,6 +65,13 @@ fn run<T: Trace>(mut device: Device<T>, seed: u64, scheduler: Scheduler) -> (See
                 seen.now = stop;
                 seen.counters.push(device.counters());
                 seen.departures.extend(device.departures());
+                for _ in 0..random.below(4) {
+                    seen.answers.push(by_user(&mut device, random));
+                    for (slot, spec) in maps().iter().enumerate() {
+                        let entries = device.map_entries(slot).unwrap().len() as u64;
+                        assert!(entries <= u64::from(spec.max_entries), "seed {seed}: {entries} in map {slot}");
+                    }
+                }
             }
         }
         if round != 1 {

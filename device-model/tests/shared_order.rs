@@ -3,7 +3,7 @@
 
 mod common;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use common::{DEVICES, LINKS, LOCKS, Random, TINY, arrivals, load_all, maps, mode, useful_program};
 use device_model::{Admission, Device, DeviceEvent, Event, Redirect, SharedOp, Trace};
@@ -26,17 +26,17 @@ struct Ring {
 /// Plain maps that follow the trace.
 struct Replay {
     seed: u64,
-    /// Value bytes of arrays, all elements.
-    arrays: BTreeMap<u8, Vec<u8>>,
-    /// Keys of hash maps and tries.
-    keys: BTreeMap<u8, BTreeSet<Vec<u8>>>,
+    /// Bytes of all elements, by map and element; those that are not here are zero.
+    values: BTreeMap<(u8, u32), Vec<u8>>,
+    /// Keys of hash maps and tries, and their elements; of a per-CPU hash that of vCPU 0.
+    keys: BTreeMap<u8, BTreeMap<Vec<u8>, u32>>,
     /// Locks that are held, and by whom.
     locks: BTreeMap<(u8, u32, u32), u64>,
     ring: Ring,
     /// What packets have told the host, and where they are to go.
     events: BTreeMap<u64, Vec<DeviceEvent>>,
     redirects: BTreeMap<u64, Option<Redirect>>,
-    seen: [u64; 20],
+    seen: [u64; 21],
 }
 
 /// The value of maps whose elements are references: what the test has put there.
@@ -62,32 +62,52 @@ impl Replay {
     fn new(seed: u64) -> Self {
         let mut replay = Replay {
             seed,
-            arrays: BTreeMap::new(),
+            values: BTreeMap::new(),
             keys: BTreeMap::new(),
             locks: BTreeMap::new(),
             ring: Ring::default(),
             events: BTreeMap::new(),
             redirects: BTreeMap::new(),
-            seen: [0; 20],
+            seen: [0; 21],
         };
         for (slot, spec) in (0..).zip(maps()) {
             if has_keys(spec.kind) {
-                replay.keys.insert(slot, BTreeSet::new());
-            } else if matches!(spec.kind, MapKind::Array | MapKind::PercpuArray) {
-                let copies = if spec.kind.is_per_cpu() { VCPUS } else { 1 };
-                let mut bytes = vec![0; (spec.max_entries * copies * spec.value_size) as usize];
-                bytes[..spec.init.len()].copy_from_slice(&spec.init);
-                replay.arrays.insert(slot, bytes);
+                replay.keys.insert(slot, BTreeMap::new());
+            } else if !spec.init.is_empty() {
+                replay.values.insert((slot, 0), spec.init.clone());
+            }
+        }
+        for (map, key) in DEVICES {
+            let mut value = (key + 7).to_le_bytes().to_vec();
+            value.resize(maps()[map].value_size as usize, 0);
+            // The elements of a hash map are its own choice.
+            if maps()[map].kind == MapKind::Devmap {
+                replay.values.insert((map as u8, key), value);
             }
         }
         replay
     }
 
-    /// The bytes of an array's value.
-    fn value(&mut self, map: u8, element: u32) -> Option<&mut [u8]> {
-        let size = maps()[usize::from(map)].value_size as usize;
-        let bytes = self.arrays.get_mut(&map)?;
-        bytes.chunks_mut(size).nth(element as usize)
+    /// The bytes of an element; `None` if they are not known here.
+    fn value(&mut self, map: u8, element: u32) -> Option<&mut Vec<u8>> {
+        let spec = &maps()[usize::from(map)];
+        let size = match spec.kind {
+            MapKind::DevmapHash => return None,
+            // As long as the record, or what is left of one.
+            MapKind::Ringbuf => return self.values.get_mut(&(map, element)),
+            _ => spec.value_size as usize,
+        };
+        Some(self.values.entry((map, element)).or_insert_with(|| vec![0; size]))
+    }
+
+    /// Writes a value but for its spin lock.
+    fn write(&mut self, map: u8, element: u32, value: &[u8]) {
+        let lock = LOCKS.iter().find(|lock| lock.map == map).map(|lock| lock.offset as usize);
+        for (at, (to, from)) in self.value(map, element).unwrap().iter_mut().zip(value).enumerate() {
+            if lock.is_none_or(|lock| !(lock..lock + 4).contains(&at)) {
+                *to = *from;
+            }
+        }
     }
 
     fn array_element(&self, map: u8, key: &[u8], vcpu: u16) -> Option<u32> {
@@ -101,7 +121,7 @@ impl Replay {
     fn find(&self, map: u8, key: &[u8], exact: bool) -> Result<Option<Vec<u8>>, ()> {
         let keys = &self.keys[&map];
         if maps()[usize::from(map)].kind != MapKind::LpmTrie {
-            return Ok(keys.get(key).cloned());
+            return Ok(keys.contains_key(key).then(|| key.to_vec()));
         }
         let own = prefix(key).ok_or(())?;
         let covers = |entry: &&Vec<u8>| {
@@ -109,7 +129,7 @@ impl Replay {
             let cut = |bits: u32| u64::from(bits).wrapping_shr(own.0.saturating_sub(length)) as u32;
             length <= own.0 && (length == 0 || bits == cut(own.1)) && (!exact || length == own.0)
         };
-        Ok(keys.iter().filter(covers).max_by_key(|entry| prefix(entry)).cloned())
+        Ok(keys.keys().filter(covers).max_by_key(|entry| prefix(entry)).cloned())
     }
 
     fn lookup(&mut self, map: u8, vcpu: u16, key: &[u8], answer: u64) {
@@ -117,8 +137,10 @@ impl Replay {
         let spec = &maps()[usize::from(map)];
         let handle = |element: u32| 4 << 60 | u64::from(map) << 52 | u64::from(element) << 24;
         if has_keys(spec.kind) {
-            let there = self.find(map, key, false).unwrap_or(None).is_some();
-            assert_eq!(answer != 0, there, "seed {seed}: {key:?} in map {map}");
+            let found = self.find(map, key, false).unwrap_or(None);
+            let copy = if spec.kind.is_per_cpu() { u32::from(vcpu) } else { 0 };
+            let want = found.map_or(0, |found| handle(self.keys[&map][&found] + copy));
+            assert_eq!(answer, want, "seed {seed}: {key:?} in map {map}");
             return;
         }
         let number = u32::from_le_bytes(key.try_into().unwrap());
@@ -136,7 +158,9 @@ impl Replay {
         }
     }
 
-    fn update(&mut self, map: u8, vcpu: u16, key: &[u8], value: &[u8], flags: u64, answer: i32) {
+    fn update(&mut self, (map, vcpu): (u8, u16), key: &[u8], value: &[u8], flags: u64, told: (i32, Option<u32>)) {
+        let (answer, element) = told;
+        assert_eq!(element.is_some(), answer == 0);
         let seed = self.seed;
         let spec = &maps()[usize::from(map)];
         if has_keys(spec.kind) {
@@ -155,27 +179,28 @@ impl Replay {
             assert!(answer == want || early, "seed {seed}: {answer}, not {want}");
             if answer == 0 {
                 let keys = self.keys.get_mut(&map).unwrap();
-                if let Ok(Some(old)) = found {
-                    keys.remove(&old);
+                let first = element.unwrap() - if spec.kind.is_per_cpu() { u32::from(vcpu) } else { 0 };
+                let old = found.ok().flatten().and_then(|old| keys.remove(&old));
+                assert!(keys.values().all(|used| *used != first), "seed {seed}: an element of two keys");
+                keys.insert(key.to_vec(), first);
+                if spec.kind.is_per_cpu() && old.is_some() {
+                    // In place: nothing was told before.
+                    assert_eq!(old, Some(first), "seed {seed}");
+                    self.write(map, element.unwrap(), value);
                 }
-                keys.insert(key.to_vec());
             }
             return;
         }
-        let element = self.array_element(map, key, vcpu);
-        let want = match element {
+        let there = self.array_element(map, key, vcpu);
+        let want = match there {
             None => -7,
             Some(_) if flags == 1 => -17,
             Some(_) => 0,
         };
         assert_eq!(answer, want, "seed {seed}");
-        if let (0, Some(element)) = (answer, element) {
-            let lock = LOCKS.iter().find(|lock| lock.map == map).map(|lock| lock.offset as usize);
-            for (at, (to, from)) in self.value(map, element).unwrap().iter_mut().zip(value).enumerate() {
-                if lock.is_none_or(|lock| !(lock..lock + 4).contains(&at)) {
-                    *to = *from;
-                }
-            }
+        if let Some(element) = element {
+            assert_eq!(there, Some(element), "seed {seed}");
+            self.write(map, element, value);
         }
     }
 
@@ -222,9 +247,17 @@ impl Trace for Replay {
                 self.seen[0] += 1;
                 self.lookup(map, vcpu, key, answer);
             }
-            SharedOp::Update { key, value, flags, answer } => {
+            SharedOp::Update { key, value, flags, answer, element } => {
                 self.seen[1] += 1;
-                self.update(map, vcpu, key, value, flags, answer);
+                self.update((map, vcpu), key, value, flags, (answer, element));
+            }
+            SharedOp::Write { element, bytes } => {
+                self.seen[20] += 1;
+                let first = element - element % VCPUS;
+                if maps()[usize::from(map)].kind.is_per_cpu() {
+                    (first..first + VCPUS).for_each(|copy| self.write(map, copy, &[0; 64][..bytes.len()]));
+                }
+                self.write(map, element, bytes);
             }
             SharedOp::Delete { key, answer } => {
                 self.seen[2] += 1;
@@ -263,7 +296,7 @@ impl Trace for Replay {
             }
             SharedOp::Evict { key } => {
                 self.seen[7] += 1;
-                assert!(self.keys.get_mut(&map).unwrap().remove(key), "seed {seed}: {key:?} was not there");
+                assert!(self.keys.get_mut(&map).unwrap().remove(key).is_some(), "seed {seed}: {key:?} was not there");
             }
             SharedOp::Atomic { op, element, offset, operand, compare, old } => {
                 self.seen[8] += 1;
@@ -290,11 +323,13 @@ impl Trace for Replay {
                     assert_eq!(answer >> 52, 0x400 | u64::from(map), "seed {seed}");
                     let element = (answer >> 24) as u32 & 0xfff_ffff;
                     assert_eq!(self.ring.open.insert(element, bytes), None, "seed {seed}: a record within another");
+                    self.values.insert((map, element), vec![0; bytes as usize]);
                 }
             }
             SharedOp::RingSubmit { element, bytes } => {
                 self.seen[12] += 1;
                 assert_eq!(self.ring.open.remove(&element), Some(bytes.len() as u64), "seed {seed}");
+                assert_eq!(self.values[&(map, element)], bytes, "seed {seed}: a record");
                 let event = DeviceEvent::Ringbuf { map, bytes: bytes.to_vec() };
                 self.events.entry(seq).or_default().push(event);
             }
@@ -368,7 +403,7 @@ impl Trace for Replay {
 
 #[test]
 fn the_told_order_explains_every_answer() {
-    let mut seen = [0; 20];
+    let mut seen = [0; 21];
     for seed in 0..600 {
         let random = &mut Random(seed);
         let mut device = Device::with_trace(&TINY, Replay::new(seed));
@@ -383,18 +418,26 @@ fn the_told_order_explains_every_answer() {
         let departures: Vec<_> = device.departures().collect();
         let replay = device.trace_mut();
         for (slot, entries) in (0..).zip(entries) {
-            if let Some(keys) = replay.keys.get(&slot) {
-                let there: BTreeSet<Vec<u8>> = entries.into_iter().map(|(key, _)| key).collect();
-                assert_eq!(&there, keys, "seed {seed}: keys of map {slot}");
-            } else if let Some(array) = replay.arrays.get_mut(&slot) {
-                let bytes: Vec<u8> = entries.into_iter().flat_map(|(_, values)| values.concat()).collect();
+            let spec = &maps()[usize::from(slot)];
+            let copies = if spec.kind.is_per_cpu() { VCPUS } else { 1 };
+            let listed: BTreeMap<Vec<u8>, u32> = match (replay.keys.get(&slot), spec.kind) {
+                (Some(keys), _) => keys.clone(),
+                (None, MapKind::Array | MapKind::PercpuArray) => {
+                    (0..spec.max_entries).map(|key| (key.to_le_bytes().to_vec(), key * copies)).collect()
+                }
+                _ => continue,
+            };
+            let mut want = BTreeMap::new();
+            for (key, first) in listed {
+                let mut values: Vec<Vec<u8>> =
+                    (first..first + copies).map(|element| replay.value(slot, element).unwrap().clone()).collect();
                 // The user sees zeros in the place of a lock.
                 for lock in LOCKS.iter().filter(|lock| lock.map == slot) {
-                    let size = maps()[usize::from(slot)].value_size as usize;
-                    array.chunks_mut(size).for_each(|value| value[lock.offset as usize..][..4].fill(0));
+                    values.iter_mut().for_each(|value| value[lock.offset as usize..][..4].fill(0));
                 }
-                assert_eq!(&bytes, array, "seed {seed}: map {slot}");
+                want.insert(key, values);
             }
+            assert_eq!(entries.into_iter().collect::<BTreeMap<_, _>>(), want, "seed {seed}: map {slot}");
         }
         assert!(replay.locks.is_empty(), "seed {seed}: a lock outlives its packet");
         assert!(replay.ring.open.is_empty(), "seed {seed}: a record outlives its packet");

@@ -87,7 +87,13 @@ fn what_is_written_reads_back() {
     let expected: Vec<Captured> = times
         .iter()
         .zip(&frames)
-        .map(|(&ts_ns, bytes)| Captured { ts_ns, interface: 0, bytes: bytes.clone(), wire_len: bytes.len() as u32 })
+        .map(|(&ts_ns, bytes)| Captured {
+            ts_ns,
+            interface: 0,
+            rx_queue: 0,
+            bytes: bytes.clone(),
+            wire_len: bytes.len() as u32,
+        })
         .collect();
     assert_eq!(read.packets, expected);
     let packets = read.packets_in();
@@ -160,6 +166,42 @@ fn pcapng_of_both_byte_orders_with_sections_interfaces_and_resolutions() {
             ],
             "big {big}"
         );
+    }
+}
+
+/// epb_queue, behind another option and alone; packets without it came in on queue 0.
+#[test]
+fn pcapng_tells_the_receive_queue() {
+    for big in [false, true] {
+        let mut out = Out::new(big);
+        section(&mut out);
+        interface(&mut out, 1, 0, &[]);
+        let packet = |out: &mut Out, options: &dyn Fn(&mut Out)| {
+            let mut body = Out::new(big);
+            body.u32(0).u32(0).u32(7).u32(5).u32(5).raw(&[1, 2, 3, 4, 5, 0, 0, 0]);
+            options(&mut body);
+            let body = body.bytes;
+            out.block(6, &body);
+        };
+        packet(&mut out, &|body| {
+            body.u16(1).u16(3).raw(b"abc\0").u16(6).u16(4).u32(0x1_0003).u16(0).u16(0);
+        });
+        packet(&mut out, &|body| {
+            body.u16(6).u16(4).u32(9);
+        });
+        // Behind the end of the options.
+        packet(&mut out, &|body| {
+            body.u16(0).u16(0).u16(6).u16(4).u32(9);
+        });
+        packet(&mut out, &|_| {});
+        let read = capture::read(&out.bytes).expect("reads");
+        let queues: Vec<u32> = read.packets_in().iter().map(|packet| packet.rx_queue).collect();
+        assert_eq!(queues, [0x1_0003, 9, 0, 0], "big {big}");
+        // An option that claims more than there is.
+        packet(&mut out, &|body| {
+            body.u16(1).u16(9).raw(b"abcd");
+        });
+        assert_eq!(capture::read(&out.bytes).expect_err("cut").code, codes::data::BAD_CAPTURE);
     }
 }
 

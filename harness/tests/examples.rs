@@ -17,6 +17,8 @@ use std::path::{Path, PathBuf};
 struct Example {
     name: String,
     object: Object,
+    /// Number of the program that packets start in.
+    entry: usize,
     packets: Vec<PacketIn>,
     maps: Contents,
 }
@@ -48,12 +50,20 @@ fn example(folder: &Path) -> Example {
             .unwrap_or_else(|diagnostic| panic!("{name}: {diagnostic}")),
         false => Contents::new(),
     };
-    Example { name, object, packets, maps }
+    let entry = object.programs.iter().position(|program| program.name == format!("xdp_{name}"));
+    let entry = entry.unwrap_or_else(|| panic!("{name}: no program xdp_{name}"));
+    Example { name, object, entry, packets, maps }
 }
 
-fn reference(object: &Object) -> Ref {
-    let facts = facts::analyze(object, &object.programs[0]).expect("facts are found");
-    Ref::new(object, 0).expect("the interpreter takes the program").with_facts(&facts)
+fn reference(example: &Example) -> Ref {
+    let object = &example.object;
+    let mut made = Ref::new(object, example.entry).expect("the interpreter takes the program");
+    // Tail calls may reach all programs.
+    for (index, program) in object.programs.iter().enumerate() {
+        let facts = facts::analyze(object, program).expect("facts are found");
+        made = made.with_facts_of(index, &facts);
+    }
+    made
 }
 
 #[test]
@@ -64,8 +74,9 @@ fn interpreter_and_kernel_agree() {
     for example in examples() {
         let random = RandomPackets::new(1, &example.packets).take(10_000);
         let packets = example.packets.iter().cloned().chain(random);
-        let host = Host::new(&example.object, 0).unwrap_or_else(|diagnostic| panic!("{}: {diagnostic}", example.name));
-        let mut backends: Vec<Box<dyn Backend>> = vec![Box::new(host), Box::new(reference(&example.object))];
+        let host = Host::new(&example.object, example.entry)
+            .unwrap_or_else(|diagnostic| panic!("{}: {diagnostic}", example.name));
+        let mut backends: Vec<Box<dyn Backend>> = vec![Box::new(host), Box::new(reference(&example))];
         let report = diff::run(&mut backends, &example.object, &example.maps, packets, Options::default());
         assert_eq!(report.result, Outcome::Equal, "{}: {report:#?}", example.name);
         assert_eq!(report.packets, example.packets.len() as u64 + 10_000);
@@ -79,14 +90,16 @@ fn interpreter_and_kernel_agree() {
 fn random_packets_reach_every_instruction_that_the_capture_reaches() {
     for example in examples() {
         let coverage = |packets: &mut dyn Iterator<Item = PacketIn>| {
-            let mut run = reference(&example.object).with_coverage();
+            let mut run = reference(&example).with_coverage();
             mapfile::apply(&mut run, &example.maps).expect("the map file fits");
             let mut verdicts = [0u32; 5];
             for packet in packets {
                 let out = run.run(&packet).unwrap_or_else(|diagnostic| panic!("{}: {diagnostic}", example.name));
                 verdicts[Verdict::from_retval(out.retval) as usize] += 1;
             }
-            (run.coverage().to_vec(), verdicts)
+            let counts: Vec<u64> =
+                (0..example.object.programs.len()).flat_map(|index| run.coverage_of(index).to_vec()).collect();
+            (counts, verdicts)
         };
         let (captured, _) = coverage(&mut example.packets.iter().cloned());
         let (random, verdicts) = coverage(&mut RandomPackets::new(1, &example.packets).take(10_000));
@@ -100,7 +113,7 @@ fn random_packets_reach_every_instruction_that_the_capture_reaches() {
 #[test]
 fn dumps_feed_back() {
     for example in examples() {
-        let mut first = reference(&example.object);
+        let mut first = reference(&example);
         mapfile::apply(&mut first, &example.maps).expect("the map file fits");
         for packet in &example.packets {
             first.run(packet).unwrap_or_else(|diagnostic| panic!("{}: {diagnostic}", example.name));
@@ -109,7 +122,7 @@ fn dumps_feed_back() {
         let text = mapfile::dump(&example.object, &contents).to_string();
         let parsed = mapfile::parse(text.as_bytes(), &example.object).unwrap_or_else(|d| panic!("{text}\n{d}"));
         assert_eq!(parsed, contents, "{}: the dump lost something: {text}", example.name);
-        let mut second = reference(&example.object);
+        let mut second = reference(&example);
         mapfile::apply(&mut second, &parsed).expect("the dump fits");
         let again = mapfile::collect(&mut second, &example.object).expect("maps read");
         assert_eq!(mapfile::dump(&example.object, &again).to_string(), text, "{}", example.name);

@@ -125,6 +125,17 @@ fn control_that_leaves_the_program() {
     refused(&[Insn::CallLocal { target: InsnIdx(0) }], code::REF_BOUNDS, "more than 8 nested calls");
 }
 
+/// A static function of C that returns void ends with r0 unwritten; so does the kernel's verifier see it.
+#[test]
+fn functions_without_a_result() {
+    let call = |rest: [Insn; 2]| [Insn::CallLocal { target: InsnIdx(3) }, rest[0], rest[1], Insn::Exit];
+    let object = object(&call([mov(R0, 2), Insn::Exit]), &[]);
+    let out = Ref::new(&object, 0).expect("loads").run(&packet(&[0; 64])).expect("runs");
+    assert_eq!(out.retval, 2);
+    refused(&call([copy(R6, R0), Insn::Exit]), code::REF_BOUNDS, "it reads r0");
+    refused(&[Insn::Exit], code::REF_BOUNDS, "it reads r0");
+}
+
 #[test]
 fn endless_loops() {
     let insns = [mov(R0, 0), Insn::Jump { target: InsnIdx(1) }, Insn::Exit];

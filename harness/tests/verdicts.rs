@@ -5,9 +5,9 @@ mod common;
 mod programs;
 
 use common::{Rng, host_works, map_spec, object, packet};
-use offload_compiler::ebpf::MapIdx;
+use offload_compiler::ebpf::{Imm64, Insn, InsnIdx, MapIdx};
 use offload_compiler::facts;
-use offload_compiler::object::{LoadOptions, Object, load};
+use offload_compiler::object::{Initial, LoadOptions, Map, Object, load};
 use offload_compiler::verify::{Limits, verify};
 use offwire_diag::{Code, Diagnostic, codes};
 use offwire_harness::host::{kernel_version, load_verdict};
@@ -85,12 +85,59 @@ fn compiled_programs_get_the_kernels_verdict() {
     assert!(compared > 80, "only {compared} programs were found");
 }
 
+/// The maps of random programs.
+fn maps() -> Vec<Map> {
+    let mut outer: Map = map_spec("rings", MapKind::ArrayOfMaps, 4, 4, 4).into();
+    let ring = || map_spec("ring", MapKind::Hash, 4, 16, 4);
+    outer.inner = Some(Box::new(ring()));
+    outer.initial = vec![(1, Initial::Map(MapIdx(5)))];
+    let rows = typed().maps.into_iter().find(|map| map.spec.name == "rows").expect("it has the map");
+    vec![
+        map_spec("values", MapKind::Hash, 4, VALUE_SIZE, 8).into(),
+        map_spec("data", MapKind::Array, 4, VALUE_SIZE, 1).into(),
+        outer,
+        map_spec("events", MapKind::Ringbuf, 0, 0, 4096).into(),
+        map_spec("programs", MapKind::ProgArray, 4, 4, 4).into(),
+        ring().into(),
+        rows,
+    ]
+}
+
+/// An object with types for locks and callbacks.
+fn typed() -> Object {
+    load(include_bytes!("objects/typed.o"), &LoadOptions::default()).expect("the object loads")
+}
+
+/// The program with types of its functions, if it has callbacks.
+fn random_object(insns: &[Insn], maps: &[Map], typed: &Object) -> Object {
+    let mut object = object(insns, &[]);
+    object.maps = maps.to_vec();
+    object.btf = typed.btf.clone();
+    let mut entries: Vec<InsnIdx> = insns
+        .iter()
+        .filter_map(|insn| match *insn {
+            Insn::CallLocal { target } | Insn::LoadImm64 { value: Imm64::Func(target), .. } => Some(target),
+            _ => None,
+        })
+        .chain([InsnIdx(0)])
+        .collect();
+    entries.sort_unstable();
+    entries.dedup();
+    if insns.iter().any(|insn| matches!(insn, Insn::LoadImm64 { value: Imm64::Func(_), .. })) {
+        let types = &typed.programs.iter().find(|program| program.name == "xdp_loop").expect("it is there").func_info;
+        let (main, function) = (types[0].1, types[1].1);
+        object.programs[0].func_info =
+            entries.iter().map(|&entry| (entry, if entry == InsnIdx(0) { main } else { function })).collect();
+    }
+    object
+}
+
 /// Runs an accepted program on random packets; the interpreter asserts facts and bounds at each step.
 fn execute(object: &Object, rng: &mut Rng, runs: usize) -> Result<(), String> {
     let facts = facts::analyze(object, &object.programs[0]).map_err(|diagnostic| diagnostic.to_string())?;
     let mut reference = Ref::new(object, 0).map_err(|diagnostic| diagnostic.to_string())?.with_facts(&facts);
-    for (map, key) in [(0, 1), (1, 0)] {
-        let value = (0..VALUE_SIZE).map(|_| corner(rng)).collect();
+    for (map, key, size) in [(0, 1, VALUE_SIZE), (1, 0, VALUE_SIZE), (5, 2, 16)] {
+        let value = (0..size).map(|_| corner(rng)).collect();
         let entry = Entry { key: vec![key, 0, 0, 0], value: EntryValue::One(value) };
         reference.map_update(MapIdx(map), &entry).map_err(|diagnostic| diagnostic.to_string())?;
     }
@@ -123,14 +170,13 @@ fn too_complex(verdict: &Result<(), Diagnostic>) -> bool {
 #[test]
 fn random_programs_get_the_kernels_verdict() {
     let (count, seed) = (from_environment("VERDICTS", 1500), from_environment("SEED", 1));
-    let maps =
-        [map_spec("values", MapKind::Hash, 4, VALUE_SIZE, 8), map_spec("data", MapKind::Array, 4, VALUE_SIZE, 1)];
+    let (maps, typed) = (maps(), typed());
     let host = host_works();
     let mut programs = Programs::new(seed);
     let (mut both, mut precise, mut stricter, mut gaps) = (0u64, 0u64, 0u64, Vec::new());
     for number in 0..count {
         let insns = programs.next();
-        let object = object(&insns, &maps);
+        let object = random_object(&insns, &maps, &typed);
         let verdict = ours(&object, 0, &Limits::default());
         let name = || format!("program {number} of seed {seed}:\n{}", object.programs[0].dump(&object));
         // Without any pruning, and with as much as there can be.

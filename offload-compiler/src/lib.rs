@@ -33,4 +33,4 @@ pub mod select;
 mod testing;
 pub mod verify;
 
-pub use pipeline::{CompileOptions, Compiled, compile};
+pub use pipeline::{CompileOptions, Compiled, Tail, compile};

@@ -1,12 +1,13 @@
 //! File tests of selection and scheduling: `tests/files/words/*.ir`. `BLESS=1` writes what comes out into the files; look at it with
 //! git diff.
 //!
-//! A file has comments that say what the test is about, directives `; map 0: key 4, value 8`, a function, the line `; ==>`, and the
-//! microcode that must come out. The maps are arrays if their key has 4 bytes, else hashes.
+//! A file has comments that say what the test is about, directives `; map 0: key 4, value 8`, with a kind behind that if they are no
+//! arrays (key of 4 bytes) or hashes, a function, the line `; ==>`, and the microcode that must come out. Further functions, behind
+//! lines `; ---`, are programs that tail calls go to.
 
-use offload_compiler::backend::generate;
+use offload_compiler::backend::{Links, generate};
 use offload_compiler::emit::dump;
-use offload_compiler::ir::{check, parse};
+use offload_compiler::ir::{Func, check, parse};
 use offwire_diag::Span;
 use offwire_image::{Dispatch, DispatchMode, MapKind, MapSpec};
 use std::fmt::Write;
@@ -22,7 +23,11 @@ fn maps(input: &str) -> Result<Vec<MapSpec>, String> {
         let (Some(Some(key_size)), Some(Some(value_size))) = (bytes.next(), bytes.next()) else {
             return Err(format!("`{line}`: want `; map N: key K, value V`"));
         };
-        let kind = if key_size == 4 { MapKind::Array } else { MapKind::Hash };
+        let kind = match sizes.split(", ").nth(2) {
+            Some(name) => kind(name).ok_or_else(|| format!("`{line}`: no such kind of map"))?,
+            None if key_size == 4 => MapKind::Array,
+            None => MapKind::Hash,
+        };
         let name = format!("map{}", maps.len());
         maps.push(MapSpec {
             name,
@@ -38,11 +43,17 @@ fn maps(input: &str) -> Result<Vec<MapSpec>, String> {
     Ok(maps)
 }
 
+fn kind(name: &str) -> Option<MapKind> {
+    (0..64).filter_map(MapKind::from_kernel).find(|kind| kind.name() == name)
+}
+
 fn words(input: &str) -> Result<String, String> {
-    let func = parse(input).map_err(|e| e.to_string())?;
-    check(&func)?;
+    let funcs: Vec<Func> =
+        input.split("; ---").map(parse).collect::<Result<_, _>>().map_err(|error| error.to_string())?;
+    funcs.iter().try_for_each(check)?;
+    let links = Links { programs: (1..funcs.len()).collect(), ..Links::default() };
     let dispatch = Dispatch { mode: DispatchMode::Cpu, reason: "a test".into() };
-    let made = generate(&func, &maps(input)?, dispatch, &offwire_isa::SMALL, |_| Span::default());
+    let made = generate(&funcs, &maps(input)?, links, dispatch, &offwire_isa::SMALL, |_, _| Span::default());
     Ok(match made {
         Ok(made) => dump(&made.image, None),
         Err(error) => format!("{error}\n"),

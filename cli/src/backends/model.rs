@@ -7,7 +7,7 @@ use offwire_diag::{Diagnostic, codes};
 use offwire_harness::mapfile::Contents;
 use offwire_harness::reference::printk::{self, Printed};
 use offwire_harness::{Backend, Chance, Entry, EntryValue, Event, PacketIn, PacketOut, RedirectTarget, Verdict};
-use offwire_image::{DispatchMode, MapSpec};
+use offwire_image::{DispatchMode, MapKind, MapSpec};
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 pub struct Model {
     device: Device,
     maps: Vec<MapSpec>,
+    numbers: Numbers,
     timing: Timing,
 }
 
@@ -26,9 +27,45 @@ impl Model {
     /// `OW0601` if the device refuses the image.
     pub fn new(prepared: &Prepared<'_>) -> Result<Self, Diagnostic> {
         let maps = prepared.compiled.image.maps.clone();
-        let mut model = Model { device: loaded(prepared)?, maps, timing: Timing::default() };
+        let numbers = Numbers::new(prepared);
+        let mut model = Model { device: loaded(prepared)?, maps, numbers, timing: Timing::default() };
         model.set_chance(Chance::default());
         Ok(model)
+    }
+}
+
+/// Programs have a number in the object, which map files and other back ends use, and one in the image, if they are there.
+#[derive(Debug)]
+struct Numbers {
+    /// The image's number, by the object's.
+    images: Vec<Option<u32>>,
+}
+
+impl Numbers {
+    fn new(prepared: &Prepared<'_>) -> Self {
+        let image = &prepared.compiled.image.programs;
+        let number = |name: &str| (0..).zip(image).find(|(_, program)| program.name == name).map(|(number, _)| number);
+        Numbers { images: prepared.object.programs.iter().map(|program| number(&program.name)).collect() }
+    }
+
+    /// The value of a program array as the device has it.
+    fn to_device(&self, spec: &MapSpec, value: &[u8]) -> Result<Vec<u8>, Diagnostic> {
+        let number = value.try_into().map_or(u32::MAX, u32::from_le_bytes);
+        match usize::try_from(number).ok().and_then(|number| *self.images.get(number)?) {
+            Some(number) => Ok(number.to_le_bytes().to_vec()),
+            None => Err(Diagnostic::error(
+                codes::device::MAP,
+                format!("the image does not have program number {number}, which map {} is to hold", spec.name),
+            )
+            .with_reason("an image holds the programs that the object itself puts into program arrays")),
+        }
+    }
+
+    /// The value of a program array as the object has it.
+    fn to_object(&self, value: &[u8]) -> Vec<u8> {
+        let number = value.try_into().map_or(u32::MAX, u32::from_le_bytes);
+        let object = (0u32..).zip(&self.images).find(|(_, image)| **image == Some(number));
+        object.map_or_else(|| value.to_vec(), |(object, _)| object.to_le_bytes().to_vec())
     }
 }
 
@@ -54,9 +91,10 @@ fn load<T: Trace>(
 }
 
 fn fill<T: Trace>(device: &mut Device<T>, prepared: &Prepared<'_>, contents: &Contents) -> Result<(), Diagnostic> {
+    let numbers = Numbers::new(prepared);
     for (map, entries) in contents {
         let spec = spec(&prepared.compiled.image.maps, *map)?;
-        entries.iter().try_for_each(|entry| write_entry(device, spec, *map, entry))?;
+        entries.iter().try_for_each(|entry| write_entry(device, spec, &numbers, *map, entry))?;
     }
     Ok(())
 }
@@ -98,8 +136,15 @@ fn map_error(spec: &MapSpec, error: &MapError) -> Diagnostic {
 }
 
 /// Inserts or replaces an entry (BPF_ANY).
-fn write_entry<T: Trace>(device: &mut Device<T>, spec: &MapSpec, map: MapIdx, entry: &Entry) -> Result<(), Diagnostic> {
+fn write_entry<T: Trace>(
+    device: &mut Device<T>,
+    spec: &MapSpec,
+    numbers: &Numbers,
+    map: MapIdx,
+    entry: &Entry,
+) -> Result<(), Diagnostic> {
     let values: Vec<Vec<u8>> = match &entry.value {
+        EntryValue::One(value) if spec.kind == MapKind::ProgArray => vec![numbers.to_device(spec, value)?],
         EntryValue::One(value) => vec![value.clone()],
         EntryValue::PerCpu(values) => {
             let named: BTreeMap<u32, &Vec<u8>> = values.iter().map(|(cpu, value)| (*cpu, value)).collect();
@@ -129,7 +174,7 @@ impl Backend for Model {
     }
 
     fn map_update(&mut self, map: MapIdx, entry: &Entry) -> Result<(), Diagnostic> {
-        write_entry(&mut self.device, spec(&self.maps, map)?, map, entry)
+        write_entry(&mut self.device, spec(&self.maps, map)?, &self.numbers, map, entry)
     }
 
     fn map_entries(&mut self, map: MapIdx) -> Result<Vec<Entry>, Diagnostic> {
@@ -143,7 +188,9 @@ impl Backend for Model {
                     let written = (0..).zip(values).filter(|(_, value)| value.iter().any(|&byte| byte != 0));
                     EntryValue::PerCpu(written.collect())
                 } else {
-                    EntryValue::One(values.into_iter().next().unwrap_or_default())
+                    let value = values.into_iter().next().unwrap_or_default();
+                    let names = spec.kind == MapKind::ProgArray;
+                    EntryValue::One(if names { self.numbers.to_object(&value) } else { value })
                 };
                 Entry { key, value }
             })
@@ -267,6 +314,29 @@ mod tests {
 
     fn printed(format: &str, arguments: [u64; 3]) -> Result<Option<Event>, Diagnostic> {
         event(DeviceEvent::Printk { format: format.as_bytes().to_vec(), arguments })
+    }
+
+    #[test]
+    fn programs_have_the_numbers_of_the_object_outside() {
+        let numbers = Numbers { images: vec![None, Some(1), Some(0)] };
+        let spec = offwire_image::MapSpec {
+            name: "jump_table".to_owned(),
+            kind: MapKind::ProgArray,
+            key_size: 4,
+            value_size: 4,
+            max_entries: 2,
+            flags: 0,
+            init: Vec::new(),
+            frozen: false,
+        };
+        for object in [1u32, 2] {
+            let device = numbers.to_device(&spec, &object.to_le_bytes()).unwrap();
+            assert_eq!(device, (2 - object).to_le_bytes());
+            assert_eq!(numbers.to_object(&device), object.to_le_bytes());
+        }
+        for missing in [0u32, 3] {
+            assert_eq!(numbers.to_device(&spec, &missing.to_le_bytes()).unwrap_err().code, codes::device::MAP);
+        }
     }
 
     #[test]

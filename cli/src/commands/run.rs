@@ -73,6 +73,9 @@ struct Report {
 
 /// Runs the capture.
 pub(super) fn run(args: &RunArgs, output: &mut Output<'_>) -> Outcome {
+    if args.coverage {
+        return crate::coverage::run(args, output);
+    }
     let profile = program::profile(&args.program)?;
     let object = program::load(&args.program)?;
     for warning in &object.warnings {

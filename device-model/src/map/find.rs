@@ -9,7 +9,7 @@ use super::unit::{ContextId, Event, HELD, Job, Kind, MapUnit, errno, negative};
 use crate::context::load;
 use crate::departure::{DeviceEvent, Redirect};
 use crate::geometry::RECORDS_MAX;
-use crate::trace::{SharedOp, Trace};
+use crate::trace::{self, SharedOp, Trace};
 use crate::verdict;
 
 /// Flags of `bpf_redirect_map` (include/uapi/linux/bpf.h): what is answered if there is no such entry, and two that device maps
@@ -471,16 +471,51 @@ impl MapUnit {
     /// The value of an update is written: the index is swapped.
     pub(super) fn swap<T: Trace>(&mut self, cycle: u64, bank: usize, id: ContextId, trace: &mut T) {
         let port = &self.ports[usize::from(id)];
-        let slot = usize::from(port.slot);
+        let (slot, new, op) = (usize::from(port.slot), port.new, port.op);
         let copies = self.table.infos[slot].copies(self.timing.vcpus);
         let contents = &mut self.table.contents[slot];
+        let mut answer = 0;
         if let Directory::Trie(trie) = &mut contents.directory {
-            trie.swap(&port.key, port.element, port.new);
+            let there = trie.exact(&port.key, |_| ()).element.is_some();
+            answer = overtaken(op, new, there, trie.is_full(), errno::NOSPC);
+            match answer {
+                0 => trie.swap(&port.key, port.element, new),
+                _ => trie.abandon(port.element, new),
+            }
         } else if let Some((index, keyed)) = contents.hash() {
-            index.swap(keyed, port.hash, &port.key, port.element / copies, port.new);
+            let element = port.element / copies;
+            let there = index.find(keyed, port.hash, &port.key).element.is_some();
+            while !new && !there && op != RequestOp::UpdateExist && index.must_evict() {
+                let Some((victim, _)) = index.victim(|_| false) else { break };
+                let victim = keyed.key(victim).to_vec();
+                index.remove(keyed, self.table.hash.hash(&victim), &victim);
+                self.counters.evictions += 1;
+                if T::ON {
+                    let op = SharedOp::Evict { key: &victim };
+                    let (seq, vcpu, map) = (port.seq, port.vcpu, port.slot);
+                    trace.event(trace::Event::Shared { cycle, seq, vcpu, map, op });
+                }
+            }
+            answer = overtaken(op, new, there, index.is_full(), errno::TOOBIG);
+            match answer {
+                0 => index.swap(keyed, port.hash, &port.key, element, new),
+                _ => index.abandon(element, new),
+            }
         }
         self.index_banks[bank].free = cycle;
-        self.note_update(cycle, id, 0, trace);
-        self.answer(cycle, bank, id, 0);
+        self.note_update(cycle, id, answer, trace);
+        self.answer(cycle, bank, id, negative(answer));
+    }
+}
+
+/// What becomes of an update whose key the user has inserted or deleted while its value was written: it comes after that. `new`: the
+/// key was not there when it started; `there`: it is now.
+fn overtaken(op: RequestOp, new: bool, there: bool, full: bool, none: i32) -> i32 {
+    match op {
+        _ if new != there => 0,
+        RequestOp::UpdateNoExist if there => errno::EXIST,
+        RequestOp::UpdateExist if !there => errno::NOENT,
+        _ if !there && full => none,
+        _ => 0,
     }
 }

@@ -196,6 +196,16 @@ impl Index {
         self.pool.take(new)
     }
 
+    /// True if a new key has no room.
+    pub(crate) fn is_full(&self) -> bool {
+        self.pool.is_full()
+    }
+
+    /// An element that was reserved is not needed after all.
+    pub(crate) fn abandon(&mut self, element: u32, new: bool) {
+        self.pool.abandon(element, new);
+    }
+
     /// Makes `element` the key's element. The one that was there is free again. `new`: as it was reserved.
     pub(crate) fn swap(&mut self, elements: &mut Elements, hash: u32, key: &[u8], element: u32, new: bool) {
         elements.set_key(element, key);

@@ -37,6 +37,7 @@ impl MapUnit {
             value: &port.value,
             flags: update_flags(port.op),
             answer,
+            element: (answer == 0).then_some(port.element),
         });
     }
 

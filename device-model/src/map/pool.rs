@@ -79,6 +79,12 @@ impl Pool {
         }
     }
 
+    /// An element that was taken is not needed after all.
+    pub(crate) fn abandon(&mut self, element: u32, new: bool) {
+        self.inserting = self.inserting.saturating_sub(u32::from(new));
+        self.free.push_back(element);
+    }
+
     /// The element of a key that is gone.
     pub(crate) fn give(&mut self, element: u32) {
         self.free.push_back(element);

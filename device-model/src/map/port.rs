@@ -152,35 +152,35 @@ pub(crate) struct Port {
     pub hash: u32,
     pub seq: u64,
     pub answer: u64,
-    /// The key, or the value, is read from a map by the map unit itself.
-    pub key_from: Option<ValueAddress>,
-    pub value_from: Option<ValueAddress>,
-    /// Where the window is to be filled from.
-    pub wanted: ValueAddress,
     /// V as a number, and W.
     pub number: u64,
     pub third: u64,
-    /// What a handle names: the operand of an atomic, a lock, a record, where copied bytes go to. Checked.
-    pub at: ValueAddress,
     /// Bytes of the packet when the request was made.
     pub packet_len: u32,
+    /// The key, or the other bytes that the request takes at K.
+    pub key: Vec<u8>,
+    /// Where the window is to be filled from.
+    pub wanted: ValueAddress,
+    /// The key, or the value, is read from a map by the map unit itself.
+    pub key_from: Option<ValueAddress>,
+    pub value_from: Option<ValueAddress>,
+    /// What a handle names: the operand of an atomic, a lock, a record, where copied bytes go to. Checked.
+    pub at: ValueAddress,
+    pub window: ValueWindow,
+    /// Cycle from which each credit is free again; `u64::MAX` while the map unit has not taken the write.
+    pub credits: [u64; POSTED_CREDITS],
     /// Records and lock of the packet.
     pub held: Held,
-    /// What packets of this context still held when they ended, on its way back.
-    pub left: VecDeque<Held>,
     /// What the packet has told the host so far.
     pub events: Vec<DeviceEvent>,
     /// The last redirect of the packet that did not fail.
     pub redirect: Option<Redirect>,
-    pub window: ValueWindow,
-    /// Cycle from which each credit is free again; `u64::MAX` while the map unit has not taken the write.
-    pub credits: [u64; POSTED_CREDITS],
     /// The writes that hold the credits.
     pub posted: [Posted; POSTED_CREDITS],
     /// Value of an update; packet bytes of an event.
     pub value: Vec<u8>,
-    /// The key, or the other bytes that the request takes at K.
-    pub key: Vec<u8>,
+    /// What packets of this context still held when they ended, on its way back.
+    pub left: VecDeque<Held>,
 }
 
 impl Port {

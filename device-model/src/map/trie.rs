@@ -178,6 +178,16 @@ impl Trie {
         self.pool.take(new)
     }
 
+    /// True if a new prefix has no room.
+    pub(crate) fn is_full(&self) -> bool {
+        self.pool.is_full()
+    }
+
+    /// An element that was reserved is not needed after all.
+    pub(crate) fn abandon(&mut self, element: u32, new: bool) {
+        self.pool.abandon(element, new);
+    }
+
     fn add(&mut self, node: Node, data: &[u8]) -> u32 {
         match self.free_nodes.pop() {
             Some(free) => {

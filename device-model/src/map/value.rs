@@ -166,6 +166,7 @@ impl MapUnit {
         let beats = self.lines(0, size);
         match index_bank {
             Some(bank) => {
+                self.note(cycle, id, trace, |port| SharedOp::Write { element: port.element, bytes: &port.value });
                 self.events.push(cycle + beats, Event::new(Kind::Swap, bank.into(), id, 0));
             }
             None => {

@@ -133,9 +133,9 @@ pub(crate) fn of_engines(random: &mut Random, word: &mut Word, late: &[Src]) {
             (word.i0, word.q_vsrc) = (4 * (random.below(16) as i16 - 12), Src::I0);
         }
         LoadBytes | StoreBytes => {
-            if word.q_kspace != Space::MapValue || random.once_in(2) {
-                word.rc = Read::Const(random.below(32) as i8).encode();
-                word.q_kbase = Base::Zero;
+            word.rc = Read::Const(random.below(32) as i8).encode();
+            if word.q_kspace == Space::MapValue {
+                (word.ra, word.q_kbase) = (Read::Reg(12 + random.below(2) as u8).encode(), Base::Ra);
             }
             if word.q_kspace == Space::Scratch {
                 word.q_koff = 64 + word.q_koff % 100;

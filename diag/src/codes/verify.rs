@@ -30,4 +30,10 @@ crate::codes::codes! {
     SPECIAL_FIELD = 0327, "a lock or timer is accessed directly";
     CALLBACK_UNSUPPORTED = 0328, "callback not supported yet";
     BAD_INSTRUCTION = 0329, "malformed instruction";
+    HELPER_SIZE = 0330, "a helper is given a size that is not bounded";
+    RECORD_BOUNDS = 0331, "access to a reserved record out of bounds";
+    REFERENCE_LEAK = 0332, "a reserved record is not given back";
+    RELEASED = 0333, "a record is used after it was given back";
+    LOCK = 0334, "a spin lock is used against its rules";
+    CALLBACK_RESULT = 0335, "a callback returns something else than 0 or 1";
 }

@@ -31,6 +31,8 @@ pub struct Captured {
     pub ts_ns: u64,
     /// Number of the interface in the file, from 0; always 0 in pcap. Sections of pcapng count on.
     pub interface: u32,
+    /// Receive queue, where the file tells it (pcapng's epb_queue), else 0.
+    pub rx_queue: u32,
     /// The frame, without its check sequence.
     pub bytes: Vec<u8>,
     /// Length on the wire; longer than `bytes` if the capture cut it.
@@ -53,7 +55,8 @@ impl Capture {
             .iter()
             .map(|packet| {
                 last = last.max(packet.ts_ns.saturating_sub(start));
-                PacketIn { bytes: packet.bytes.clone(), port: packet.interface, rx_queue: 0, arrival_ns: last }
+                let (port, rx_queue) = (packet.interface, packet.rx_queue);
+                PacketIn { bytes: packet.bytes.clone(), port, rx_queue, arrival_ns: last }
             })
             .collect()
     }

@@ -57,7 +57,7 @@ pub(super) fn read(bytes: &[u8], format: Format) -> Result<Capture, Diagnostic> 
         // Some writers leave the length on the wire out.
         let (bytes, wire_len) = frame(data, wire_len.max(len), fcs);
         let ts_ns = u64::from(seconds) * 1_000_000_000 + u64::from(fraction) * format.unit_ns;
-        packets.push(Captured { ts_ns, interface: 0, bytes, wire_len });
+        packets.push(Captured { ts_ns, interface: 0, rx_queue: 0, bytes, wire_len });
     }
     Ok(Capture { packets })
 }

@@ -17,6 +17,7 @@ const SECTION: u32 = 0x0a0d_0d0a;
 const OPT_END: u16 = 0;
 const IF_TSRESOL: u16 = 9;
 const IF_FCSLEN: u16 = 13;
+const EPB_QUEUE: u16 = 6;
 const IF_TSOFFSET: u16 = 14;
 
 /// What an interface description says.
@@ -104,7 +105,10 @@ pub(super) fn read(bytes: &[u8]) -> Result<Capture, Diagnostic> {
                 last_ns = add_seconds(ns, known.offset);
                 let (bytes, wire_len) = frame(data, wire_len.max(len), known.fcs);
                 let interface = earlier.saturating_add(interface);
-                packets.push(Captured { ts_ns: last_ns, interface, bytes, wire_len });
+                cursor.at = cursor.at.next_multiple_of(4);
+                let rx_queue = if kind == ENHANCED_PACKET { queue(cursor) } else { Some(0) };
+                let rx_queue = rx_queue.ok_or_else(|| bad(start, "an option is cut short"))?;
+                packets.push(Captured { ts_ns: last_ns, interface, rx_queue, bytes, wire_len });
             }
             SIMPLE_PACKET => {
                 let Some(wire_len) = cursor.u32() else { return Err(cut()) };
@@ -115,7 +119,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Capture, Diagnostic> {
                 let data = packet_data(&mut cursor, start, len)?;
                 let (bytes, wire_len) = frame(data, wire_len, known.fcs);
                 // It has no time stamp of its own.
-                packets.push(Captured { ts_ns: last_ns, interface: earlier, bytes, wire_len });
+                packets.push(Captured { ts_ns: last_ns, interface: earlier, rx_queue: 0, bytes, wire_len });
             }
             // Names, statistics, secrets, custom blocks: not packets.
             _ => {}
@@ -191,6 +195,22 @@ fn options(mut cursor: Cursor<'_>, snap_len: u32) -> Option<Interface> {
         }
     }
     Some(interface)
+}
+
+/// The receive queue in the options of a packet, 0 if they do not name it; `None` if one is cut short.
+fn queue(mut cursor: Cursor<'_>) -> Option<u32> {
+    while cursor.at < cursor.bytes.len() {
+        let (code, len) = (cursor.u16()?, cursor.u16()?);
+        if code == OPT_END {
+            break;
+        }
+        if (code, len) == (EPB_QUEUE, 4) {
+            return cursor.u32();
+        }
+        cursor.take(usize::from(len))?;
+        cursor.at = cursor.at.next_multiple_of(4);
+    }
+    Some(0)
 }
 
 /// Saturates at both ends.

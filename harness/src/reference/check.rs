@@ -136,6 +136,11 @@ fn holds(fact: &Fact, value: u64, mem: &Mem) -> bool {
                 (PtrKind::PacketEnd, Place::Packet { stale }) => (!stale, at - mem.packet().len() as i64),
                 (PtrKind::MapValue(map), Place::Value { map: of, .. }) => (map == of, at),
                 (PtrKind::Map(map), Place::Map(of)) => (map == of, at),
+                (PtrKind::PacketMeta, Place::Packet { stale }) => (!stale, at + mem.metadata().len() as i64),
+                (PtrKind::InnerMap(map), Place::Map(of)) => (mem.stands_in(of, map), at),
+                (PtrKind::InnerValue(map), Place::Value { map: of, .. }) => (mem.stands_in(of, map), at),
+                (PtrKind::Record(map), Place::Record(record)) => (mem.record_map(record) == Some(map), at),
+                (PtrKind::CallerStack, Place::Stack(frame)) => (frame + 1 < mem.frames, at),
                 _ => (false, at),
             };
             fits && within(&offset, at as u64)
@@ -162,6 +167,11 @@ pub(crate) fn describe(fact: &Fact, maps: &dyn Fn(MapIdx) -> String) -> String {
                 PtrKind::PacketEnd => "a pointer to the packet's end".into(),
                 PtrKind::MapValue(map) => format!("a pointer to a value of map {}", maps(*map)),
                 PtrKind::Map(map) => format!("map {}", maps(*map)),
+                PtrKind::PacketMeta => "a pointer to packet metadata".into(),
+                PtrKind::InnerMap(map) => format!("a map in map {}", maps(*map)),
+                PtrKind::InnerValue(map) => format!("a pointer to a value of a map in map {}", maps(*map)),
+                PtrKind::Record(map) => format!("a pointer to a record of map {}", maps(*map)),
+                PtrKind::CallerStack => "a pointer to a caller's stack frame".into(),
             };
             let null = if *maybe_null { " or null" } else { "" };
             format!("{kind}{null} with offset {}", describe_range(offset))

@@ -187,7 +187,9 @@ impl Run {
                 *count += 1;
             }
             let missing = uses.reads & !self.written;
-            if missing != 0 {
+            // A function without a result leaves r0 as it is; it matters where the caller reads it (prepare_func_exit).
+            let may_lack = matches!(insn, Insn::Exit) && callers.last().is_some_and(|frame| frame.looping.is_none());
+            if missing != 0 && !may_lack {
                 return Err(Fault::Unwritten(missing.trailing_zeros()));
             }
             self.written = (self.written | uses.writes) & !uses.clobbers;
@@ -271,11 +273,13 @@ impl Run {
                 }
                 Insn::CallHelper { id: helpers::number::LOOP } => {
                     let [_, r1, r2, context, flags, ..] = self.regs;
-                    let count = r1 as u32;
-                    self.regs[0] = match (flags, count) {
+                    // Where flags and callback are constants, the kernel expands the call: it compares 64 bits, and moves the error into
+                    // w0 (kernel/bpf/verifier.c, inline_bpf_loop). Elsewhere it looks at 32 bits of the number and gives 64 of
+                    // the error; no device takes such a call.
+                    self.regs[0] = match (flags, u32::try_from(r1).unwrap_or(u32::MAX)) {
                         (1.., _) => super::maps::EINVAL as u64,
                         (0, 0) => 0,
-                        (0, 1..=MAX_LOOPS) => {
+                        (0, count @ 1..=MAX_LOOPS) => {
                             let callback = match r2.checked_sub(FUNCTION) {
                                 Some(at @ 0..=0xffff_ffff) => at as usize,
                                 _ => return Err(Violation("bpf_loop without a function in r2".into()).into()),
@@ -285,7 +289,7 @@ impl Run {
                             next = callback;
                             0
                         }
-                        _ => super::maps::E2BIG as u64,
+                        _ => u64::from(super::maps::E2BIG as u32),
                     };
                 }
                 Insn::CallHelper { id } => {
@@ -307,11 +311,12 @@ impl Run {
                             continue;
                         }
                         self.regs[0] = u64::from(looping.done);
+                        self.written |= 1;
                     }
                     mem.pop_frame();
                     self.regs[6..10].copy_from_slice(&frame.saved);
                     self.regs[10] = mem.frame_pointer();
-                    self.written = (frame.written & !ARGUMENTS) | 1;
+                    self.written = (frame.written & !(ARGUMENTS | 1)) | (self.written & 1);
                     next = frame.back;
                 }
                 Insn::Wide => {

@@ -272,6 +272,13 @@ impl MapStore {
         usize::try_from(u32::from_le_bytes(*value)).ok()
     }
 
+    /// True if some entry names the program or map with this number.
+    pub(crate) fn names(&self, number: usize) -> bool {
+        let number = u32::try_from(number).ok();
+        let mut values = (0..self.slots()).filter_map(|slot| self.value(u32::try_from(slot).ok()?)?.first_chunk());
+        values.any(|value| Some(u32::from_le_bytes(*value)) == number)
+    }
+
     /// The same, to be written.
     #[inline]
     pub(crate) fn value_mut(&mut self, slot: u32) -> Option<&mut [u8]> {

@@ -229,6 +229,16 @@ impl Mem {
         (STACK + self.frames as u64 - 1) << 32 | BIAS
     }
 
+    /// True if the map stands in the other one.
+    pub(crate) fn stands_in(&self, map: MapIdx, outer: MapIdx) -> bool {
+        self.maps.get(usize::from(outer.0)).is_some_and(|store| store.names(usize::from(map.0)))
+    }
+
+    /// The ring buffer of a record.
+    pub(crate) fn record_map(&self, record: usize) -> Option<MapIdx> {
+        self.records.get(record).map(|record| record.map)
+    }
+
     pub(crate) fn map_pointer(&self, map: MapIdx) -> u64 {
         (MAP + u64::from(map.0)) << 32 | BIAS
     }

@@ -1,6 +1,9 @@
 //! Random small programs for the verifier: numbers from the packet, bounded by comparisons, masks and arithmetic, copied and
 //! spilled, that then index a map value, the packet or the stack.
 
+#[path = "calls.rs"]
+pub(crate) mod calls;
+
 use crate::common::{Rng, copy, load, map, map_value, mov, store};
 use offload_compiler::ebpf::{AluOp, AtomicOp, Cond, Insn, InsnIdx, Operand, Reg, Size, Width};
 
@@ -27,6 +30,8 @@ pub(crate) struct Programs {
     exits: Vec<usize>,
     /// Calls of the local function.
     calls: Vec<usize>,
+    /// Loads of the address of the function that is called back.
+    callbacks: Vec<usize>,
     loops: bool,
     family: Family,
 }
@@ -46,6 +51,7 @@ impl Programs {
             insns: Vec::new(),
             exits: Vec::new(),
             calls: Vec::new(),
+            callbacks: Vec::new(),
             loops: false,
             family: Family::Value,
         }
@@ -56,11 +62,22 @@ impl Programs {
         self.insns.clear();
         self.exits.clear();
         self.calls.clear();
+        self.callbacks.clear();
         self.loops = false;
         self.prologue();
-        if self.rng.below(2) == 0 {
-            self.diamond();
-            return self.done();
+        match self.rng.below(4) {
+            0 | 1 => {
+                self.diamond();
+                return self.done();
+            }
+            2 => {
+                for _ in 0..self.rng.below(3) + 1 {
+                    self.helper();
+                    (0..self.rng.below(3)).for_each(|_| self.step());
+                }
+                return self.done();
+            }
+            _ => {}
         }
         for _ in 0..self.rng.below(4) + 1 {
             for _ in 0..self.rng.below(10) {
@@ -76,6 +93,7 @@ impl Programs {
                 1 => self.lookup(),
                 2 => self.call(),
                 3 => self.adjust_head(),
+                4 | 5 => self.helper(),
                 _ => {}
             }
         }
@@ -91,6 +109,7 @@ impl Programs {
             }
         }
         self.function();
+        self.callback();
         self.insns.clone()
     }
 

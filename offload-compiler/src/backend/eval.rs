@@ -1,22 +1,17 @@
-//! Runs an image's words one after the other, for tests: the contract of `hw/spec/isa.toml` read once more, unit by unit, over the
-//! packet and maps of the IR interpreter.
+//! Runs an image's words one after the other, for tests: the contract of `hw/spec/isa.toml` read once more, unit by unit, over
+//! memory, maps and requests of the IR interpreter.
 
 use crate::ebpf::MapIdx;
-use crate::ir::interp::{Maps, Packet};
+use crate::ir::interp::{Answer, Maps, Memory, Operands, Packet, World};
 use offwire_image::Image;
-use offwire_isa::{
-    Base, METADATA_BYTES, Read, RequestOp, SCRATCH_BYTES, STACK_BYTES, Space, Src, StoreOp, Target, Word,
-};
+use offwire_isa::{Base, METADATA_BYTES, Read, RequestOp, Space, Src, StoreOp, Target, Word};
 
 /// Words that one packet may run.
 const MAX_WORDS: u32 = 1 << 16;
 
 pub(super) struct Machine<'a> {
     regs: [u64; 16],
-    stack: [u8; STACK_BYTES as usize],
-    scratch: [u8; SCRATCH_BYTES as usize],
-    packet: &'a mut Packet,
-    maps: &'a mut Maps,
+    memory: Memory<'a>,
 }
 
 /// What one word's units have made so far.
@@ -27,25 +22,44 @@ struct Results {
     a: [u64; 2],
 }
 
-/// Return value and number of words.
-pub(super) fn run(image: &Image, packet: &mut Packet, maps: &mut Maps) -> Result<(u32, u32), String> {
+/// Return value and number of words. Tail calls go on in the image's programs.
+pub(super) fn run(
+    image: &Image,
+    packet: &mut Packet,
+    maps: &mut Maps,
+    world: &mut World,
+) -> Result<(u32, u32), String> {
     let words = image.validate().map_err(|error| error.to_string())?;
-    let mut machine =
-        Machine { regs: [0; 16], stack: [0; STACK_BYTES as usize], scratch: [0; SCRATCH_BYTES as usize], packet, maps };
+    let mut machine = Machine { regs: [0; 16], memory: Memory::new(packet, maps, world) };
     let mut at = image.entry;
     for count in 1..MAX_WORDS {
         let word = words.get(usize::from(at.0)).ok_or("no such word")?;
-        match machine.word(word).map_err(|what| format!("word {}: {what}", at.0))? {
-            Go::Target(Target::Goto(next)) => at = next,
-            Go::Target(Target::Exit(code)) => return Ok((u32::from(code), count)),
-            Go::End(value) => return Ok((value, count)),
-        }
+        let go = machine.word(word).map_err(|what| format!("word {}: {what}", at.0))?;
+        let value = match go {
+            Go::Target(Target::Goto(next)) => {
+                at = next;
+                continue;
+            }
+            Go::Program(number) => {
+                let program = image.programs.get(number as usize).ok_or("no such program")?;
+                at = program.entry;
+                machine.memory.maps.finish()?;
+                let Memory { packet, maps, world, .. } = machine.memory;
+                machine = Machine { regs: [0; 16], memory: Memory::new(packet, maps, world) };
+                continue;
+            }
+            Go::Target(Target::Exit(code)) => u32::from(code),
+            Go::End(value) => value,
+        };
+        machine.memory.maps.finish()?;
+        return Ok((value, count));
     }
     Err("too many words".into())
 }
 
 enum Go {
     Target(Target),
+    Program(u32),
     End(u32),
 }
 
@@ -69,7 +83,7 @@ impl Machine<'_> {
         let key = address(word.q_kbase, word.q_koff);
         if word.g_en {
             let need = i128::from(base(word.g_base) as i64) + i128::from(word.g_len);
-            if need > self.packet.bytes().len() as i128 {
+            if need > self.memory.packet.bytes().len() as i128 {
                 return Ok(Go::Target(word.t2));
             }
         }
@@ -146,48 +160,30 @@ impl Machine<'_> {
             return Ok(Go::Target(word.t2));
         }
         let value = src(&got, word.q_vsrc);
+        let operands = Operands {
+            op: word.q_op,
+            map: Some(MapIdx(word.q_map.into())),
+            key: (word.q_kspace, key),
+            key_map: None,
+            value_space: word.q_vspace,
+            value,
+            third: got.ports[2],
+        };
         let answer = match word.q_op {
             RequestOp::None => return Ok(Go::Target(word.next)),
             RequestOp::Exit => return Ok(Go::End(value as u32)),
-            RequestOp::AdjustHead => self.packet.adjust_head(value as u32 as i32),
-            _ => self.map_request(word, key, value)?,
+            _ => match self.memory.request(&operands)? {
+                Answer::Value(answer) => answer,
+                Answer::TailCall(number) => return Ok(Go::Program(number)),
+            },
         };
-        self.regs[usize::from(word.q_dst)] = answer;
+        if word.q_op.shape().answers {
+            self.regs[usize::from(word.q_dst)] = answer;
+        }
         Ok(Go::Target(if word.q_null && answer == 0 { word.t2 } else { word.next }))
     }
 
-    fn map_request(&mut self, word: &Word, key: u64, value: u64) -> Result<u64, String> {
-        let map = MapIdx(word.q_map.into());
-        let (key_size, value_size) = {
-            let spec = &self.maps.store(map)?.spec;
-            (spec.key_size as usize, spec.value_size as usize)
-        };
-        let key = self.bytes(word.q_kspace, key, key_size)?.to_vec();
-        let mut update = |flags| {
-            let bytes = self.bytes(word.q_vspace, value, value_size)?.to_vec();
-            self.maps.update(map, &key, &bytes, flags)
-        };
-        match word.q_op {
-            RequestOp::UpdateAny => update(0),
-            RequestOp::UpdateNoExist => update(1),
-            RequestOp::UpdateExist => update(2),
-            RequestOp::Delete => self.maps.delete(map, &key),
-            _ => self.maps.lookup(map, &key),
-        }
-    }
-
     fn bytes(&mut self, space: Space, address: u64, size: usize) -> Result<&mut [u8], String> {
-        let at = usize::try_from(address).unwrap_or(usize::MAX);
-        let memory = match space {
-            Space::MapValue => return self.maps.bytes(address, None, size),
-            Space::Packet => self.packet.bytes_mut(),
-            Space::Stack => &mut self.stack[..],
-            Space::Scratch => {
-                self.scratch[..usize::from(METADATA_BYTES)].copy_from_slice(&self.packet.metadata());
-                &mut self.scratch[..]
-            }
-        };
-        let bytes = memory.get_mut(at..).and_then(|rest| rest.get_mut(..size));
-        bytes.ok_or_else(|| format!("{space:?} address {} with {size} bytes is out of bounds", address as i64))
+        self.memory.bytes(space, address, None, size)
     }
 }

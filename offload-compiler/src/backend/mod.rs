@@ -2,13 +2,13 @@
 
 use crate::ebpf::InsnIdx;
 use crate::emit::{self, Bound, LayoutError};
-use crate::ir::{Block, Cfg, Func, Op};
+use crate::ir::{Block, Cfg, Func};
 use crate::regalloc::{self, Allocated, Failure};
-use crate::schedule::{self, Bans, Code};
-use crate::select;
+use crate::schedule::{self, Bans, Code, Schedule, Style};
+use crate::select::{self, How};
 use offwire_diag::{Diagnostic, Span, codes};
-use offwire_image::{Dispatch, Image, MAPS_MAX, MapSpec};
-use offwire_isa::{ISA_VERSION, Profile};
+use offwire_image::{Dispatch, Image, Link, Lock, MAPS_MAX, MapSpec, ProgramEntry};
+use offwire_isa::{CodeAddr, ISA_VERSION, Profile};
 
 /// Figures of a compilation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +34,8 @@ pub struct Generated {
 
 /// How often scheduling is tried again with more pairs of write backs forbidden, before there is only one a word.
 const TRIES: usize = 64;
+/// Words from which on all pairs are forbidden at once that allocation objects to.
+const LARGE: usize = 400;
 
 /// Everything between the IR and the image.
 struct Parts {
@@ -45,50 +47,141 @@ struct Parts {
     sizes: Vec<(u32, u32)>,
 }
 
-/// Translates a function. `span` tells where an eBPF instruction stands, for messages.
+/// What an image holds beside the words and maps.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Links {
+    /// The functions that tail calls may go to, by their place among those that are translated; the position here is the program's
+    /// number.
+    pub programs: Vec<usize>,
+    /// Initial elements of program arrays and maps of maps.
+    pub links: Vec<Link>,
+    /// Spin locks in map values.
+    pub locks: Vec<Lock>,
+}
+
+/// Translates functions into one image; packets start in the first one. `span` tells where an eBPF instruction of a function
+/// stands, for messages.
 ///
 /// # Errors
-/// The program does not fit the device; or a check found a mistake of the compiler.
+/// The programs do not fit the device; or a check found a mistake of the compiler.
 pub fn generate(
-    func: &Func,
+    funcs: &[Func],
     maps: &[MapSpec],
+    links: Links,
     dispatch: Dispatch,
     profile: &Profile,
-    span: impl Fn(InsnIdx) -> Span,
+    span: impl Fn(usize, InsnIdx) -> Span,
 ) -> Result<Generated, Diagnostic> {
     if maps.len() > MAPS_MAX {
         let message = format!("{} maps, but a device's map table has {MAPS_MAX} slots", maps.len());
         return Err(Diagnostic::error(codes::compiler::TOO_MANY_MAPS, message));
     }
-    if let Some(inst) = func.blocks.iter().flat_map(|block| &block.insts).find(|inst| matches!(inst.op, Op::Request(_)))
-    {
-        return Err(Diagnostic::error(codes::compiler::HELPER, format!("{} is not on the device", inst.op))
-            .with_span(span(inst.insn)));
+    let translate = |duplicate: bool| {
+        let mut parts = Vec::with_capacity(funcs.len());
+        for (number, func) in funcs.iter().enumerate() {
+            let part = Parts::new(func, maps, duplicate, |at| span(number, at))?;
+            part.check()?;
+            parts.push(part);
+        }
+        image(&parts, maps, links.clone(), dispatch.clone(), profile)
+    };
+    match translate(true) {
+        // Copies of code are what can be left out first.
+        Err(error) if error.code == codes::compiler::TOO_MANY_WORDS => translate(false),
+        made => made,
     }
-    let parts = Parts::new(func, maps, span)?;
-    parts.check()?;
-    parts.image(&func.name, maps, dispatch, profile)
+}
+
+/// The image of all functions, checked.
+fn image(
+    parts: &[Parts],
+    maps: &[MapSpec],
+    links: Links,
+    dispatch: Dispatch,
+    profile: &Profile,
+) -> Result<Generated, Diagnostic> {
+    let name = parts.first().map_or("nothing", |first| first.prepared.name.as_str()).to_string();
+    let laid = emit::layout(parts.iter().map(|part| &part.allocated)).map_err(|error| match error {
+        LayoutError::TooLong(words) => too_long(words, profile),
+        LayoutError::Dangling => internal("a target leads nowhere", &name),
+    })?;
+    if laid.words.len() > profile.instruction_store_words as usize {
+        return Err(too_long(laid.words.len(), profile));
+    }
+    let bound = emit::bound(&laid, &links.programs, profile);
+    let stats = Stats {
+        words: laid.words.len(),
+        regions: parts.iter().map(|part| part.regions.len()).sum(),
+        spills: parts.iter().map(|part| part.allocated.spills).sum(),
+        bound,
+    };
+    let program = |number: &usize| {
+        let (part, entry) = parts.get(*number).zip(laid.entries.get(*number))?;
+        Some(ProgramEntry { name: part.prepared.name.clone(), entry: *entry })
+    };
+    let programs: Option<Vec<ProgramEntry>> = links.programs.iter().map(program).collect();
+    let image = Image {
+        isa_version: ISA_VERSION,
+        profile: profile.name.to_string(),
+        profile_hash: profile.hash,
+        name,
+        words: laid.words.iter().map(|word| word.encode()).collect(),
+        entry: laid.entries.first().copied().unwrap_or(CodeAddr(0)),
+        maps: maps.to_vec(),
+        programs: programs.ok_or_else(|| internal("a tail call leads nowhere", "there is no such function"))?,
+        links: links.links,
+        locks: links.locks,
+        dispatch,
+        budget_cycles: bound.budget,
+        word_insns: laid.insns,
+    };
+    image.validate().map_err(|error| {
+        Diagnostic::error(codes::compiler::IMAGE_REFUSED, format!("the image of {} is refused", image.name))
+            .with_reason(error.to_string())
+    })?;
+    Ok(Generated { image, stats })
 }
 
 impl Parts {
-    /// Selects, schedules and allocates registers.
-    fn new(func: &Func, maps: &[MapSpec], span: impl Fn(InsnIdx) -> Span) -> Result<Self, Diagnostic> {
+    /// Selects, schedules and allocates registers; sparingly, if that does not fit otherwise.
+    fn new(func: &Func, maps: &[MapSpec], duplicate: bool, span: impl Fn(InsnIdx) -> Span) -> Result<Self, Diagnostic> {
+        match Self::translate(func, maps, &How { duplicate, frugal: false }, &span)? {
+            Ok(parts) => Ok(parts),
+            Err(Failure::Full) => Self::translate(func, maps, &How { duplicate, frugal: true }, &span)?
+                .map_err(|failure| refuse(&failure, &func.name)),
+            Err(failure) => Err(refuse(&failure, &func.name)),
+        }
+    }
+
+    fn translate(
+        func: &Func,
+        maps: &[MapSpec],
+        how: &How,
+        span: impl Fn(InsnIdx) -> Span,
+    ) -> Result<Result<Self, Failure>, Diagnostic> {
         let sizes: Vec<(u32, u32)> = maps.iter().map(|map| (map.key_size, map.value_size)).collect();
-        let prepared = select::prepare(func);
+        let prepared = select::prepare(func, how);
         let cfg = Cfg::new(&prepared);
         let regions = select::regions(&prepared, &cfg, &select::constants(&prepared));
-        let (traces, values) = select::lower(&prepared, &cfg, &regions, &sizes);
+        let (traces, values) = select::lower(&prepared, &cfg, &regions, &sizes, how);
+        let style = if how.frugal { Style::Frugal } else { Style::Short };
+        let mut schedule = Schedule::new(&traces, values, style);
         let mut bans = Bans::default();
+        let mut tries = 0;
         loop {
-            let code = schedule::schedule(&traces, values, &bans).map_err(|error| {
+            let code = schedule.code(&bans).map_err(|error| {
                 internal("an operation fits no word", &error.what).with_span(span(InsnIdx(error.insn)))
             })?;
             match regalloc::allocate(&code) {
-                Ok(allocated) => return Ok(Parts { prepared, regions, code, allocated, sizes }),
-                Err(Failure::Ban(a, b)) if !bans.single => {
-                    bans.single = !bans.ban(a, b) || bans.pairs.len() > TRIES;
+                Ok(allocated) => return Ok(Ok(Parts { prepared, regions, code, allocated, sizes })),
+                Err(Failure::Ban(pairs)) if !bans.single => {
+                    // One at a time gives the better words; where there are many words, there are many pairs.
+                    let some = if code.words.len() > LARGE { pairs.len() } else { 1 };
+                    let new = pairs.iter().take(some).filter(|(a, b)| bans.ban(*a, *b)).count();
+                    tries += 1;
+                    bans.single = new == 0 || tries > TRIES;
                 }
-                Err(failure) => return Err(refuse(&failure, &func.name)),
+                Err(failure) => return Ok(Err(failure)),
             }
         }
     }
@@ -101,55 +194,15 @@ impl Parts {
             internal("register allocation is wrong", &format!("word {}: {}", error.word.0, error.what))
         })
     }
-
-    /// The image, checked.
-    fn image(
-        &self,
-        name: &str,
-        maps: &[MapSpec],
-        dispatch: Dispatch,
-        profile: &Profile,
-    ) -> Result<Generated, Diagnostic> {
-        let laid = emit::layout(&self.allocated).map_err(|error| match error {
-            LayoutError::TooLong(words) => too_long(words, profile),
-            LayoutError::Dangling => internal("a target leads nowhere", name),
-        })?;
-        if laid.words.len() > profile.instruction_store_words as usize {
-            return Err(too_long(laid.words.len(), profile));
-        }
-        let bound = emit::bound(&laid, profile);
-        let (words, regions) = (laid.words.len(), self.regions.len());
-        let stats = Stats { words, regions, spills: self.allocated.spills, bound };
-        let image = Image {
-            isa_version: ISA_VERSION,
-            profile: profile.name.to_string(),
-            profile_hash: profile.hash,
-            name: name.to_string(),
-            words: laid.words.iter().map(|word| word.encode()).collect(),
-            entry: laid.entry,
-            maps: maps.to_vec(),
-            programs: Vec::new(),
-            links: Vec::new(),
-            locks: Vec::new(),
-            dispatch,
-            budget_cycles: bound.budget,
-            word_insns: laid.insns,
-        };
-        image.validate().map_err(|error| {
-            Diagnostic::error(codes::compiler::IMAGE_REFUSED, format!("the image of {name} is refused"))
-                .with_reason(error.to_string())
-        })?;
-        Ok(Generated { image, stats })
-    }
 }
 
 fn refuse(failure: &Failure, name: &str) -> Diagnostic {
     match failure {
-        Failure::Ban(..) => internal("no bank for a write back", name),
+        Failure::Ban(_) => internal("no bank for a write back", name),
         Failure::Full => {
             let message = format!("{name} keeps more values alive at a time than the device holds");
             Diagnostic::error(codes::compiler::TOO_MANY_LIVE, message)
-                .with_reason("a context has 16 registers and 24 spill slots")
+                .with_reason("a context has 16 registers, 21 spill slots, and what the program leaves of its stack")
                 .with_help("split the program's longest function, or recompute values instead of keeping them")
         }
         Failure::Undefined(reg) => internal("a register is read before it is written", &format!("v{}", reg.0)),
@@ -176,5 +229,7 @@ mod eval;
 mod mutate;
 #[cfg(test)]
 pub(crate) mod random;
+#[cfg(test)]
+mod requests;
 #[cfg(test)]
 mod tests;

@@ -1,38 +1,40 @@
 //! The checkers against mistakes made on purpose: a changed schedule or allocation must be refused, or do the same.
 
 use super::random::{self, Rng};
-use super::{Parts, eval};
-use crate::ebpf::MapIdx;
+use super::tests::interpret;
+use super::{Links, Parts, eval, image};
 use crate::ir::Func;
-use crate::ir::interp::{self, Maps, Packet};
+use crate::ir::interp::{Packet, World};
 use crate::regalloc;
 use crate::schedule::{self, Read, Target, VReg, VWord, WordId};
 use offwire_diag::Span;
 use offwire_image::{Dispatch, DispatchMode};
-use offwire_isa::{AluOp, CmpOp, SMALL, Src, StoreOp, Word};
+use offwire_isa::{AluOp, Base, CmpOp, RequestOp, SMALL, Space, Src, StoreOp, Word};
 
 const SOURCES: [Src; 11] =
     [Src::Zero, Src::Ra, Src::Rb, Src::Rc, Src::X0, Src::X1, Src::A1, Src::A2, Src::I0, Src::I1, Src::Iw];
 
 fn parts(func: &Func) -> Parts {
-    Parts::new(func, &random::maps(), |_| Span::default()).unwrap_or_else(|error| panic!("{error}"))
+    Parts::new(func, &random::maps(), true, |_| Span::default()).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// True if the words still do what the IR says, on some packets.
 fn behaves(func: &Func, parts: &Parts, seed: u64) -> Result<(), String> {
     let dispatch = Dispatch { mode: DispatchMode::Cpu, reason: "a test".into() };
+    let links = Links { programs: vec![0, 0], ..Links::default() };
     // The image has a checker of its own.
-    let Ok(made) = parts.image(&func.name, &random::maps(), dispatch, &SMALL) else { return Ok(()) };
+    let Ok(made) = image(std::slice::from_ref(parts), &random::maps(), links, dispatch, &SMALL) else { return Ok(()) };
     let mut rng = Rng::new(seed);
-    let specs = random::maps();
-    let (mut maps_a, mut maps_b) = (Maps::new(&specs), Maps::new(&specs));
+    let (mut maps_a, mut maps_b) = (random::filled(), random::filled());
     for _ in 0..30 {
         let bytes: Vec<u8> = (0..14 + rng.below(100)).map(|_| rng.next() as u8 & rng.next() as u8).collect();
         let (mut a, mut b) = (Packet::new(&bytes), Packet::new(&bytes));
-        let wanted = interp::run(func, &mut a, &mut maps_a).map_err(|fault| fault.what)?;
-        let (got, _) = eval::run(&made.image, &mut b, &mut maps_b)?;
-        let same_maps = (0..specs.len()).map(|at| MapIdx(at as u16)).all(|at| maps_a.entries(at) == maps_b.entries(at));
-        if got != wanted || a.bytes() != b.bytes() || !same_maps {
+        let world = World { ktime_ns: rng.next(), jiffies: rng.next(), random: rng.next(), ..World::default() };
+        let (mut world_a, mut world_b) = (world.clone(), world);
+        let programs = [func.clone(), func.clone()];
+        let wanted = interpret(&programs, &mut a, &mut maps_a, &mut world_a)?;
+        let (got, _) = eval::run(&made.image, &mut b, &mut maps_b, &mut world_b)?;
+        if got != wanted || a != b || maps_a != maps_b || world_a != world_b {
             return Err("it does something else".into());
         }
     }
@@ -44,7 +46,7 @@ fn change_word(word: &mut VWord, rng: &mut Rng, vregs: u32, words: u32) -> bool 
     let old = word.clone();
     let fields = &mut word.word;
     let source = SOURCES[rng.below(11) as usize];
-    match rng.below(26) {
+    match rng.below(34) {
         0 => fields.a1_op = AluOp::from_code(rng.below(19) as u8).unwrap_or_default(),
         1 => fields.a2_op = AluOp::from_code(rng.below(19) as u8).unwrap_or_default(),
         2 => fields.c1_op = CmpOp::from_code(rng.below(9) as u8).unwrap_or_default(),
@@ -85,21 +87,71 @@ fn change_word(word: &mut VWord, rng: &mut Rng, vregs: u32, words: u32) -> bool 
             }
         }
         24 => fields.q_null ^= true,
-        _ => fields.q_koff += 1,
+        25 => fields.q_koff += 1,
+        // Requests, if there is one: another one of the same form; its operands; its answer.
+        26 if fields.q_op != RequestOp::None => {
+            let shape = fields.q_op.shape();
+            let other = RequestOp::from_code(rng.below(53) as u8).unwrap_or_default();
+            if other.shape() == shape {
+                fields.q_op = other;
+            }
+        }
+        27 if fields.q_op != RequestOp::None => fields.q_op = RequestOp::None,
+        28 => fields.q_map = rng.below(10) as u8,
+        29 => fields.q_vsrc = source,
+        30 => {
+            let spaces = [Space::Packet, Space::Stack, Space::Scratch, Space::MapValue];
+            fields.q_kspace = spaces[rng.below(4) as usize];
+        }
+        31 => fields.q_kbase = [Base::Zero, Base::Ra, Base::Rb, Base::Rc][rng.below(4) as usize],
+        32 => {
+            if let Read::Const(constant) = &mut word.ports[2] {
+                *constant ^= 1;
+            }
+        }
+        _ => {
+            if let Some(answer) = &mut word.answer {
+                *answer = VReg(rng.below(vregs.into()) as u32);
+            }
+        }
     }
     *word != old
+}
+
+/// Requests of neighbouring words change places; false if that was nothing.
+fn swap_requests(words: &mut [VWord], at: usize) -> bool {
+    let Some([first, second]) = words.get_mut(at..at + 2) else { return false };
+    let old = first.clone();
+    let (a, b) = (&mut first.word, &mut second.word);
+    std::mem::swap(&mut a.q_op, &mut b.q_op);
+    std::mem::swap(&mut a.q_map, &mut b.q_map);
+    std::mem::swap(&mut a.q_kspace, &mut b.q_kspace);
+    std::mem::swap(&mut a.q_kbase, &mut b.q_kbase);
+    std::mem::swap(&mut a.q_koff, &mut b.q_koff);
+    std::mem::swap(&mut a.q_vspace, &mut b.q_vspace);
+    std::mem::swap(&mut a.q_vsrc, &mut b.q_vsrc);
+    std::mem::swap(&mut first.answer, &mut second.answer);
+    // Operands from ports, so that more of them stay right.
+    std::mem::swap(&mut first.ports[2], &mut second.ports[2]);
+    *first != old
 }
 
 #[test]
 fn a_changed_schedule_is_refused_or_does_the_same() {
     let (mut refused, mut harmless) = (0, 0);
-    for seed in 0..random::seeds(1500) {
+    for seed in 0..random::seeds(3000) {
         let mut rng = Rng::new(seed ^ 0x5eed);
-        let func = random::function(seed, 12 + (seed % 40) as u32);
+        let size = 12 + (seed % 40) as u32;
+        let func = if seed % 2 == 0 { random::function(seed, size) } else { random::asking(seed, size) };
         let mut parts = parts(&func);
         let (vregs, words) = (parts.code.vregs, parts.code.words.len() as u32);
         let at = rng.below(words.into()) as usize;
-        if !change_word(&mut parts.code.words[at], &mut rng, vregs, words) {
+        let changed = if rng.chance(10) {
+            swap_requests(&mut parts.code.words, at)
+        } else {
+            change_word(&mut parts.code.words[at], &mut rng, vregs, words)
+        };
+        if !changed {
             continue;
         }
         if schedule::check(&parts.prepared, &parts.regions, &parts.code, &parts.sizes).is_err() {
@@ -136,7 +188,8 @@ fn a_changed_allocation_is_refused_or_does_the_same() {
     let (mut refused, mut harmless) = (0, 0);
     for seed in 0..random::seeds(1500) {
         let mut rng = Rng::new(seed ^ 0xa110c);
-        let func = random::function(seed, 12 + (seed % 150) as u32);
+        let size = 12 + (seed % 150) as u32;
+        let func = if seed % 2 == 0 { random::function(seed, size) } else { random::asking(seed, size) };
         let mut parts = parts(&func);
         let at = rng.below(parts.allocated.words.len() as u64) as usize;
         if !change_registers(&mut parts.allocated.words[at].word, &mut rng) {

@@ -1,6 +1,7 @@
 //! Random functions that never fault, for tests: structured control flow, loads behind guards, map values behind null tests.
 
 use crate::ebpf::{InsnIdx, MapIdx};
+use crate::ir::interp::Maps;
 use crate::ir::{Block, BlockData, Func, Inst, Jump, Mem, Op, Term, Value};
 use offwire_image::{MapKind, MapSpec};
 use offwire_isa::{AluOp, CmpOp, Space};
@@ -21,10 +22,10 @@ impl Rng {
     pub(crate) fn below(&mut self, n: u64) -> u64 {
         (self.next() >> 11) % n.max(1)
     }
-    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+    pub(super) fn pick<T: Copy>(&mut self, from: &[T]) -> T {
         from[self.below(from.len() as u64) as usize]
     }
-    fn chance(&mut self, percent: u64) -> bool {
+    pub(super) fn chance(&mut self, percent: u64) -> bool {
         self.below(100) < percent
     }
 }
@@ -50,38 +51,99 @@ pub(crate) fn maps() -> Vec<MapSpec> {
         map("array", MapKind::Array, 4, 32, 4),
         map("hash", MapKind::Hash, 8, 16, 5),
         map("small", MapKind::Hash, 2, 8, 3),
+        map("ring", MapKind::Ringbuf, 0, 0, 128),
+        map("perf", MapKind::PerfEventArray, 4, 4, 2),
+        map("programs", MapKind::ProgArray, 4, 4, 4),
+        map("ports", MapKind::Devmap, 4, 4, 4),
+        map("outer", MapKind::ArrayOfMaps, 4, 4, 4),
+        map("inner", MapKind::Array, 4, 32, 2),
+        map("locked", MapKind::Array, 4, 16, 2),
     ]
 }
+
+/// The maps as a packet finds them, with programs, ports and inner maps in them.
+pub(crate) fn filled() -> Maps {
+    let mut maps = Maps::new(&self::maps());
+    let key = |number: u32| number.to_le_bytes();
+    maps.link(PROGRAMS, &key(0), 0);
+    maps.link(PROGRAMS, &key(1), 1);
+    maps.link(OUTER, &key(0), 0);
+    maps.link(OUTER, &key(2), INNER.0.into());
+    maps.lock_at(LOCKED, 0);
+    for port in [0, 2] {
+        let _ = maps.update(PORTS, &key(port), &key(port + 7), 0);
+    }
+    maps
+}
+
+pub(super) const RING: MapIdx = MapIdx(3);
+pub(super) const PERF: MapIdx = MapIdx(4);
+pub(super) const PROGRAMS: MapIdx = MapIdx(5);
+pub(super) const PORTS: MapIdx = MapIdx(6);
+pub(super) const OUTER: MapIdx = MapIdx(7);
+const INNER: MapIdx = MapIdx(8);
+pub(super) const LOCKED: MapIdx = MapIdx(9);
+/// Bytes of the values of `outer`'s maps.
+pub(super) const INNER_BYTES: i32 = 32;
 
 const VALUE_SIZES: [i32; 3] = [32, 16, 8];
 const KEY_SIZES: [u8; 3] = [4, 8, 2];
 
 /// What is known where code is added.
 #[derive(Clone)]
-struct Scope {
+pub(super) struct Scope {
     /// Any 64-bit values.
-    values: Vec<Value>,
+    pub(super) values: Vec<Value>,
     /// Bytes of packet that are certainly there.
-    packet: i32,
+    pub(super) packet: i32,
     /// (value, bytes): packet offsets up to that many bytes from which are there.
-    bases: Vec<(Value, i32)>,
+    pub(super) bases: Vec<(Value, i32)>,
     /// Non-null handles.
-    handles: Vec<(Value, usize)>,
-    depth: u32,
+    pub(super) handles: Vec<Pointer>,
+    pub(super) depth: u32,
+}
+
+/// A handle that is not null, and what it leads to.
+#[derive(Clone, Copy)]
+pub(super) struct Pointer {
+    pub(super) base: Value,
+    /// `None`: some inner map.
+    pub(super) map: Option<MapIdx>,
+    pub(super) bytes: i32,
+}
+
+impl Pointer {
+    pub(super) fn mem(&self, offset: i32) -> Mem {
+        Mem { space: Space::MapValue, map: self.map, base: Some(self.base), offset }
+    }
 }
 
 pub(crate) struct Gen {
-    rng: Rng,
+    pub(super) rng: Rng,
     func: Func,
-    at: Block,
+    pub(super) at: Block,
     insn: u32,
     budget: u32,
+    /// Of 100 steps, about so many are requests without an operation of their own in the IR.
+    requests: u64,
+    /// How many values are used again later; the oldest ones are forgotten.
+    kept: usize,
 }
 
 /// A function from a seed; `size` is about the number of instructions.
 pub(crate) fn function(seed: u64, size: u32) -> Func {
+    mixed(seed, size, 0)
+}
+
+/// The same with all requests.
+pub(crate) fn asking(seed: u64, size: u32) -> Func {
+    mixed(seed, size, 40)
+}
+
+fn mixed(seed: u64, size: u32, requests: u64) -> Func {
     let func = Func { name: format!("random{seed}"), blocks: Vec::new(), values: 0 };
-    let mut made = Gen { rng: Rng::new(seed), func, at: Block::ENTRY, insn: 0, budget: size };
+    let kept = if size < 500 { usize::MAX } else { 30 };
+    let mut made = Gen { rng: Rng::new(seed), func, at: Block::ENTRY, insn: 0, budget: size, requests, kept };
     made.block(Vec::new());
     let first = made.constant();
     let mut scope = Scope { values: vec![first], packet: 0, bases: Vec::new(), handles: Vec::new(), depth: 0 };
@@ -94,20 +156,20 @@ pub(crate) fn function(seed: u64, size: u32) -> Func {
 }
 
 impl Gen {
-    fn block(&mut self, params: Vec<Value>) -> Block {
+    pub(super) fn block(&mut self, params: Vec<Value>) -> Block {
         let term_insn = InsnIdx(self.insn);
         self.func.blocks.push(BlockData { params, insts: Vec::new(), term: Term::Unreachable, term_insn });
         Block(self.func.blocks.len() as u32 - 1)
     }
 
-    fn end(&mut self, term: Term) {
+    pub(super) fn end(&mut self, term: Term) {
         self.insn += 1;
         let block = &mut self.func.blocks[self.at.at()];
         block.term = term;
         block.term_insn = InsnIdx(self.insn);
     }
 
-    fn add(&mut self, op: Op, result: bool) -> Value {
+    pub(super) fn add(&mut self, op: Op, result: bool) -> Value {
         self.insn += 1;
         self.budget = self.budget.saturating_sub(1);
         let value = if result { self.func.new_value() } else { Value(0) };
@@ -116,7 +178,7 @@ impl Gen {
         value
     }
 
-    fn literal(&mut self, value: u64) -> Value {
+    pub(super) fn literal(&mut self, value: u64) -> Value {
         self.add(Op::Const(value), true)
     }
 
@@ -133,7 +195,7 @@ impl Gen {
         self.literal(value)
     }
 
-    fn value(&mut self, scope: &Scope) -> Value {
+    pub(super) fn value(&mut self, scope: &Scope) -> Value {
         match self.rng.below(4) {
             0 => self.constant(),
             // Young ones more often.
@@ -160,7 +222,7 @@ impl Gen {
         }
     }
 
-    fn alu(&mut self, scope: &mut Scope) {
+    pub(super) fn alu(&mut self, scope: &mut Scope) {
         use AluOp::*;
         const TWO: [AluOp; 10] = [Add, Sub, And, Or, Xor, Lsh, Rsh, Arsh, Mul, Pack];
         const ONE: [AluOp; 9] = [Mov, Bswap16, Bswap32, Bswap64, Sext8, Sext16, Sext32, Zext8, Zext16];
@@ -177,7 +239,7 @@ impl Gen {
     }
 
     /// A place that may be read and written.
-    fn place(&mut self, scope: &Scope, size: u8) -> Mem {
+    pub(super) fn place(&mut self, scope: &Scope, size: u8) -> Mem {
         let room = |bytes: i32| (bytes - i32::from(size)).max(0) as u64 + 1;
         let mem = |space, base, offset: u64| Mem { space, map: None, base, offset: offset as i32 };
         match self.rng.below(5) {
@@ -188,9 +250,8 @@ impl Gen {
                 mem(Space::Packet, Some(base), self.rng.below(room(bytes)))
             }
             2 | 3 if !scope.handles.is_empty() => {
-                let (base, map) = self.rng.pick(&scope.handles);
-                let offset = self.rng.below(room(VALUE_SIZES[map])) as i32;
-                Mem { space: Space::MapValue, map: Some(MapIdx(map as u16)), base: Some(base), offset }
+                let handle = self.rng.pick(&scope.handles);
+                handle.mem(self.rng.below(room(handle.bytes)) as i32)
             }
             // Close together, so that they meet; now and then far.
             _ if self.rng.chance(90) => mem(Space::Stack, None, 480 + self.rng.below(25)),
@@ -217,6 +278,12 @@ impl Gen {
     }
 
     fn step(&mut self, scope: &mut Scope) {
+        let old = scope.values.len().saturating_sub(self.kept);
+        scope.values.drain(..old);
+        scope.handles.drain(..scope.handles.len().saturating_sub(self.kept / 4));
+        if self.requests > 0 && self.rng.chance(self.requests) {
+            return self.request(scope);
+        }
         match self.rng.below(24) {
             0..=4 => self.alu(scope),
             5..=8 => {
@@ -233,10 +300,10 @@ impl Gen {
                 self.add(Op::Store { mem, size, swap, value }, false);
             }
             13 => {
-                if let Some(&(base, map)) = scope.handles.last() {
+                if let Some(&handle) = scope.handles.last() {
                     let size = self.rng.pick(&[4, 8]);
-                    let offset = self.rng.below((VALUE_SIZES[map] / i32::from(size)) as u64) as i32 * i32::from(size);
-                    let mem = Mem { space: Space::MapValue, map: Some(MapIdx(map as u16)), base: Some(base), offset };
+                    let offset = self.rng.below((handle.bytes / i32::from(size)) as u64) as i32 * i32::from(size);
+                    let mem = handle.mem(offset);
                     let value = self.value(scope);
                     self.add(Op::AtomicAdd { mem, size, value }, false);
                 }
@@ -275,14 +342,13 @@ impl Gen {
             }
             _ => {
                 let key = self.key(map, scope);
-                let value = match scope.handles.iter().find(|handle| handle.1 == map) {
-                    Some(&(base, _)) if self.rng.chance(30) => {
-                        Mem { space: Space::MapValue, map: Some(MapIdx(map as u16)), base: Some(base), offset: 0 }
-                    }
+                let map = MapIdx(map as u16);
+                let value = match scope.handles.iter().find(|handle| handle.map == Some(map)) {
+                    Some(handle) if self.rng.chance(30) => handle.mem(0),
                     _ => Mem { space: Space::Stack, map: None, base: None, offset: 460 + self.rng.below(20) as i32 },
                 };
                 let flags = self.rng.below(3) as u8;
-                self.add(Op::Update { map: MapIdx(map as u16), key, value, flags }, true)
+                self.add(Op::Update { map, key, value, flags }, true)
             }
         };
         if result {
@@ -307,7 +373,7 @@ impl Gen {
         };
         self.end(term);
         let mut with = scope.clone();
-        with.handles.push((handle, map));
+        with.handles.push(Pointer { base: handle, map: Some(MapIdx(map as u16)), bytes: VALUE_SIZES[map] });
         with.values.push(handle);
         self.sides(scope, (found, with), (missing, scope.clone()));
     }
@@ -343,7 +409,7 @@ impl Gen {
     }
 
     /// Two sides that each do something and then meet, or leave.
-    fn sides(&mut self, scope: &mut Scope, first: (Block, Scope), second: (Block, Scope)) {
+    pub(super) fn sides(&mut self, scope: &mut Scope, first: (Block, Scope), second: (Block, Scope)) {
         let leaves = self.rng.below(4);
         if leaves == 0 {
             // The second side ends the packet.

@@ -14,9 +14,15 @@ pub struct Bound {
     pub budget: u32,
 }
 
-/// Finds the longest way through the words. Each word is charged a turn of all contexts for itself and one for a replay, and for
+/// Tail calls of one packet, at most (MAX_TAIL_CALL_CNT in include/linux/bpf.h).
+const TAIL_CALLS: u32 = 33;
+/// Bytes that a request copies or adds up, at the most that a packet has.
+const COPY_BYTES: u64 = 9216;
+
+/// Finds the longest way through the words from the first function's entry, over as many tail calls as a packet may make to the
+/// functions in `programs`. Each word is charged a turn of all contexts for itself and one for a replay, and for
 /// each shared unit that it uses as much as if all contexts of the device stood before it in the queue.
-pub fn bound(laid: &Laid, profile: &Profile) -> Bound {
+pub fn bound(laid: &Laid, programs: &[usize], profile: &Profile) -> Bound {
     let cap = profile.packet_cycles_max.max(1);
     let Some(order) = topological(laid) else {
         return Bound { words: None, worst_cycles: None, budget: cap };
@@ -32,13 +38,18 @@ pub fn bound(laid: &Laid, profile: &Profile) -> Bound {
         words[at] = most + 1;
         cycles[at] = longest.saturating_add(cost(&laid.words[at], profile));
     }
-    let entry = usize::from(laid.entry.0);
-    let worst = cycles.get(entry).copied().unwrap_or(0);
-    Bound {
-        words: words.get(entry).copied(),
-        worst_cycles: Some(worst),
-        budget: u32::try_from(worst).unwrap_or(cap).clamp(1, cap),
+    let from = |function: usize| {
+        let entry = laid.entries.get(function).map_or(0, |entry| usize::from(entry.0));
+        (words.get(entry).copied().unwrap_or(0), cycles.get(entry).copied().unwrap_or(0))
+    };
+    let (mut most, mut worst) = from(0);
+    if laid.words.iter().any(|word| word.q_op == RequestOp::TailCall) {
+        let longest = programs.iter().map(|program| from(*program));
+        let (words, cycles) = longest.fold((0, 0), |(a, b), (words, cycles)| (a.max(words), b.max(cycles)));
+        most = most.saturating_add(words.saturating_mul(TAIL_CALLS));
+        worst = worst.saturating_add(cycles.saturating_mul(TAIL_CALLS.into()));
     }
+    Bound { words: Some(most), worst_cycles: Some(worst), budget: u32::try_from(worst).unwrap_or(cap).clamp(1, cap) }
 }
 
 fn cost(word: &Word, profile: &Profile) -> u64 {
@@ -51,18 +62,33 @@ fn cost(word: &Word, profile: &Profile) -> u64 {
         cycles += 2 * u64::from(profile.packet_store_cycles) + turn;
     }
     let values = (loads && word.ld_space == Space::MapValue) || (stores && word.st_space == Space::MapValue);
-    let request = !matches!(word.q_op, RequestOp::None | RequestOp::Exit);
     let service = u64::from(profile.map_index_cycles) + u64::from(profile.map_value_cycles);
-    for _ in 0..u32::from(values) + u32::from(request) {
-        cycles += 2 * u64::from(profile.map_request_cycles) + service * contexts + turn;
+    let shared = |service: u64| 2 * u64::from(profile.map_request_cycles) + service * contexts + turn;
+    if values {
+        cycles += shared(service);
     }
+    // What the engine does itself only its own contexts wait for.
+    let own = |service: u64| service * u64::from(profile.contexts_per_engine) + turn;
+    let bytes = |bytes: u64| bytes.div_ceil(u64::from(profile.map_bank_bytes.max(1)));
+    use RequestOp::*;
+    cycles += match word.q_op {
+        None | Exit | Call | Ret => 0,
+        op if op.is_division() => own(64),
+        AdjustHead | AdjustTail | AdjustMeta => own(profile.adjust_cycles.into()),
+        LoadBytes | StoreBytes | Csum => {
+            // Bytes of map values come from the map unit.
+            own(bytes(COPY_BYTES)) + if word.q_kspace == Space::MapValue { shared(bytes(COPY_BYTES)) } else { 0 }
+        }
+        RingOutput | PerfOutput | Printk | RingSubmit => shared(service + bytes(COPY_BYTES)),
+        _ => shared(service),
+    };
     cycles
 }
 
 fn successors(word: &Word) -> impl Iterator<Item = usize> {
     let t1 = (word.c1_op != CmpOp::Never).then_some(word.t1);
     let t2 = (word.g_en || word.c2_op != CmpOp::Never || word.q_null).then_some(word.t2);
-    let next = (word.q_op != RequestOp::Exit).then_some(word.next);
+    let next = (!matches!(word.q_op, RequestOp::Exit | RequestOp::Ret)).then_some(word.next);
     [t1, t2, next].into_iter().flatten().filter_map(|target| match target {
         Target::Goto(address) => Some(usize::from(address.0)),
         Target::Exit(_) => None,

@@ -11,8 +11,8 @@ pub struct Laid {
     pub words: Vec<Word>,
     /// For each word the eBPF instructions that it does work for, ascending.
     pub insns: Vec<Vec<u32>>,
-    /// Where a packet starts.
-    pub entry: CodeAddr,
+    /// Where each function starts: its first word. They stand one behind the other.
+    pub entries: Vec<CodeAddr>,
 }
 
 /// What cannot be laid out.
@@ -27,11 +27,20 @@ pub enum LayoutError {
 /// Words that a 12-bit address reaches.
 const MAX_WORDS: usize = 1 << 12;
 
-/// Lays the words out in their order, from the entry on.
+/// Lays the functions out one behind the other, each from its entry on.
 ///
 /// # Errors
 /// See [`LayoutError`].
-pub fn layout(allocated: &Allocated) -> Result<Laid, LayoutError> {
+pub fn layout<'a>(functions: impl IntoIterator<Item = &'a Allocated>) -> Result<Laid, LayoutError> {
+    let mut laid = Laid { words: Vec::new(), insns: Vec::new(), entries: Vec::new() };
+    for allocated in functions {
+        function(allocated, &mut laid)?;
+    }
+    if laid.words.len() > MAX_WORDS { Err(LayoutError::TooLong(laid.words.len())) } else { Ok(laid) }
+}
+
+/// Adds the words of one function in their order, the entry first.
+fn function(allocated: &Allocated, laid: &mut Laid) -> Result<(), LayoutError> {
     let skip = |target: VTarget| skip(allocated, target);
     let entry = match skip(VTarget::Word(allocated.entry))? {
         VTarget::Word(word) => word,
@@ -39,12 +48,11 @@ pub fn layout(allocated: &Allocated) -> Result<Laid, LayoutError> {
         _ => allocated.entry,
     };
     let order = reachable(allocated, entry)?;
-    if order.len() > MAX_WORDS {
-        return Err(LayoutError::TooLong(order.len()));
-    }
+    let first = laid.words.len();
     let mut address = vec![None; allocated.words.len()];
     for (at, id) in order.iter().enumerate() {
-        address[id.at()] = Some(CodeAddr(at as u16));
+        // What wraps around is refused in the end.
+        address[id.at()] = Some(CodeAddr((first + at) as u16));
     }
     let resolve = |target: Option<VTarget>| match target.map(skip).transpose()? {
         None => Ok(Target::default()),
@@ -52,18 +60,17 @@ pub fn layout(allocated: &Allocated) -> Result<Laid, LayoutError> {
         Some(VTarget::Word(word)) => address[word.at()].map(Target::Goto).ok_or(LayoutError::Dangling),
         Some(VTarget::Head(_)) => Err(LayoutError::Dangling),
     };
-    let mut laid = Laid { words: Vec::new(), insns: Vec::new(), entry: CodeAddr(0) };
-    laid.entry = address[entry.at()].ok_or(LayoutError::Dangling)?;
+    laid.entries.push(address[entry.at()].ok_or(LayoutError::Dangling)?);
     for id in order {
         let word = &allocated.words[id.at()];
         let (t1, t2, next) = (resolve(word.t1)?, resolve(word.t2)?, resolve(word.next)?);
         laid.words.push(Word { t1, t2, next, ..word.word });
         laid.insns.push(word.insns.clone());
     }
-    Ok(laid)
+    Ok(())
 }
 
-/// Reachable words, ascending: traces stay together.
+/// Reachable words, the entry first, then ascending: traces stay together.
 fn reachable(allocated: &Allocated, entry: WordId) -> Result<Vec<WordId>, LayoutError> {
     let mut seen = vec![false; allocated.words.len()];
     let mut work = vec![entry];
@@ -79,7 +86,8 @@ fn reachable(allocated: &Allocated, entry: WordId) -> Result<Vec<WordId>, Layout
             }
         }
     }
-    Ok((0..allocated.words.len() as u32).map(WordId).filter(|id| seen[id.at()]).collect())
+    let others = (0..allocated.words.len() as u32).map(WordId).filter(|id| seen[id.at()] && *id != entry);
+    Ok(std::iter::once(entry).chain(others).collect())
 }
 
 /// Follows words that do nothing.

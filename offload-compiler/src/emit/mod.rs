@@ -5,5 +5,5 @@ mod dump;
 mod layout;
 
 pub use budget::{Bound, bound};
-pub use dump::dump;
+pub use dump::{dump, dump_set};
 pub use layout::{Laid, LayoutError, layout};

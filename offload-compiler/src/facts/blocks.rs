@@ -1,6 +1,7 @@
 //! Basic blocks and functions of a program, for the fixpoint.
 
-use crate::ebpf::{Insn, InsnIdx};
+use crate::ebpf::{Imm64, Insn, InsnIdx};
+use crate::verify::protos::number;
 
 /// Block boundaries by instruction, and which functions may change the packet.
 pub(super) struct Blocks {
@@ -12,12 +13,17 @@ pub(super) struct Blocks {
     function: Vec<usize>,
     /// Entry instructions of functions that may move the packet's data, themselves or through calls.
     changes_packet: Vec<usize>,
+    /// The same for those that may give back a record.
+    releases: Vec<usize>,
+    /// Functions whose address is taken.
+    pub(super) callbacks: Vec<InsnIdx>,
 }
 
 impl Blocks {
     pub(super) fn new(insns: &[Insn]) -> Self {
         let mut starts = vec![0];
         let mut entries = vec![0];
+        let mut callbacks = Vec::new();
         for (at, insn) in insns.iter().enumerate() {
             match *insn {
                 Insn::Jump { target } | Insn::JumpIf { target, .. } => {
@@ -26,6 +32,11 @@ impl Blocks {
                 Insn::CallLocal { target } => {
                     starts.extend([target.at(), at.saturating_add(1)]);
                     entries.push(target.at());
+                }
+                Insn::LoadImm64 { value: Imm64::Func(target), .. } => {
+                    starts.push(target.at());
+                    entries.push(target.at());
+                    callbacks.push(target);
                 }
                 Insn::Exit => starts.push(at.saturating_add(1)),
                 _ => {}
@@ -43,8 +54,13 @@ impl Blocks {
             }
         }
         let function = starts.iter().map(|&start| function_of(&entries, start)).collect();
-        let changes_packet = packet_changers(insns, &entries);
-        Blocks { starts, block_at, function, changes_packet }
+        // A program that a tail call goes to may do all that there is, and then returns to the caller.
+        let changes = |id| id == number::TAIL_CALL || super::step::changes_packet(id);
+        let changes_packet = functions_with(insns, &entries, changes);
+        let releases = functions_with(insns, &entries, super::step::releases);
+        callbacks.sort_unstable();
+        callbacks.dedup();
+        Blocks { starts, block_at, function, changes_packet, releases, callbacks }
     }
 
     /// The block that starts at the instruction.
@@ -61,6 +77,11 @@ impl Blocks {
     pub(super) fn changes_packet(&self, entry: InsnIdx) -> bool {
         self.changes_packet.contains(&entry.at())
     }
+
+    /// True if a call of the function may give back a record.
+    pub(super) fn releases(&self, entry: InsnIdx) -> bool {
+        self.releases.contains(&entry.at())
+    }
 }
 
 fn function_of(entries: &[usize], insn: usize) -> usize {
@@ -68,14 +89,17 @@ fn function_of(entries: &[usize], insn: usize) -> usize {
     entries.get(after.saturating_sub(1)).copied().unwrap_or(0)
 }
 
-fn packet_changers(insns: &[Insn], entries: &[usize]) -> Vec<usize> {
+/// Functions that call such a helper, themselves or through calls.
+fn functions_with(insns: &[Insn], entries: &[usize], is: impl Fn(u32) -> bool) -> Vec<usize> {
     let mut changers = Vec::new();
     loop {
         let before = changers.len();
         for (at, insn) in insns.iter().enumerate() {
             let changes = match *insn {
-                Insn::CallHelper { id } => super::step::changes_packet(id),
-                Insn::CallLocal { target } => changers.contains(&target.at()),
+                Insn::CallHelper { id } => is(id),
+                Insn::CallLocal { target } | Insn::LoadImm64 { value: Imm64::Func(target), .. } => {
+                    changers.contains(&target.at())
+                }
                 Insn::CallKfunc { .. } => true,
                 _ => false,
             };

@@ -4,8 +4,10 @@ use super::blocks::Blocks;
 use super::step;
 use super::value::{Frame, Named, Val};
 use super::{Facts, Place, PtrKind};
-use crate::ebpf::{Insn, InsnIdx};
+use crate::ebpf::{Cond, Insn, InsnIdx, Width};
 use crate::object::{Object, Program};
+use crate::range::Num;
+use crate::verify::protos::{self, number};
 use offwire_diag::Diagnostic;
 use std::collections::BTreeSet;
 
@@ -174,36 +176,96 @@ impl Pass<'_> {
         let start = self.blocks.starts.get(block).copied().unwrap_or(0);
         let end = self.blocks.starts.get(block.saturating_add(1)).copied().unwrap_or(self.insns.len());
         let to = |insn: InsnIdx, frame: Frame| self.blocks.at(insn).map(|block| Out::To(block, frame));
+        let mut outs = Vec::new();
         for (at, insn) in self.insns.iter().enumerate().take(end).skip(start) {
             see(at, &frame);
             let next = InsnIdx(u32::try_from(at).unwrap_or(u32::MAX)).next();
             match *insn {
-                Insn::Jump { target } => return to(target, frame).into_iter().collect(),
+                Insn::Jump { target } => {
+                    outs.extend(to(target, frame));
+                    return outs;
+                }
                 Insn::JumpIf { width, cond, dst, src, target } => {
                     let [taken, not_taken] = Self::branch(&frame, width, cond, dst, src);
                     let sides = [(target, taken), (next, not_taken)];
-                    return sides.into_iter().filter_map(|(insn, side)| to(insn, side?)).collect();
+                    outs.extend(sides.into_iter().filter_map(|(insn, side)| to(insn, side?)));
+                    return outs;
                 }
-                Insn::CallLocal { target } => return self.call(frame, target, next, known),
-                Insn::Exit => return vec![Out::Returns(self.blocks.function(block), for_caller(frame.reg(0)))],
+                Insn::CallLocal { target } => {
+                    outs.extend(self.call(frame, target, next, known));
+                    return outs;
+                }
+                Insn::Exit => {
+                    outs.push(Out::Returns(self.blocks.function(block), for_caller(frame.reg(0))));
+                    return outs;
+                }
+                Insn::CallHelper { id: number::TAIL_CALL } => {
+                    // The other program returns to the caller.
+                    outs.push(Out::Returns(self.blocks.function(block), Named::new(Val::Num(Num::ANY))));
+                    self.step(at, insn, &mut frame);
+                }
+                Insn::CallHelper { id: number::LOOP } => {
+                    outs.extend(self.call_back(&mut frame));
+                    self.step(at, insn, &mut frame);
+                }
                 _ => self.step(at, insn, &mut frame),
             }
         }
         let next = InsnIdx(u32::try_from(end).unwrap_or(u32::MAX));
-        to(next, frame).into_iter().collect()
+        outs.extend(to(next, frame));
+        outs
+    }
+
+    /// `bpf_loop` may call any of these functions, any number of times.
+    fn call_back(&self, frame: &mut Frame) -> Vec<Out> {
+        let [count, callback, context] = [1, 2, 3].map(|reg| frame.reg(reg).val);
+        let known;
+        let functions = match callback {
+            Val::Func(entry) => {
+                known = [entry];
+                &known[..]
+            }
+            _ => &self.blocks.callbacks,
+        };
+        let index = Num::loaded(protos::MAX_LOOPS_LOG2, false);
+        // Of the count the low half is used.
+        let index = match count {
+            Val::Num(num) if num.wide.umax <= u32::MAX.into() => {
+                Num::refine(Cond::Lt, Width::W64, true, index, num).map_or(index, |(index, _)| index)
+            }
+            _ => index,
+        };
+        let args = [Val::Num(index), for_callee(context), Val::Uninit, Val::Uninit, Val::Uninit];
+        let outs = functions.iter().filter_map(|&entry| Some(Out::To(self.blocks.at(entry)?, Frame::entry(args))));
+        let outs = outs.collect();
+        if matches!(context, Val::Unknown | Val::Ptr { kind: PtrKind::Stack, .. }) {
+            frame.forget_slots();
+        }
+        if functions.iter().any(|&entry| self.blocks.changes_packet(entry)) {
+            step::forget_packet(frame);
+        }
+        if functions.iter().any(|&entry| self.blocks.releases(entry)) {
+            step::forget_records(frame);
+        }
+        outs
     }
 
     fn call(&self, mut frame: Frame, target: InsnIdx, next: InsnIdx, known: &Solution) -> Vec<Out> {
-        let args: [Val; 5] = [1, 2, 3, 4, 5].map(|reg| for_caller(frame.reg(reg)).val);
+        let args: [Val; 5] = [1, 2, 3, 4, 5].map(|reg| for_callee(frame.reg(reg).val));
         let mut outs = Vec::new();
         outs.extend(self.blocks.at(target).map(|block| Out::To(block, Frame::entry(args))));
         if let (Some(result), Some(block)) = (known.result(target.at()), self.blocks.at(next)) {
-            // The callee can write to this frame only through a pointer that it was given.
-            if args.contains(&Val::Unknown) {
+            // The callee can write to this frame only through a pointer that it was given. Frames of callers hold none to
+            // this one.
+            let own = |reg| matches!(frame.reg(reg).val, Val::Unknown | Val::Ptr { kind: PtrKind::Stack, .. });
+            if (1..=5).any(own) {
                 frame.forget_slots();
             }
             if self.blocks.changes_packet(target) {
                 step::forget_packet(&mut frame);
+            }
+            if self.blocks.releases(target) {
+                step::forget_records(&mut frame);
             }
             step::clobber(&mut frame);
             frame.set_reg(0, result);
@@ -223,10 +285,20 @@ impl Pass<'_> {
     }
 }
 
-/// Across a call, a pointer to the frame of one function says nothing in the other; ids are of one frame.
+/// What a value is in the function that is called: this frame is a caller's there.
+fn for_callee(val: Val) -> Val {
+    match val {
+        Val::Ptr { kind: PtrKind::Stack | PtrKind::CallerStack, maybe_null, .. } => {
+            Val::Ptr { kind: PtrKind::CallerStack, offset: Num::ANY, maybe_null }
+        }
+        val => val,
+    }
+}
+
+/// What a result is in the caller; which frame a pointer to some caller's points to is not known there. Ids are of one frame.
 fn for_caller(named: Named) -> Named {
     match named.val {
-        Val::Ptr { kind: PtrKind::Stack, .. } => Named::UNKNOWN,
+        Val::Ptr { kind: PtrKind::Stack | PtrKind::CallerStack, .. } => Named::UNKNOWN,
         val => Named::new(val),
     }
 }

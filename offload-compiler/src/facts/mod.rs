@@ -54,10 +54,20 @@ pub enum PtrKind {
     Packet,
     /// `ctx->data_end`; offset relative to it.
     PacketEnd,
+    /// Packet metadata; offset 0 is `ctx->data_meta`.
+    PacketMeta,
     /// A value of the map; offset 0 is its first byte.
     MapValue(MapIdx),
     /// The map itself (argument of helpers).
     Map(MapIdx),
+    /// A map that stands in this map of maps.
+    InnerMap(MapIdx),
+    /// A value of a map that stands in this map of maps; offset 0 is its first byte.
+    InnerValue(MapIdx),
+    /// A record reserved in this ring buffer and not yet submitted or discarded; offset 0 is its first byte.
+    Record(MapIdx),
+    /// The frame of some function that waits for the current one; the offset may be any.
+    CallerStack,
 }
 
 /// What a register may point to, as far as it matters for stack accesses.
@@ -67,9 +77,9 @@ pub(crate) enum Place {
     Number,
     /// The frame of the current function, at an offset from r10 within these bounds.
     Stack { from: i64, to: i64 },
-    /// The map itself.
-    Map(MapIdx),
-    /// An object, but no frame.
+    /// The map itself, or one that stands in it.
+    Map { map: MapIdx, inner: bool },
+    /// An object, but not the frame of the current function.
     Other,
     /// Anything, also a frame.
     Unknown,
@@ -106,8 +116,8 @@ pub struct State {
 /// Facts of a whole program: indexed by instruction slot; `None` where no execution comes. A branch whose outcome is certain
 /// (also "a pointer that cannot be null is compared with 0") has `None` on its other side if nothing else leads there.
 ///
-/// In a local function the facts hold for all its callers, [`PtrKind::Stack`] is its own frame, and pointers into a caller's
-/// frame are [`Fact::Unknown`].
+/// In a local function the facts hold for all its callers, and [`PtrKind::Stack`] is its own frame. Arguments that point into a
+/// caller's frame are [`PtrKind::CallerStack`]; what is loaded from there may be a pointer and is [`Fact::Unknown`].
 #[derive(Clone, Debug)]
 pub struct Facts {
     /// One state an instruction slot.

@@ -13,6 +13,11 @@ pub(super) fn changes_packet(helper: u32) -> bool {
     protos::find(helper).is_none_or(|proto| proto.moves_packet)
 }
 
+/// True if the helper may give back a record; unknown ones may.
+pub(super) fn releases(helper: u32) -> bool {
+    protos::find(helper).is_none_or(|proto| proto.args.contains(&protos::Arg::Record))
+}
+
 impl Pass<'_> {
     /// Applies an instruction that is no jump, call of a local function or exit.
     pub(super) fn step(&self, at: usize, insn: &Insn, frame: &mut Frame) {
@@ -40,7 +45,7 @@ impl Pass<'_> {
                     Imm64::Const(value) => Val::Num(Num::constant(value)),
                     Imm64::Map(map) => Val::ptr(PtrKind::Map(map), 0),
                     Imm64::MapValue { map, offset } => Val::ptr(PtrKind::MapValue(map), u64::from(offset)),
-                    Imm64::Func(_) => Val::Unknown,
+                    Imm64::Func(entry) => Val::Func(entry),
                 };
                 frame.set_reg(dst.0, Named::new(val));
             }
@@ -89,6 +94,7 @@ impl Pass<'_> {
                 Named::new(match (field, size) {
                     (Some(0), Size::B4) => Val::ptr(PtrKind::Packet, 0),
                     (Some(4), Size::B4) => Val::ptr(PtrKind::PacketEnd, 0),
+                    (Some(8), Size::B4) => Val::ptr(PtrKind::PacketMeta, 0),
                     (Some(8), _) | (None, _) => Val::Unknown,
                     _ => Val::Num(number),
                 })
@@ -109,36 +115,62 @@ impl Pass<'_> {
                     None => number,
                 }))
             }
+            Val::Ptr { kind: PtrKind::CallerStack, .. } if size == Size::B8 => Named::UNKNOWN,
             Val::Ptr { .. } => Named::new(Val::Num(number)),
-            // The base may point to a stack slot that holds a pointer; no narrower load of one is accepted.
-            _ if size == Size::B8 => Named::UNKNOWN,
+            // The base may point to a stack slot that holds a pointer, or be the context.
+            _ if matches!(size, Size::B4 | Size::B8) => Named::UNKNOWN,
             _ => Named::new(Val::Num(number)),
         }
     }
 
     fn call_helper(&self, id: u32, frame: &mut Frame) {
-        let result = match protos::find(id).map(|proto| proto.result) {
-            Some(protos::Result::MapValueOrNull) => match frame.reg(1).val {
-                Val::Ptr { kind: PtrKind::Map(map), .. } if !holds_maps(self.object, map) => {
-                    let found = protos::array_size(self.object, map)
-                        .is_some_and(|size| constant_key(frame, frame.reg(2).val).is_some_and(|key| key < size));
-                    Val::Ptr { kind: PtrKind::MapValue(map), offset: Num::constant(0), maybe_null: !found }
+        let proto = protos::find(id);
+        let result = match proto.map(|proto| proto.result) {
+            Some(protos::Result::MapValueOrNull) => self.found(frame),
+            Some(protos::Result::RecordOrNull) => match frame.reg(1).val {
+                Val::Ptr { kind: PtrKind::Map(map), .. } => {
+                    Val::Ptr { kind: PtrKind::Record(map), offset: Num::constant(0), maybe_null: true }
                 }
                 _ => Val::Unknown,
             },
             Some(protos::Result::Number) => Val::Num(Num::ANY),
             Some(protos::Result::Number32) => Val::Num(Num::loaded(32, false)),
+            Some(protos::Result::Nothing) => Val::Uninit,
             None => {
                 // The verifier refuses it; assume the worst.
                 frame.forget_slots();
                 Val::Unknown
             }
         };
+        for (reg, &arg) in (1u8..).zip(proto.map_or(&[][..], |proto| proto.args)) {
+            match arg {
+                protos::Arg::UninitMem => fill(frame, reg),
+                protos::Arg::Record => forget_records(frame),
+                _ => {}
+            }
+        }
         if changes_packet(id) {
             forget_packet(frame);
         }
         clobber(frame);
         frame.set_reg(0, Named::new(result));
+    }
+
+    /// What a lookup in the map in r1 gives.
+    fn found(&self, frame: &Frame) -> Val {
+        let (map, inner) = match frame.reg(1).val {
+            Val::Ptr { kind: PtrKind::Map(map), .. } => (map, false),
+            Val::Ptr { kind: PtrKind::InnerMap(map), .. } => (map, true),
+            _ => return Val::Unknown,
+        };
+        let Some(spec) = protos::spec(self.object, map, inner) else { return Val::Unknown };
+        if matches!(spec.kind, MapKind::ArrayOfMaps | MapKind::HashOfMaps) {
+            return Val::Ptr { kind: PtrKind::InnerMap(map), offset: Num::constant(0), maybe_null: true };
+        }
+        let found = protos::array_size(spec)
+            .is_some_and(|size| constant_key(frame, frame.reg(2).val).is_some_and(|key| key < size));
+        let kind = if inner { PtrKind::InnerValue(map) } else { PtrKind::MapValue(map) };
+        Val::Ptr { kind, offset: Num::constant(0), maybe_null: !found }
     }
 
     /// States on both sides of a conditional jump: (taken, not taken); `None` where no execution goes.
@@ -243,7 +275,9 @@ fn alu(at: usize, frame: &mut Frame, width: Width, op: AluOp, dst: Reg, src: Ope
             AluOp::Sub,
             Val::Ptr { kind, offset: x, maybe_null: false },
             Val::Ptr { kind: other, offset: y, maybe_null: false },
-        ) if kind == other && matches!(kind, PtrKind::Packet | PtrKind::PacketEnd | PtrKind::Stack) => {
+        ) if kind == other
+            && matches!(kind, PtrKind::Packet | PtrKind::PacketEnd | PtrKind::PacketMeta | PtrKind::Stack) =>
+        {
             Val::Num(Num::alu(op, width, x, y))
         }
         (Width::W64, AluOp::Sub, Val::Ptr { .. }, Val::Ptr { .. }) => Val::Num(Num::ANY),
@@ -359,7 +393,7 @@ fn store(frame: &mut Frame, size: Size, base: Reg, off: i16, written: Named) {
 /// After the packet moved, old pointers into it are of no use.
 pub(super) fn forget_packet(frame: &mut Frame) {
     for place in frame.places_mut() {
-        if matches!(place.val, Val::Ptr { kind: PtrKind::Packet | PtrKind::PacketEnd, .. }) {
+        if matches!(place.val, Val::Ptr { kind: PtrKind::Packet | PtrKind::PacketEnd | PtrKind::PacketMeta, .. }) {
             *place = Named::UNKNOWN;
         }
     }
@@ -370,11 +404,37 @@ pub(super) fn clobber(frame: &mut Frame) {
     (1..=5).for_each(|reg| frame.set_reg(reg, Named::UNINIT));
 }
 
-fn holds_maps(object: &Object, map: MapIdx) -> bool {
-    object
-        .maps
-        .get(usize::from(map.0))
-        .is_none_or(|map| matches!(map.spec.kind, MapKind::ArrayOfMaps | MapKind::HashOfMaps))
+/// After a record was given back, pointers to it are of no use; which ones they are is not known.
+pub(super) fn forget_records(frame: &mut Frame) {
+    for place in frame.places_mut() {
+        if matches!(place.val, Val::Ptr { kind: PtrKind::Record(_), .. }) {
+            *place = Named::UNKNOWN;
+        }
+    }
+}
+
+/// A helper fills the memory at the register with numbers; its size is in the next register.
+fn fill(frame: &mut Frame, reg: u8) {
+    match frame.reg(reg).val {
+        Val::Ptr { kind: PtrKind::Stack, offset, .. } => {
+            let size = match frame.reg(reg.wrapping_add(1)).val {
+                Val::Num(num) => i64::try_from(num.wide.umax).unwrap_or(i64::MAX),
+                _ => i64::MAX,
+            };
+            if size == 0 {
+                return;
+            }
+            let last = offset.wide.smax.saturating_add(size).saturating_sub(1);
+            let (Some(from), Some(to)) = (slot_of(last.clamp(-512, -1)), slot_of(offset.wide.smin.clamp(-512, -1)))
+            else {
+                return;
+            };
+            // No pointer is left in a slot that may be filled in part.
+            (from..=to).for_each(|slot| frame.set_slot(slot, Slot::DATA));
+        }
+        Val::Ptr { .. } | Val::Num(_) | Val::Func(_) => {}
+        Val::Uninit | Val::Unknown => frame.forget_slots(),
+    }
 }
 
 /// A load from a map that nobody can change any more: global read-only data, whose one element the object initialises.

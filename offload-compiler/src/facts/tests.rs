@@ -193,7 +193,118 @@ fn a_callee_with_a_pointer_to_the_stack_may_write_there() {
         ],
     );
     assert_eq!(facts.before[4].as_ref().expect("reached").slots[0], Fact::Unknown);
-    assert_eq!(reg(&facts, 6, 1), Fact::Unknown, "a pointer to the caller's frame is not one to the callee's");
+    let caller = reg(&facts, 6, 1);
+    assert!(matches!(caller, Fact::Ptr { kind: PtrKind::CallerStack, maybe_null: false, .. }), "{caller:?}");
+    assert_eq!(bounds(caller), (i64::MIN, i64::MAX), "offsets from r10 of another frame say nothing");
+}
+
+#[test]
+fn what_stands_in_a_callers_frame_may_be_a_pointer() {
+    let facts = facts(
+        vec![],
+        vec![
+            store(Size::B8, 10, -8, 1),
+            mov(1, 10),
+            alu_imm(AluOp::Add, 1, -8),
+            call(6),
+            mov_imm(0, 2),
+            Insn::Exit,
+            store_imm(Size::B8, 10, -8, 7), // 6
+            load(Size::B8, 2, 1, 0),
+            load(Size::B4, 3, 2, 0), // 8
+            mov_imm(0, 0),           // 9
+            Insn::Exit,
+        ],
+    );
+    assert_eq!(reg(&facts, 8, 2), Fact::Unknown);
+    assert_eq!(reg(&facts, 9, 3), Fact::Unknown, "ctx->data, read through a pointer of which nothing is known");
+    let own = facts.before[9].as_ref().expect("reached").slots[0];
+    assert_eq!(bounds(own), (7, 7), "a pointer to the caller's frame does not reach the callee's");
+}
+
+/// Map 0: array of maps with 16-byte values. 1: ring buffer.
+fn maps_of_maps_and_rings() -> Vec<Map> {
+    let mut outer = map(MapKind::ArrayOfMaps, 4, 4, 8);
+    outer.inner = Some(Box::new(map(MapKind::Array, 4, 16, 8).spec));
+    vec![outer, map(MapKind::Ringbuf, 0, 0, 4096)]
+}
+
+#[test]
+fn maps_in_maps_and_their_values_have_kinds_of_their_own() {
+    let key = [store_imm(Size::B4, 10, -4, 0), mov(2, 10), alu_imm(AluOp::Add, 2, -4)];
+    let mut insns = Vec::from(key);
+    insns.extend(load_map(1, 0));
+    insns.extend([helper(1), jump_imm(Cond::Eq, 0, 0, 13), mov(1, 0), mov(2, 10), alu_imm(AluOp::Add, 2, -4)]);
+    insns.extend([helper(1), load(Size::B8, 3, 0, 8), mov_imm(0, 2), Insn::Exit]);
+    let facts = facts(maps_of_maps_and_rings(), insns);
+    assert!(matches!(reg(&facts, 6, 0), Fact::Ptr { kind: PtrKind::InnerMap(MapIdx(0)), maybe_null: true, .. }));
+    assert!(matches!(reg(&facts, 8, 1), Fact::Ptr { kind: PtrKind::InnerMap(MapIdx(0)), maybe_null: false, .. }));
+    let value = reg(&facts, 11, 0);
+    assert!(
+        matches!(value, Fact::Ptr { kind: PtrKind::InnerValue(MapIdx(0)), maybe_null: false, .. }),
+        "key 0 of 8 is always there: {value:?}"
+    );
+}
+
+#[test]
+fn records_are_known_until_they_are_given_back() {
+    let mut insns = Vec::from(load_map(1, 1));
+    insns.extend([mov_imm(2, 8), mov_imm(3, 0), helper(131), jump_imm(Cond::Eq, 0, 0, 11), mov(6, 0), mov(1, 0)]);
+    insns.extend([mov_imm(2, 0), helper(132), mov_imm(1, 0), mov_imm(0, 2), Insn::Exit]);
+    let facts = facts(maps_of_maps_and_rings(), insns);
+    assert!(matches!(reg(&facts, 5, 0), Fact::Ptr { kind: PtrKind::Record(MapIdx(1)), maybe_null: true, .. }));
+    assert!(matches!(reg(&facts, 8, 6), Fact::Ptr { kind: PtrKind::Record(MapIdx(1)), maybe_null: false, .. }));
+    assert_eq!(reg(&facts, 10, 6), Fact::Unknown);
+}
+
+#[test]
+fn metadata_has_an_origin_of_its_own() {
+    let insns = vec![
+        mov(6, 1),
+        load(Size::B4, 7, 6, 8),
+        alu_imm(AluOp::Add, 7, 4),
+        mov(1, 6),
+        mov_imm(2, -4),
+        helper(54),
+        mov_imm(0, 2),
+        Insn::Exit,
+    ];
+    let facts = facts(vec![], insns);
+    assert!(matches!(reg(&facts, 3, 7), Fact::Ptr { kind: PtrKind::PacketMeta, maybe_null: false, .. }));
+    assert_eq!(bounds(reg(&facts, 3, 7)), (4, 4));
+    assert_eq!(reg(&facts, 6, 7), Fact::Unknown, "the packet's bounds moved");
+}
+
+#[test]
+fn helpers_that_fill_memory_leave_numbers() {
+    let insns = vec![
+        mov(6, 1),
+        store_imm(Size::B8, 10, -8, 5),
+        store_imm(Size::B8, 10, -16, 6),
+        store_imm(Size::B8, 10, -24, 7),
+        mov_imm(2, 0),
+        mov(3, 10),
+        alu_imm(AluOp::Add, 3, -16),
+        mov_imm(4, 4),
+        helper(189), // 8
+        mov_imm(0, 2),
+        Insn::Exit,
+    ];
+    let facts = facts(vec![], insns);
+    let slots = &facts.before[9].as_ref().expect("reached").slots;
+    assert_eq!((bounds(slots[0]), bounds(slots[2])), ((5, 5), (7, 7)), "beside what is filled");
+    assert_eq!(slots[1], Fact::Unknown, "4 of the 8 bytes are new");
+}
+
+/// Behind the call of a function that makes a tail call, another program may have run.
+#[test]
+fn a_tail_call_may_return_to_the_caller() {
+    let mut insns = vec![mov(6, 1), load(Size::B4, 7, 6, 0), call(5), mov(0, 0), Insn::Exit]; // r0 at 3
+    insns.extend(load_map(2, 0)); // 5
+    insns.extend([mov_imm(3, 0), helper(12), mov_imm(0, 1), Insn::Exit]);
+    let facts = facts(vec![map(MapKind::ProgArray, 4, 4, 8)], insns);
+    assert_eq!(reg(&facts, 3, 7), Fact::Unknown, "a packet pointer from before");
+    assert_eq!(bounds(reg(&facts, 3, 0)), (i64::MIN, i64::MAX), "the other program's return value");
 }
 
 #[test]

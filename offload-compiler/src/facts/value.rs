@@ -1,6 +1,7 @@
 //! The lattice: what one place may hold, and states of all places.
 
 use super::{Fact, Place, PtrKind, State as Exported};
+use crate::ebpf::InsnIdx;
 use crate::range::Num;
 
 /// What a register or slot may hold.
@@ -12,6 +13,8 @@ pub(super) enum Val {
     Unknown,
     /// A number.
     Num(Num),
+    /// The address of a function.
+    Func(InsnIdx),
     /// A pointer at the origin of `kind` plus `offset`, or 0 if `maybe_null`.
     Ptr { kind: PtrKind, offset: Num, maybe_null: bool },
 }
@@ -49,19 +52,20 @@ impl Val {
     /// Where it may point.
     pub(super) fn place(self) -> Place {
         match self {
-            Val::Uninit | Val::Num(_) => Place::Number,
+            Val::Uninit | Val::Num(_) | Val::Func(_) => Place::Number,
             Val::Unknown => Place::Unknown,
             Val::Ptr { kind: PtrKind::Stack, offset, .. } => {
                 Place::Stack { from: offset.wide.smin, to: offset.wide.smax }
             }
-            Val::Ptr { kind: PtrKind::Map(map), .. } => Place::Map(map),
+            Val::Ptr { kind: PtrKind::Map(map), .. } => Place::Map { map, inner: false },
+            Val::Ptr { kind: PtrKind::InnerMap(map), .. } => Place::Map { map, inner: true },
             Val::Ptr { .. } => Place::Other,
         }
     }
 
     fn export(self) -> Fact {
         match self {
-            Val::Uninit | Val::Unknown => Fact::Unknown,
+            Val::Uninit | Val::Unknown | Val::Func(_) => Fact::Unknown,
             Val::Num(num) => Fact::Scalar(num.to_range()),
             Val::Ptr { kind, offset, maybe_null } => Fact::Ptr { kind, offset: offset.to_range(), maybe_null },
         }

@@ -1,6 +1,7 @@
 //! Walking over the operands of instructions and terminators.
 
 use super::{Block, Func, Inst, Jump, Mem, Op, Term, Value};
+use offwire_isa::RequestOp;
 
 impl Mem {
     /// The value in the address, if there is one.
@@ -52,7 +53,7 @@ impl Op {
     pub fn is_removable(&self) -> bool {
         match self {
             Op::Const(_) | Op::Alu { .. } | Op::Load { .. } | Op::Lookup { .. } => true,
-            Op::Request(request) => request.op.is_silent(),
+            Op::Request(request) => request.op.is_silent() || request.op == RequestOp::LookupIn,
             _ => false,
         }
     }

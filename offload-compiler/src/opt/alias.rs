@@ -96,6 +96,16 @@ pub(super) fn reads(op: &Op, maps: &MapTable) -> Vec<Place> {
     }
 }
 
+/// Bytes that an operation writes beside stores.
+pub(super) fn request_writes(op: &Op) -> Option<Place> {
+    match op {
+        Op::Request(request) if matches!(request.op.shape().key, KeyUse::WritesW) => {
+            request.key.map(|mem| Place::new(mem, request.key_bytes))
+        }
+        _ => None,
+    }
+}
+
 /// True if the operation may change bytes of the place, or where it lies.
 pub(super) fn clobbers(constants: &[Option<u64>], op: &Op, place: &Place) -> bool {
     match op {

@@ -51,15 +51,19 @@ fn merge(func: &mut Func, cfg: &Cfg) {
     }
 }
 
-/// Which packet length holds at the start and at the end of each block, as numbers that change with each adjust_head.
+/// Which packet length holds at the start and at the end of each block, as numbers that change with each move of the packet's ends.
 fn lengths(func: &Func, cfg: &Cfg) -> Vec<(u32, u32)> {
     let mut next = 0;
     let mut fresh = || {
         next += 1;
         next
     };
-    let adjusts =
-        |block: Block| func.blocks[block.at()].insts.iter().any(|inst| matches!(inst.op, Op::AdjustHead { .. }));
+    let moves = |op: &Op| match op {
+        Op::AdjustHead { .. } => true,
+        Op::Request(request) => request.op.moves_packet(),
+        _ => false,
+    };
+    let adjusts = |block: Block| func.blocks[block.at()].insts.iter().any(|inst| moves(&inst.op));
     let anywhere = cfg.order.iter().any(|block| adjusts(*block));
     let mut lengths: Vec<Option<(u32, u32)>> = vec![None; func.blocks.len()];
     for &block in &cfg.order {

@@ -1,9 +1,10 @@
 //! Computes every pure value once: a later equal operation takes the value of an earlier one that dominates it.
 
 use super::MapTable;
+use super::requests;
 use super::rewrite::Subst;
 use crate::ir::{Block, Cfg, Func, Op, Term, Value};
-use offwire_isa::AluOp;
+use offwire_isa::{AluOp, RequestOp};
 use std::collections::HashMap;
 
 /// What makes two pure operations equal.
@@ -11,6 +12,7 @@ use std::collections::HashMap;
 enum Key {
     Const(u64),
     Alu(AluOp, bool, Value, Value),
+    Division(RequestOp, Option<Value>, Option<Value>),
 }
 
 /// The pass.
@@ -26,6 +28,9 @@ pub(super) fn run(func: &mut Func, _: &MapTable) {
             let key = match inst.op {
                 Op::Const(constant) => Key::Const(constant),
                 Op::Alu { op, wide, a, b } => Key::Alu(op, wide, a, b),
+                Op::Request(ref request) if requests::is_pure(request) => {
+                    Key::Division(request.op, request.value, request.third)
+                }
                 _ => return true,
             };
             let Some(result) = inst.result else { return true };

@@ -1,5 +1,6 @@
 //! Which bits of a value may be one: enough to drop masks and extensions.
 
+use super::requests;
 use super::rewrite::low_bits;
 use crate::ir::{Cfg, Func, Op, Value};
 use offwire_isa::AluOp;
@@ -40,6 +41,7 @@ pub(super) fn of_op(op: &Op, maybe: &impl Fn(Value) -> u64) -> u64 {
             let width = low_bits(if wide { 64 } else { 32 });
             of_alu(op, if wide { 64 } else { 32 }, maybe(a) & width, maybe(b) & width) & width
         }
+        Op::Request(ref request) => requests::answers(request.op),
         _ => u64::MAX,
     }
 }

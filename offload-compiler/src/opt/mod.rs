@@ -21,6 +21,7 @@ mod pack;
 mod params;
 mod promote;
 mod repair;
+mod requests;
 mod rewrite;
 mod simplify;
 mod stores;

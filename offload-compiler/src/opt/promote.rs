@@ -162,7 +162,10 @@ fn promotable(func: &Func, maps: &MapTable) -> BTreeSet<Slot> {
                 }
                 vec![Place::new(*mem, *size)]
             }
-            op => alias::reads(op, maps).into_iter().filter(|place| place.mem.space == Space::Stack).collect(),
+            op => {
+                let places = alias::reads(op, maps).into_iter().chain(alias::request_writes(op));
+                places.filter(|place| place.mem.space == Space::Stack).collect()
+            }
         };
         for place in accessed {
             if place.mem.base.is_some() {

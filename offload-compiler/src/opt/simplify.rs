@@ -7,9 +7,10 @@ mod cmp;
 
 use super::MapTable;
 use super::known;
+use super::requests::{self, Division};
 use super::rewrite::{Subst, low_bits};
 use crate::ebpf::InsnIdx;
-use crate::ir::{Cfg, Func, Inst, Jump, Mem, Op, Term, Value, clear_unreachable};
+use crate::ir::{Cfg, Func, Inst, Jump, Mem, Op, Request, Term, Value, clear_unreachable};
 use offwire_isa::{AluOp, CmpOp, Handle, Space};
 
 /// Most steps for one operation.
@@ -70,7 +71,10 @@ impl Simplify {
             self.out.push(inst);
             return;
         };
-        let mut op = inst.op;
+        let mut op = match inst.op {
+            Op::Request(request) => self.division(request),
+            op => op,
+        };
         // The rules shorten or order; the bound is for safety.
         for _ in 0..STEPS {
             let Op::Alu { op: alu, wide, a, b } = op else { break };
@@ -187,8 +191,34 @@ impl Simplify {
             Op::AdjustHead { delta } => *delta = self.low(*delta, 32),
             Op::Request(request) => {
                 request.key.iter_mut().chain(&mut request.value_at).for_each(|mem| self.address(mem));
+                let (first, second) = requests::looked_at(request.op);
+                request.value.iter_mut().for_each(|value| *value = self.low(*value, first));
+                request.third.iter_mut().for_each(|third| *third = self.low(*third, second));
             }
             Op::Const(_) | Op::Alu { .. } => {}
+        }
+    }
+
+    /// A division by something known may be less than one.
+    fn division(&mut self, request: Request) -> Op {
+        let known = match request.value.zip(request.third) {
+            Some((a, b)) if request.op.is_division() => self.constant(b).map(|b| (a, b)),
+            _ => None,
+        };
+        let Some((a, b)) = known else { return Op::Request(request) };
+        let wide = requests::is_wide(request.op);
+        match requests::division(request.op, self.constant(a), b) {
+            None => Op::Request(request),
+            Some(Division::Constant(value)) => Op::Const(value),
+            Some(Division::Dividend) => Op::Alu { op: AluOp::Mov, wide, a, b: a },
+            Some(Division::Shift(by)) => {
+                let b = self.constant_value(by.into());
+                Op::Alu { op: AluOp::Rsh, wide, a, b }
+            }
+            Some(Division::Mask(mask)) => {
+                let b = self.constant_value(mask);
+                Op::Alu { op: AluOp::And, wide, a, b }
+            }
         }
     }
 

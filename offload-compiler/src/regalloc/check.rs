@@ -7,10 +7,11 @@
 use super::graph::port;
 use super::{AWord, Allocated, Origin, REGISTERS};
 use crate::schedule::{Code, Read, Target, VReg, VWord, WordId};
-use offwire_isa::{CmpOp, Src, Word};
+use offwire_isa::{Base, CmpOp, KeyUse, STACK_BYTES, Space, Src, StoreOp, ValueUse, Word};
 
-/// Spill slots of 8 B from scratch byte 64 on.
-const SLOTS: usize = 24;
+/// Spill slots of 8 B: from scratch byte 64 on up to the arguments of a printk, then the stack.
+const SCRATCH_SLOTS: usize = (offwire_isa::PRINTK_ARGUMENTS as usize - 64) / 8;
+const SLOTS: usize = SCRATCH_SLOTS + STACK_BYTES as usize / 8;
 
 /// What is wrong with an allocation.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +36,7 @@ pub fn check(code: &Code, allocated: &Allocated) -> Result<(), Mismatch> {
     let entry = entry.ok_or_else(|| fail(WordId(0), "there is no entry"))?;
     same_place(code, allocated, Some(Target::Word(entry)), Some(Target::Word(allocated.entry)))
         .map_err(|what| fail(allocated.entry, what))?;
+    own_stack(allocated)?;
     let mut work = vec![(allocated.entry, vec![Vec::new(); REGISTERS + SLOTS])];
     while let Some((at, incoming)) = work.pop() {
         let Some(place) = before.get_mut(at.at()) else { return Err(fail(at, "no such word")) };
@@ -67,7 +69,7 @@ fn step(code: &Code, allocated: &Allocated, word: &AWord, state: Places) -> Resu
     match word.origin {
         Origin::Spill => {
             let mut state = state;
-            let slot = slot(word.word.st_off)?;
+            let slot = slot(word.word.st_space, word.word.st_off)?;
             let from = usize::from(word.word.ra);
             let set = state.get(from).filter(|_| from < REGISTERS).ok_or("a spill reads no register")?.clone();
             state[REGISTERS + slot] = set;
@@ -75,7 +77,7 @@ fn step(code: &Code, allocated: &Allocated, word: &AWord, state: Places) -> Resu
         }
         Origin::Reload => {
             let mut state = state;
-            let slot = slot(word.word.ld_off)?;
+            let slot = slot(word.word.ld_space, word.word.ld_off)?;
             let to = match (word.word.w0_src, word.word.w1_src) {
                 (Src::X0, Src::Zero) => 2 * usize::from(word.word.w0_reg & 7),
                 (Src::Zero, Src::X0) => 2 * usize::from(word.word.w1_reg & 7) + 1,
@@ -86,14 +88,87 @@ fn step(code: &Code, allocated: &Allocated, word: &AWord, state: Places) -> Resu
         }
         Origin::Word(home) => {
             let vword = code.words.get(home.at()).ok_or("it comes from no word")?;
+            let mut state = state;
+            own_scratch(&word.word, &mut state)?;
             word_ways(code, allocated, vword, word, &state)
         }
     }
 }
 
-fn slot(offset: i16) -> Result<usize, String> {
-    let from = offset.checked_sub(64).filter(|from| from % 8 == 0);
-    from.map(|from| (from / 8) as usize).filter(|slot| *slot < SLOTS).ok_or_else(|| "no such spill slot".to_string())
+/// What the program itself writes into scratch is no spilled value any more. A store happens while the word may still leave, so
+/// on all ways.
+fn own_scratch(word: &Word, state: &mut Places) -> Result<(), String> {
+    let mut forget = |from: i64, to: i64| {
+        for (n, set) in state[REGISTERS..REGISTERS + SCRATCH_SLOTS].iter_mut().enumerate() {
+            let start = 64 + 8 * n as i64;
+            if from < start + 8 && to > start {
+                set.clear();
+            }
+        }
+    };
+    if word.st_op != StoreOp::None && word.st_space == Space::Scratch {
+        if word.st_base != Base::Zero {
+            return Err("a store somewhere into scratch".into());
+        }
+        forget(word.st_off.into(), i64::from(word.st_off) + 16);
+    }
+    if word.q_op.shape().key == KeyUse::WritesW && word.q_kspace == Space::Scratch {
+        forget(if word.q_kbase == Base::Zero { word.q_koff.into() } else { 0 }, i64::MAX);
+    }
+    Ok(())
+}
+
+/// Values are spilled only below all that the program itself may touch of its stack, so it neither destroys nor sees them. What it
+/// touches goes up from a constant address, or is anywhere.
+fn own_stack(allocated: &Allocated) -> Result<(), Mismatch> {
+    let spills = allocated.words.iter().filter(|word| word.origin == Origin::Spill);
+    let on_stack = spills.filter(|word| word.word.st_space == Space::Stack);
+    let Some(end) = on_stack.map(|word| i64::from(word.word.st_off) + 8).max() else { return Ok(()) };
+    for (at, AWord { word, origin, .. }) in allocated.words.iter().enumerate() {
+        if !matches!(origin, Origin::Word(_)) {
+            continue;
+        }
+        let place = |base: Base, offset: i16| (base == Base::Zero).then_some(i64::from(offset));
+        let read = |field: u8| match offwire_isa::Read::decode(field) {
+            offwire_isa::Read::Const(constant) => Some(i64::from(constant)),
+            offwire_isa::Read::Reg(_) => None,
+        };
+        let mut touched = Vec::new();
+        if word.ld_space == Space::Stack && (word.x0_size > 0 || word.x1_size > 0) {
+            touched.push(place(word.ld_base, word.ld_off));
+        }
+        if word.st_space == Space::Stack && word.st_op != StoreOp::None {
+            touched.push(place(word.st_base, word.st_off));
+        }
+        if word.q_kspace == Space::Stack && word.q_op.shape().key != KeyUse::None {
+            touched.push(place(word.q_kbase, word.q_koff));
+        }
+        if word.q_vspace == Space::Stack && word.q_op.shape().value == ValueUse::Value {
+            touched.push(match word.q_vsrc {
+                Src::I0 => Some(word.i0.into()),
+                Src::I1 => Some(word.i1.into()),
+                Src::Ra => read(word.ra),
+                Src::Rb => read(word.rb),
+                Src::Rc => read(word.rc),
+                _ => None,
+            });
+        }
+        if touched.iter().any(|from| from.is_none_or(|from| from < end)) {
+            let what = "the program may touch its stack where values are spilled".into();
+            return Err(Mismatch { word: WordId(at as u32), what });
+        }
+    }
+    Ok(())
+}
+
+fn slot(space: Space, offset: i16) -> Result<usize, String> {
+    let (first, from, slots) = match space {
+        Space::Scratch => (0, offset.checked_sub(64), SCRATCH_SLOTS),
+        Space::Stack => (SCRATCH_SLOTS, Some(offset), SLOTS - SCRATCH_SLOTS),
+        Space::Packet | Space::MapValue => (0, None, 0),
+    };
+    let number = from.filter(|from| *from >= 0 && from % 8 == 0).map(|from| (from / 8) as usize);
+    number.filter(|number| *number < slots).map(|number| first + number).ok_or_else(|| "no such spill slot".to_string())
 }
 
 fn word_ways(

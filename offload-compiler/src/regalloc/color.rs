@@ -9,7 +9,7 @@ pub(super) enum Colors {
     /// By register; what does not occur has any.
     All(Vec<u8>),
     /// These are written by one word and cannot be kept in different banks.
-    Clash(VReg, VReg),
+    Clash(Vec<(VReg, VReg)>),
     /// These found no register at all.
     Spill(Vec<VReg>),
 }
@@ -21,7 +21,7 @@ const EVEN: u16 = 0x5555;
 pub(super) fn color(graph: &Graph, code: &Code, fixed: &[bool]) -> Colors {
     let n = code.vregs as usize;
     let mut colors = vec![NONE; n];
-    let mut clash = None;
+    let mut clashes = Vec::new();
     let mut spills = Vec::new();
     for reg in simplify(graph, fixed).into_iter().rev() {
         let taken = taken(graph, &colors, reg);
@@ -37,7 +37,7 @@ pub(super) fn color(graph: &Graph, code: &Code, fixed: &[bool]) -> Colors {
         if !recolor(graph, &mut colors, reg) {
             // Only the banks forbid it.
             let partner = graph.partners[reg.0 as usize].iter().find(|(partner, _)| colors[partner.0 as usize] != NONE);
-            clash = clash.or(partner.map(|(partner, _)| (reg, *partner)));
+            clashes.extend(partner.map(|(partner, _)| (reg, *partner)));
         }
     }
     // Registers first: spilling changes the words, and with them the banks.
@@ -51,10 +51,7 @@ pub(super) fn color(graph: &Graph, code: &Code, fixed: &[bool]) -> Colors {
         }
         return Colors::Spill(once);
     }
-    match clash {
-        Some((a, b)) => Colors::Clash(a, b),
-        None => Colors::All(colors),
-    }
+    if clashes.is_empty() { Colors::All(colors) } else { Colors::Clash(clashes) }
 }
 
 /// Who goes to memory so that `reg` finds a register: itself, unless it is short-lived; then the neighbour used least.

@@ -64,8 +64,8 @@ pub struct Allocated {
 /// Why there is no allocation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Failure {
-    /// These two cannot be written by the same word; schedule again without that.
-    Ban(VReg, VReg),
+    /// The two of each pair cannot be written by the same word; schedule again without that.
+    Ban(Vec<(VReg, VReg)>),
     /// More values are live at a time than registers and spill slots hold.
     Full,
     /// Some path reads a register that nothing wrote: a mistake in an earlier stage.
@@ -92,7 +92,7 @@ pub fn allocate(code: &Code) -> Result<Allocated, Failure> {
         let graph = Graph::new(&spilling.code, &live);
         match color::color(&graph, &spilling.code, &spilling.fixed) {
             Colors::All(colors) => return Ok(finish(&spilling, &live, &colors, entry)),
-            Colors::Clash(a, b) => return Err(Failure::Ban(a, b)),
+            Colors::Clash(pairs) => return Err(Failure::Ban(pairs)),
             Colors::Spill(regs) => {
                 spilling.begin_round();
                 for reg in regs {

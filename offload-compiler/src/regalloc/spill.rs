@@ -1,13 +1,59 @@
-//! Registers that live in scratch memory: stored after each definition, loaded before each use, by words of their own.
+//! Registers that live in scratch memory, or in a part of the stack that the program does not use: stored after each definition, loaded before each use, by words of their own.
 
 use super::Origin;
 use super::live::{Liveness, ways};
 use crate::schedule::{Code, Read, Target, VReg, VWord, WordId};
-use offwire_isa::{CmpOp, Space, Src, StoreOp};
+use offwire_isa::{Base, CmpOp, KeyUse, STACK_BYTES, Space, Src, StoreOp, ValueUse};
 
-/// Spill slots of 8 B: scratch bytes 64 to 255.
-const SLOTS: usize = 24;
+/// Spill slots of 8 B: scratch bytes 64 to 231. Behind them stand the arguments of a printk. Further ones are below the part of the
+/// stack that the program uses.
+const SLOTS: usize = 21;
 const FIRST: i16 = 64;
+
+/// Where a slot is.
+#[derive(Clone, Copy)]
+struct Slot {
+    space: Space,
+    offset: i16,
+}
+
+impl Slot {
+    fn new(number: usize) -> Self {
+        match number.checked_sub(SLOTS) {
+            None => Slot { space: Space::Scratch, offset: FIRST + 8 * number as i16 },
+            Some(number) => Slot { space: Space::Stack, offset: 8 * number as i16 },
+        }
+    }
+}
+
+/// The lowest byte of the stack that the word may touch, if it touches any.
+fn lowest_stack(word: &VWord) -> Option<i16> {
+    let fields = &word.word;
+    let from = |base: Base, offset: i16| if base == Base::Zero { offset } else { 0 };
+    let port = |n: usize| match word.ports[n] {
+        Read::Const(constant) => i16::from(constant),
+        Read::Reg(_) | Read::None => 0,
+    };
+    let shape = fields.q_op.shape();
+    let touches = [
+        (fields.x0_size > 0 || fields.x1_size > 0, fields.ld_space, from(fields.ld_base, fields.ld_off)),
+        (fields.st_op != StoreOp::None, fields.st_space, from(fields.st_base, fields.st_off)),
+        (shape.key != KeyUse::None, fields.q_kspace, from(fields.q_kbase, fields.q_koff)),
+        (
+            shape.value == ValueUse::Value,
+            fields.q_vspace,
+            match fields.q_vsrc {
+                Src::I0 => fields.i0,
+                Src::I1 => fields.i1,
+                Src::Ra => port(0),
+                Src::Rb => port(1),
+                Src::Rc => port(2),
+                _ => 0,
+            },
+        ),
+    ];
+    touches.into_iter().filter(|(is, space, _)| *is && *space == Space::Stack).map(|(_, _, from)| from).min()
+}
 
 /// Code on its way to fewer live registers.
 pub(super) struct Spilling {
@@ -35,15 +81,28 @@ pub(super) enum Refused {
 impl Spilling {
     pub(super) fn new(code: &Code) -> Self {
         let scheduled = code.words.len();
-        let mut slots = vec![vec![false; scheduled]; SLOTS];
+        let limit = code.words.iter().filter_map(lowest_stack).min().unwrap_or(STACK_BYTES as i16);
+        let spare = (limit.clamp(0, STACK_BYTES as i16) / 8) as usize;
+        let mut slots = vec![vec![false; scheduled]; SLOTS + spare];
         // Slots that the program itself uses.
         for word in &code.words {
             let load = (word.word.x0_size > 0 || word.word.x1_size > 0) && word.word.ld_space == Space::Scratch;
             let store = word.word.st_op != StoreOp::None && word.word.st_space == Space::Scratch;
             for (used, offset) in [(load, word.word.ld_off), (store, word.word.st_off)] {
-                for (n, slot) in slots.iter_mut().enumerate() {
+                for (n, slot) in slots.iter_mut().enumerate().take(SLOTS) {
                     let start = FIRST + 8 * n as i16;
                     if used && offset < start + 8 && offset + 16 > start {
+                        slot.fill(true);
+                    }
+                }
+            }
+            // How many bytes a request touches there, it alone knows.
+            let shape = word.word.q_op.shape();
+            let key = (shape.key != KeyUse::None && word.word.q_kspace == Space::Scratch).then_some(word.word.q_koff);
+            let value = (shape.value == ValueUse::Value && word.word.q_vspace == Space::Scratch).then_some(FIRST);
+            for from in key.into_iter().chain(value) {
+                for (n, slot) in slots.iter_mut().enumerate().take(SLOTS) {
+                    if from < FIRST + 8 * (n as i16 + 1) {
                         slot.fill(true);
                     }
                 }
@@ -71,14 +130,13 @@ impl Spilling {
             self.fixed[reg.0 as usize] = true;
             return Err(Refused::This);
         }
-        let slot = self.slot(reg, live).ok_or(Refused::Full)?;
-        let offset = FIRST + 8 * slot as i16;
+        let slot = Slot::new(self.slot(reg, live).ok_or(Refused::Full)?);
         self.spilled += 1;
         self.fixed[reg.0 as usize] = true;
         for at in 0..self.code.words.len() {
             // Words inserted below stand behind, and touch the register no more.
-            self.definition(WordId(at as u32), reg, offset, live);
-            self.use_(WordId(at as u32), reg, offset);
+            self.definition(WordId(at as u32), reg, slot, live);
+            self.use_(WordId(at as u32), reg, slot);
         }
         Ok(())
     }
@@ -129,7 +187,7 @@ impl Spilling {
     }
 
     /// After a word that defines the register, a store on each way on which it is needed.
-    fn definition(&mut self, at: WordId, reg: VReg, offset: i16, live: &Liveness) {
+    fn definition(&mut self, at: WordId, reg: VReg, slot: Slot, live: &Liveness) {
         let word = &self.code.words[at.at()];
         let is_write = word.writes.iter().any(|(_, to)| *to == reg);
         let is_answer = word.answer == Some(reg);
@@ -153,7 +211,7 @@ impl Spilling {
             let to = target?;
             let like = spilling.like[spilling.code.word_of(to)?.at()];
             let needed = live.is_live_in(like, reg);
-            needed.then(|| Target::Word(spilling.push(store_word(temp, offset, to), Origin::Spill, like)))
+            needed.then(|| Target::Word(spilling.push(store_word(temp, slot, to), Origin::Spill, like)))
         };
         let first = store(first, self);
         let second = store(second, self);
@@ -165,7 +223,7 @@ impl Spilling {
     }
 
     /// Before a word that reads the register, a load.
-    fn use_(&mut self, at: WordId, reg: VReg, offset: i16) {
+    fn use_(&mut self, at: WordId, reg: VReg, slot: Slot) {
         if !self.code.words[at.at()].reads().any(|read| read == reg) {
             return;
         }
@@ -177,22 +235,22 @@ impl Spilling {
         // The load takes the word's place, so that all ways to the word lead to it.
         let origin = self.origin[at.at()];
         let moved = self.push(word, origin, self.like[at.at()]);
-        self.code.words[at.at()] = load_word(temp, offset, Target::Word(moved));
+        self.code.words[at.at()] = load_word(temp, slot, Target::Word(moved));
         self.origin[at.at()] = Origin::Reload;
     }
 }
 
-fn store_word(reg: VReg, offset: i16, next: Target) -> VWord {
+fn store_word(reg: VReg, slot: Slot, next: Target) -> VWord {
     let mut out = VWord { ports: [Read::Reg(reg), Read::None, Read::None], next: Some(next), ..VWord::default() };
     let word = &mut out.word;
-    (word.st_op, word.st_space, word.st_off) = (StoreOp::Store, Space::Scratch, offset);
+    (word.st_op, word.st_space, word.st_off) = (StoreOp::Store, slot.space, slot.offset);
     (word.s0_size, word.s0_src) = (8, Src::Ra);
     out
 }
 
-fn load_word(reg: VReg, offset: i16, next: Target) -> VWord {
+fn load_word(reg: VReg, slot: Slot, next: Target) -> VWord {
     let mut out = VWord { writes: vec![(Src::X0, reg)], next: Some(next), ..VWord::default() };
     let word = &mut out.word;
-    (word.ld_space, word.ld_off, word.x0_size) = (Space::Scratch, offset, 8);
+    (word.ld_space, word.ld_off, word.x0_size) = (slot.space, slot.offset, 8);
     out
 }

@@ -1,7 +1,7 @@
 //! Words over virtual registers.
 
 use crate::ir::Block;
-use offwire_isa::{RequestOp, Src, Word};
+use offwire_isa::{Src, Word};
 use std::collections::BTreeMap;
 
 /// A virtual register. Values and block parameters of the IR keep their numbers.
@@ -67,7 +67,7 @@ pub struct VWord {
 impl VWord {
     /// True if it asks a shared unit and waits for an answer.
     pub fn has_answer(&self) -> bool {
-        !matches!(self.word.q_op, RequestOp::None | RequestOp::Exit)
+        self.word.q_op.shape().answers
     }
 
     /// Virtual registers that it reads, repeats possible.

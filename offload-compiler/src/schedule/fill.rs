@@ -42,6 +42,9 @@ impl Fill<'_> {
     fn ports(&mut self) {
         let operands = self.slots.operands;
         let mut ports = operands.regs.iter().map(|value| Read::Reg(VReg(value.0))).collect::<Vec<_>>();
+        if let Some(third) = operands.third_constant() {
+            ports.push(Read::Const(third as i8));
+        }
         let word = &mut self.out.word;
         if let Some(long) = operands.long.iter().next() {
             (word.i0, word.i1) = (long as i16, (long >> 16) as i16);
@@ -52,7 +55,7 @@ impl Fill<'_> {
                 *half = Some(short);
             }
         }
-        for small in operands.small.iter() {
+        for small in operands.small.iter().filter(|small| Some(*small) != operands.third_constant()) {
             if ports.len() < 3 {
                 ports.push(Read::Const(small as i8));
             } else if self.long.is_none()
@@ -67,6 +70,13 @@ impl Fill<'_> {
         }
         for (to, from) in self.out.ports.iter_mut().zip(ports) {
             *to = from;
+        }
+        let third = operands.third.map(|third| match third {
+            Opnd::Val(value) => Read::Reg(VReg(value.0)),
+            Opnd::Const(constant) => Read::Const(constant as i8),
+        });
+        if let Some(at) = third.and_then(|third| self.port(third)) {
+            self.out.ports.swap(at, 2);
         }
     }
 

@@ -1,8 +1,9 @@
 //! Dependences between the operations of a trace.
 
+use super::effects::{Effect, between, effect, is_silent};
 use crate::ir::Value;
-use crate::select::{Address, Kind, OpId, Trace, may_alias};
-use offwire_isa::{RequestOp, Space};
+use crate::select::{Kind, OpId, Trace};
+use offwire_isa::Space;
 use std::collections::BTreeMap;
 
 /// `before` must come first; `words` later at the earliest: 0 if both may share a word as far as the units allow.
@@ -27,94 +28,6 @@ pub(super) struct Graph {
     pub(super) live_in: Vec<Vec<OpId>>,
     /// By operation: true if an edge needs its result in a register.
     pub(super) live_out: Vec<bool>,
-}
-
-/// What an operation does to memory.
-struct Effect {
-    at: Option<Address>,
-    size: Option<u32>,
-    writes: bool,
-    /// A second thing that it reads (value of an update).
-    also: Option<Address>,
-    request: Option<(RequestOp, u8)>,
-    /// Bytes of key and value.
-    sizes: [Option<u32>; 2],
-    guard: bool,
-}
-
-fn effect(kind: &Kind) -> Option<Effect> {
-    let mut effect =
-        Effect { at: None, size: None, writes: false, also: None, request: None, sizes: [None; 2], guard: false };
-    match kind {
-        Kind::Load { at, size, .. } => {
-            effect.at = Some(*at);
-            effect.size = Some(u32::from(*size));
-        }
-        Kind::Store { at, size, .. } | Kind::Atomic { at, size, .. } => {
-            effect.at = Some(*at);
-            effect.size = Some(u32::from(*size));
-            effect.writes = true;
-        }
-        Kind::Request { op, map, key, value_at, sizes, .. } => {
-            effect.at = *key;
-            effect.also = *value_at;
-            effect.request = Some((*op, *map));
-            effect.sizes = *sizes;
-        }
-        Kind::Guard { .. } => effect.guard = true,
-        _ => return None,
-    }
-    Some(effect)
-}
-
-/// True if the access is to something that adjusting the head of the packet moves or changes.
-fn moves_with_head(at: &Address) -> bool {
-    at.space == Space::Packet || (at.space == Space::Scratch && at.offset < 64)
-}
-
-/// Words between two effects in program order, `None` if they are independent.
-fn memory(first: &Effect, second: &Effect) -> Option<u32> {
-    if let (Some(_), Some(_)) = (first.request, second.request) {
-        return Some(1);
-    }
-    let adjusts = |effect: &Effect| matches!(effect.request, Some((RequestOp::AdjustHead, _)));
-    if adjusts(first) {
-        return (second.guard || second.at.is_some_and(|at| moves_with_head(&at))).then_some(1);
-    }
-    if adjusts(second) {
-        let store = first.writes && first.at.is_some_and(|at| at.space == Space::Packet);
-        let moved = first.guard || first.at.is_some_and(|at| moves_with_head(&at));
-        return moved.then_some(u32::from(store));
-    }
-    match (first.request, second.request) {
-        (None, None) => {
-            let (a, b) = (first.at?, second.at?);
-            if !(first.writes || second.writes) || !may_alias(&a, first.size, &b, second.size) {
-                return None;
-            }
-            // The load of a word stands before its store.
-            Some(u32::from(first.writes))
-        }
-        (Some((_, map)), None) => {
-            let at = second.at?;
-            let key = first.at.is_some_and(|key| may_alias(&key, first.sizes[0], &at, second.size));
-            let value = first.also.is_some_and(|value| may_alias(&value, first.sizes[1], &at, second.size));
-            ((second.writes && (key || value)) || touches(&at, map)).then_some(1)
-        }
-        (None, Some((_, map))) => {
-            let at = first.at?;
-            let key = second.at.is_some_and(|key| may_alias(&key, second.sizes[0], &at, first.size));
-            let value = second.also.is_some_and(|value| may_alias(&value, second.sizes[1], &at, first.size));
-            // The request sees the store of its own word.
-            ((first.writes && (key || value)) || touches(&at, map)).then_some(0)
-        }
-        (Some(_), Some(_)) => Some(1),
-    }
-}
-
-/// True if the access is to a value of the request's map.
-fn touches(at: &Address, map: u8) -> bool {
-    at.space == Space::MapValue && at.map.is_none_or(|of| of.0 == u16::from(map))
 }
 
 impl Graph {
@@ -187,7 +100,7 @@ impl Graph {
                 for value in &edge.live {
                     if let Some(&from) = home.get(value) {
                         let killed = matches!(op.kind, Kind::Guard { .. });
-                        let null_test = null_of.is_some();
+                        let null_test = null_of == Some(*value);
                         let answer = matches!(trace.ops[from].kind, Kind::Request { .. });
                         // A guard kills write backs. An answer comes after compares, but before the null test.
                         let words = u32::from(killed || (answer && !null_test && !op.is_end()));
@@ -211,7 +124,7 @@ impl Graph {
             trace.ops.iter().enumerate().filter_map(|(id, op)| Some((id, effect(&op.kind)?))).collect();
         for (n, (after, second)) in effects.iter().enumerate() {
             for (before, first) in &effects[..n] {
-                if let Some(words) = memory(first, second) {
+                if let Some(words) = between(first, second) {
                     self.add(*before, *after, words);
                 }
             }
@@ -244,12 +157,16 @@ impl Graph {
                             false => self.add(id, branch, u32::from(guard)),
                         }
                     }
-                    Kind::Request { op: request, .. } => match (earlier, request) {
-                        (true, _) => self.add(branch, id, 0),
-                        // Nobody can tell whether a lookup was made.
-                        (false, RequestOp::Lookup) => {}
-                        (false, _) => self.add(id, branch, 1),
-                    },
+                    Kind::Request { op: request, .. } => {
+                        let tests = matches!(trace.ops[branch].kind, Kind::Cmp { null_of, .. }
+                            if null_of.is_some() && null_of == op.result);
+                        match earlier {
+                            true => self.add(branch, id, 0),
+                            // Nobody can tell whether it was made; or it is its own test.
+                            false if is_silent(*request) || tests => {}
+                            false => self.add(id, branch, 1),
+                        }
+                    }
                     // A miss costs a sleep, so map values are not read before it is sure that they are wanted.
                     Kind::Load { at, .. } if at.space == Space::MapValue && earlier => {
                         self.add(branch, id, u32::from(!guard));

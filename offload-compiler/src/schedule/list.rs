@@ -42,30 +42,70 @@ pub struct Unschedulable {
     pub what: String,
 }
 
-/// Schedules all traces.
-///
-/// # Errors
-/// If an operation fits no word; selection makes none such.
-pub fn schedule(traces: &[Trace], values: u32, bans: &Bans) -> Result<Code, Unschedulable> {
-    let mut code = Code { vregs: values, ..Code::default() };
-    for trace in traces {
-        let head = WordId(code.words.len() as u32);
-        code.heads.insert(trace.head, head);
-        code.entry.get_or_insert(head);
-        let graph = Graph::new(trace);
-        let mut best = Plan::new(trace, &graph, bans, 0)?;
-        for rule in 1..rules(trace) {
-            if best.words.len() <= graph.least() {
-                break;
-            }
-            let plan = Plan::new(trace, &graph, bans, rule)?;
-            if plan.cost() < best.cost() {
-                best = plan;
-            }
-        }
-        best.write(&mut code.words);
+/// What matters most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// Few words.
+    Short,
+    /// Few values in registers: program order, in which the compiler of the program kept few of them alive.
+    Frugal,
+}
+
+/// The traces of a function on their way to words. What was scheduled stays, until a ban forbids it.
+pub struct Schedule<'a> {
+    traces: &'a [Trace],
+    values: u32,
+    style: Style,
+    graphs: Vec<Graph>,
+    plans: Vec<Option<Plan>>,
+}
+
+impl<'a> Schedule<'a> {
+    /// Looks at the dependences of all traces.
+    pub fn new(traces: &'a [Trace], values: u32, style: Style) -> Self {
+        let graphs = traces.iter().map(Graph::new).collect();
+        let plans = traces.iter().map(|_| None).collect();
+        Schedule { traces, values, style, graphs, plans }
     }
-    Ok(code)
+
+    /// The words, under all bans so far.
+    ///
+    /// # Errors
+    /// If an operation fits no word; selection makes none such.
+    pub fn code(&mut self, bans: &Bans) -> Result<Code, Unschedulable> {
+        let mut code = Code { vregs: self.values, ..Code::default() };
+        for ((trace, graph), plan) in self.traces.iter().zip(&self.graphs).zip(&mut self.plans) {
+            let head = WordId(code.words.len() as u32);
+            code.heads.insert(trace.head, head);
+            code.entry.get_or_insert(head);
+            let kept = plan.take().map(|plan| Planner::resume(trace, graph, bans, plan));
+            let best = match kept.filter(Planner::is_allowed) {
+                Some(kept) => kept,
+                None => best(trace, graph, bans, self.style)?,
+            };
+            best.write(&mut code.words);
+            *plan = Some(best.plan);
+        }
+        Ok(code)
+    }
+}
+
+/// The shortest schedule of a trace that some rule finds.
+fn best<'a>(trace: &'a Trace, graph: &'a Graph, bans: &'a Bans, style: Style) -> Result<Planner<'a>, Unschedulable> {
+    if style == Style::Frugal {
+        return Planner::new(trace, graph, bans, 1, style);
+    }
+    let mut best = Planner::new(trace, graph, bans, 0, style)?;
+    for rule in 1..rules(trace) {
+        if best.plan.words.len() <= graph.least() {
+            break;
+        }
+        let plan = Planner::new(trace, graph, bans, rule, style)?;
+        if plan.cost() < best.cost() {
+            best = plan;
+        }
+    }
+    Ok(best)
 }
 
 const NEVER: u32 = u32::MAX;
@@ -125,22 +165,42 @@ impl Room {
 }
 
 /// The words of one trace.
-struct Plan<'a> {
-    trace: &'a Trace,
-    graph: &'a Graph,
-    bans: &'a Bans,
+struct Plan {
     /// By operation.
     word_of: Vec<u32>,
-    /// By operation: those before it that are not placed yet.
-    waits_for: Vec<u32>,
     words: Vec<Slots>,
 }
 
-impl<'a> Plan<'a> {
-    fn new(trace: &'a Trace, graph: &'a Graph, bans: &'a Bans, rule: u32) -> Result<Self, Unschedulable> {
+/// Makes a plan.
+struct Planner<'a> {
+    trace: &'a Trace,
+    graph: &'a Graph,
+    bans: &'a Bans,
+    plan: Plan,
+    /// By operation: those before it that are not placed yet.
+    waits_for: Vec<u32>,
+    /// From how many values in registers on program order counts, and how far ahead of it operations may come then.
+    tight: usize,
+    ahead: usize,
+}
+
+impl<'a> Planner<'a> {
+    fn resume(trace: &'a Trace, graph: &'a Graph, bans: &'a Bans, plan: Plan) -> Self {
+        Planner { trace, graph, bans, plan, waits_for: Vec::new(), tight: TIGHT, ahead: AHEAD }
+    }
+
+    /// True if no word writes what a ban forbids.
+    fn is_allowed(&self) -> bool {
+        self.plan.words.iter().all(|slots| self.bans.allow(self.writes(slots)))
+    }
+
+    fn new(trace: &'a Trace, graph: &'a Graph, bans: &'a Bans, rule: u32, style: Style) -> Result<Self, Unschedulable> {
         let n = trace.ops.len();
-        let waits_for = graph.before.iter().map(|deps| deps.len() as u32).collect();
-        let mut plan = Plan { trace, graph, bans, word_of: vec![NEVER; n], waits_for, words: Vec::new() };
+        let mut plan = Self::resume(trace, graph, bans, Plan { word_of: vec![NEVER; n], words: Vec::new() });
+        plan.waits_for = graph.before.iter().map(|deps| deps.len() as u32).collect();
+        if style == Style::Frugal {
+            (plan.tight, plan.ahead) = (0, 1);
+        }
         let mut left: Vec<OpId> = (0..n).collect();
         let mut priority: Vec<u32> = (0..n).map(|id| priority(rule, id, graph.height[id])).collect();
         // What must come before others is no less urgent: one pass over `left` then finds all that fits a word.
@@ -152,9 +212,9 @@ impl<'a> Plan<'a> {
         left.sort_by_key(|&id| (std::cmp::Reverse(priority[id]), id));
         while !left.is_empty() {
             let slots = plan.fill_word(&left);
-            plan.words.push(slots);
+            plan.plan.words.push(slots);
             let before = left.len();
-            left.retain(|&id| plan.word_of[id] == NEVER);
+            left.retain(|&id| plan.plan.word_of[id] == NEVER);
             if left.len() == before {
                 let op = &trace.ops[left[0]];
                 return Err(Unschedulable { insn: op.insn, what: format!("{:?}", op.kind) });
@@ -165,24 +225,28 @@ impl<'a> Plan<'a> {
 
     /// Less is better: words, then how late the ways out are, then values kept in registers between words.
     fn cost(&self) -> (usize, u32, u32) {
-        let branches = self.trace.ops.iter().zip(&self.word_of).filter(|(op, _)| op.is_branch());
-        let kept = |id: OpId| self.graph.users[id].iter().map(|&user| self.word_of[user] - self.word_of[id]).max();
-        let kept = (0..self.word_of.len()).filter_map(kept).sum();
-        (self.words.len(), branches.map(|(_, word)| *word).sum(), kept)
+        let branches = self.trace.ops.iter().zip(&self.plan.word_of).filter(|(op, _)| op.is_branch());
+        let kept =
+            |id: OpId| self.graph.users[id].iter().map(|&user| self.plan.word_of[user] - self.plan.word_of[id]).max();
+        let kept = (0..self.plan.word_of.len()).filter_map(kept).sum();
+        (self.plan.words.len(), branches.map(|(_, word)| *word).sum(), kept)
     }
 
     /// Fills the next word from `left`, which stands in order of priority.
     fn fill_word(&mut self, left: &[OpId]) -> Slots {
-        let word = self.words.len() as u32;
+        let word = self.plan.words.len() as u32;
         let mut placed: Vec<OpId> = Vec::with_capacity(16);
         let mut good = (0, Slots::default());
         let mut banned: Vec<OpId> = Vec::new();
         let mut room = Room::default();
-        let last = if self.pressure() < TIGHT { OpId::MAX } else { left.iter().min().map_or(0, |first| first + AHEAD) };
+        let last = match self.tight > 0 && self.pressure() < self.tight {
+            true => OpId::MAX,
+            false => left.iter().min().map_or(0, |first| first + self.ahead),
+        };
         loop {
             for &id in left {
                 if self.waits_for[id] > 0
-                    || self.word_of[id] != NEVER
+                    || self.plan.word_of[id] != NEVER
                     || id > last
                     || !room.has(&self.trace.ops[id].kind)
                     || banned.contains(&id)
@@ -207,7 +271,7 @@ impl<'a> Plan<'a> {
             }
             let Some(&first) = placed.get(good.0) else { return good.1 };
             for id in placed.drain(good.0..) {
-                self.word_of[id] = NEVER;
+                self.plan.word_of[id] = NEVER;
                 self.graph.after[id].iter().for_each(|&later| self.waits_for[later] += 1);
             }
             room = Room::default();
@@ -218,28 +282,28 @@ impl<'a> Plan<'a> {
 
     /// Values that are in registers and wanted by what is not placed yet.
     fn pressure(&self) -> usize {
-        let waits = |users: &[OpId]| users.iter().any(|&user| self.word_of[user] == NEVER);
-        let made = (0..self.word_of.len())
-            .filter(|&id| self.word_of[id] != NEVER && (self.graph.live_out[id] || waits(&self.graph.users[id])));
+        let waits = |users: &[OpId]| users.iter().any(|&user| self.plan.word_of[user] == NEVER);
+        let made = (0..self.plan.word_of.len())
+            .filter(|&id| self.plan.word_of[id] != NEVER && (self.graph.live_out[id] || waits(&self.graph.users[id])));
         made.count() + self.graph.live_in.iter().filter(|users| waits(users)).count()
     }
 
     fn place(&mut self, id: OpId, word: u32) {
-        self.word_of[id] = word;
+        self.plan.word_of[id] = word;
         self.graph.after[id].iter().for_each(|&later| self.waits_for[later] -= 1);
     }
 
     fn is_ready(&self, id: OpId, word: u32) -> bool {
         self.graph.before[id].iter().all(|dep| {
-            let at = self.word_of[dep.op];
+            let at = self.plan.word_of[dep.op];
             at != NEVER && at + dep.words <= word
         })
     }
 
     /// True if the result must be in a register after its word.
     fn leaves(&self, id: OpId) -> bool {
-        let word = self.word_of[id];
-        self.graph.live_out[id] || self.graph.users[id].iter().any(|&user| self.word_of[user] != word)
+        let word = self.plan.word_of[id];
+        self.graph.live_out[id] || self.graph.users[id].iter().any(|&user| self.plan.word_of[user] != word)
     }
 
     /// Registers that a word writes back.
@@ -255,17 +319,17 @@ impl<'a> Plan<'a> {
 
     /// True if an earlier branch of the program may still be taken when the load of this word happens.
     fn is_hoisted(&self, load: OpId) -> bool {
-        let word = self.word_of[load];
+        let word = self.plan.word_of[load];
         self.trace.ops[..load].iter().enumerate().any(|(id, op)| match op.kind {
-            Kind::Guard { .. } => self.word_of[id] > word,
-            Kind::Cmp { .. } => self.word_of[id] >= word,
+            Kind::Guard { .. } => self.plan.word_of[id] > word,
+            Kind::Cmp { .. } => self.plan.word_of[id] >= word,
             _ => false,
         })
     }
 
-    fn write(self, out: &mut Vec<VWord>) {
+    fn write(&self, out: &mut Vec<VWord>) {
         let first = out.len() as u32;
-        for (n, slots) in self.words.iter().enumerate() {
+        for (n, slots) in self.plan.words.iter().enumerate() {
             let next = WordId(first + n as u32 + 1);
             let leaves = |id: OpId| self.leaves(id);
             let hoisted = |id: OpId| self.is_hoisted(id);

@@ -2,7 +2,7 @@
 
 use crate::ir::Value;
 use crate::select::{Address, Edge, Kind, OpId, Opnd, Trace};
-use offwire_isa::{RequestOp, Space};
+use offwire_isa::Space;
 
 /// Which operation has which unit of a word.
 #[derive(Clone, Copy, Debug, Default)]
@@ -69,6 +69,8 @@ pub(super) struct Operands {
     pub(super) small: Few<i32, 5>,
     pub(super) short: Few<i32, 2>,
     pub(super) long: Few<i32, 1>,
+    /// What read port C must give: a request looks there.
+    pub(super) third: Option<Opnd>,
 }
 
 impl Operands {
@@ -82,6 +84,14 @@ impl Operands {
         }
     }
 
+    /// The constant that read port C must give.
+    pub(super) fn third_constant(&self) -> Option<i32> {
+        match self.third {
+            Some(Opnd::Const(constant)) => Some(constant),
+            _ => None,
+        }
+    }
+
     /// True if 3 ports and 2 immediates (or one long one) give them all.
     fn fit(&self) -> bool {
         if self.regs.overfull || self.small.overfull || self.short.overfull || self.long.overfull {
@@ -92,7 +102,14 @@ impl Operands {
             (_, 0) => 0,
             _ => return false,
         };
-        self.regs.len() + self.small.len().saturating_sub(halves) <= 3
+        let mut small = self.small.len();
+        let mut ports = self.regs.len();
+        if let Some(constant) = self.third_constant() {
+            // No immediate does.
+            small -= usize::from(self.small.iter().any(|other| other == constant));
+            ports += 1;
+        }
+        ports + small.saturating_sub(halves) <= 3
     }
 }
 
@@ -258,6 +275,9 @@ impl Slots {
         for (id, place) in units {
             let Some(id) = id else { continue };
             let op = &trace.ops[id];
+            if let Kind::Request { third, .. } = op.kind {
+                operands.third = third;
+            }
             for value in op.address_uses() {
                 if self.unit(trace, value).is_some() {
                     return None;
@@ -307,5 +327,5 @@ fn same_window(a: &Address, a_size: u8, b: &Address, b_size: u8) -> Option<()> {
 
 /// True for requests whose answer somebody waits for.
 pub(super) fn has_answer(kind: &Kind) -> bool {
-    matches!(kind, Kind::Request { op, .. } if !matches!(op, RequestOp::None | RequestOp::Exit))
+    matches!(kind, Kind::Request { op, .. } if op.shape().answers)
 }

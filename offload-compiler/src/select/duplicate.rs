@@ -42,19 +42,30 @@ type Way = (Block, usize);
 fn candidate(func: &Func, room: usize) -> Option<(Vec<Way>, Vec<Block>, usize)> {
     let cfg = Cfg::new(func);
     let consts = constants(func);
+    let exit: Vec<bool> = func.block_ids().map(|block| is_exit(func, &consts, block)).collect();
+    // Instructions of all that a block dominates; a dominator stands before what it dominates.
+    let mut sizes = vec![0usize; func.blocks.len()];
+    for &block in cfg.order.iter().rev() {
+        if !exit[block.at()] {
+            sizes[block.at()] += size(func, std::iter::once(block));
+        }
+        if let Some(dominator) = cfg.idom(block) {
+            sizes[dominator.at()] += sizes[block.at()];
+        }
+    }
     for &merge in cfg.order.iter().rev() {
         let preds = &cfg.preds[merge.at()];
         let is_loop = preds.iter().any(|pred| cfg.dominates(merge, *pred));
-        if preds.len() < 2 || is_loop || is_exit(func, &consts, merge) {
+        if preds.len() < 2 || is_loop || exit[merge.at()] {
             continue;
         }
-        let dominated = cfg.order.iter().copied().filter(|block| cfg.dominates(merge, *block));
-        let tail: Vec<Block> = dominated.filter(|block| !is_exit(func, &consts, *block)).collect();
-        let cost = size(func, tail.iter().copied());
+        let cost = sizes[merge.at()];
         let copies = cost.saturating_mul(preds.len() - 1);
         if cost > TAIL || copies > room {
             continue;
         }
+        let dominated = cfg.order.iter().copied().filter(|block| cfg.dominates(merge, *block));
+        let tail: Vec<Block> = dominated.filter(|block| !exit[block.at()]).collect();
         let mut ways = Vec::new();
         for &from in &cfg.order {
             for (n, jump) in func.blocks[from.at()].term.jumps().enumerate() {

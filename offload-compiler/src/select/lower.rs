@@ -3,18 +3,18 @@
 use super::live::Liveness;
 use super::ops::{Address, Edge, EdgeId, EdgeTarget, Kind, Op, Opnd, Trace};
 use super::prepare::{is_exit, stack_readers};
-use super::region::{is_null_test, lookups};
-use super::{constants, exit_code, small_exit};
-use crate::ir::{Block, Cfg, Func, Jump, Mem, Op as IrOp, Term, Value};
-use offwire_isa::{AluOp, CmpOp, RequestOp, Space};
+use super::region::{answers, is_null_test};
+use super::{How, constants, exit_code, small_exit};
+use crate::ir::{Block, Cfg, Func, Jump, Mem, Op as IrOp, Request, Term, Value};
+use offwire_isa::{AluOp, CmpOp, KeyUse, MapUse, RequestOp, Space};
 use std::collections::BTreeMap;
 
 /// Lowers the traces that [`super::regions`] found in a prepared function. Also returns one more than the highest value number
 /// used, because constants that do not fit an operand become values of their own in each trace. `sizes`: bytes of key and value by map.
-pub fn lower(func: &Func, cfg: &Cfg, regions: &[Vec<Block>], sizes: &[(u32, u32)]) -> (Vec<Trace>, u32) {
+pub fn lower(func: &Func, cfg: &Cfg, regions: &[Vec<Block>], sizes: &[(u32, u32)], how: &How) -> (Vec<Trace>, u32) {
     let consts = constants(func);
     let live = Liveness::new(func, cfg, &consts);
-    let answers = lookups(func);
+    let answers = answers(func);
     let reads_stack = stack_readers(func, cfg);
     let mut values = func.values;
     let traces = regions
@@ -29,6 +29,7 @@ pub fn lower(func: &Func, cfg: &Cfg, regions: &[Vec<Block>], sizes: &[(u32, u32)
                 sizes,
                 values: &mut values,
                 made: BTreeMap::new(),
+                frugal: how.frugal,
                 set: BTreeMap::new(),
                 insn: 0,
                 ops: Vec::new(),
@@ -47,12 +48,14 @@ struct Lower<'a> {
     func: &'a Func,
     consts: &'a [Option<u64>],
     live: &'a Liveness,
-    answers: &'a [bool],
+    answers: &'a [Option<RequestOp>],
     reads_stack: &'a [bool],
     sizes: &'a [(u32, u32)],
     values: &'a mut u32,
     /// Constants that this trace holds in registers.
     made: BTreeMap<u64, Value>,
+    /// Each operation makes its own.
+    frugal: bool,
     /// What parameters were last set to in this trace.
     set: BTreeMap<Value, Opnd>,
     insn: u32,
@@ -67,6 +70,9 @@ impl Lower<'_> {
             let data = &func.blocks[block.at()];
             for inst in &data.insts {
                 self.insn = inst.insn.0;
+                if self.frugal {
+                    self.made.clear();
+                }
                 self.inst(inst.result, &inst.op);
             }
             self.insn = data.term_insn.0;
@@ -151,8 +157,8 @@ impl Lower<'_> {
 
     fn inst(&mut self, result: Option<Value>, op: &IrOp) {
         match op {
-            // `generate` refuses requests.
-            IrOp::Const(_) | IrOp::Request(_) => {}
+            IrOp::Const(_) => {}
+            IrOp::Request(request) => self.ask(request, result),
             IrOp::Alu { op, wide, a, b } => {
                 let (a, b) = if is_unary(*op) {
                     (self.operand(*a, if *wide { 64 } else { 32 }), Opnd::Const(0))
@@ -189,7 +195,7 @@ impl Lower<'_> {
                 let src = self.operand(*delta, 32);
                 let result = Some(result.unwrap_or_else(|| self.new_value()));
                 let op = RequestOp::AdjustHead;
-                let kind = Kind::Request { op, map: 0, key: None, value_at: None, src, sizes: [None; 2] };
+                let kind = Kind::Request { op, map: 0, key: None, value_at: None, src, third: None, sizes: [None; 2] };
                 self.push(kind, result);
             }
         }
@@ -197,24 +203,58 @@ impl Lower<'_> {
 
     fn request(&mut self, op: RequestOp, map: u16, key: Option<&Mem>, value: Option<&Mem>, result: Option<Value>) {
         let key = key.map(|key| self.address(key));
-        let mut src = Opnd::Const(0);
-        let value_at = value.map(|mem| {
-            let base = self.base(mem.base);
-            src = match base {
-                None => Opnd::Const(mem.offset),
-                Some(base) if mem.offset == 0 => Opnd::Val(base),
-                Some(base) => Opnd::Val(self.alu(AluOp::Add, true, Opnd::Val(base), Opnd::Const(mem.offset))),
-            };
-            // The offset is in `src`; for the alias rules any offset in reach that is not exact must not be trusted.
-            match i16::try_from(mem.offset) {
-                Ok(offset) => Address { space: mem.space, map: mem.map, base, offset },
-                Err(_) => Address { space: mem.space, map: mem.map, base: Some(Value(u32::MAX)), offset: 0 },
-            }
-        });
+        let (value_at, src) = value.map_or((None, Opnd::Const(0)), |mem| self.value_address(mem));
         let result = Some(result.unwrap_or_else(|| self.new_value()));
         let sizes = self.sizes.get(usize::from(map));
         let sizes = [sizes.map(|sizes| sizes.0), sizes.map(|sizes| sizes.1)];
-        self.push(Kind::Request { op, map: map.min(255) as u8, key, value_at, src, sizes }, result);
+        self.push(Kind::Request { op, map: map.min(255) as u8, key, value_at, src, third: None, sizes }, result);
+    }
+
+    /// Where an update finds its value: for the alias rules, and as V.
+    fn value_address(&mut self, mem: &Mem) -> (Option<Address>, Opnd) {
+        let base = self.base(mem.base);
+        let src = match base {
+            None => Opnd::Const(mem.offset),
+            Some(base) if mem.offset == 0 => Opnd::Val(base),
+            Some(base) => Opnd::Val(self.alu(AluOp::Add, true, Opnd::Val(base), Opnd::Const(mem.offset))),
+        };
+        // The offset is in `src`; for the alias rules any offset in reach that is not exact must not be trusted.
+        let at = match i16::try_from(mem.offset) {
+            Ok(offset) => Address { space: mem.space, map: mem.map, base, offset },
+            Err(_) => Address { space: mem.space, map: mem.map, base: Some(Value(u32::MAX)), offset: 0 },
+        };
+        (Some(at), src)
+    }
+
+    /// Any other request.
+    fn ask(&mut self, request: &Request, result: Option<Value>) {
+        let (op, shape) = (request.op, request.op.shape());
+        let key = request.key.as_ref().map(|key| self.address(key));
+        let (value_at, src) = match (&request.value_at, request.value) {
+            (Some(mem), _) => self.value_address(mem),
+            (None, Some(value)) => (None, self.operand(value, value_bits(op))),
+            (None, None) => (None, Opnd::Const(0)),
+        };
+        let third = request.third.map(|value| self.port(value, third_bits(op)));
+        let result = shape.answers.then(|| result.unwrap_or_else(|| self.new_value()));
+        // A map pointer names the map; the slot is not looked at.
+        let map = request.map.filter(|_| shape.map == MapUse::Slot).map_or(0, |map| map.0.min(255) as u8);
+        let key_bytes = match shape.key {
+            KeyUse::Atomic(bytes) => u32::from(bytes),
+            _ => request.key_bytes,
+        };
+        let sizes = [key.map(|_| key_bytes), value_at.map(|_| request.value_bytes)];
+        self.push(Kind::Request { op, map, key, value_at, src, third, sizes }, result);
+    }
+
+    /// A value as a read port gives it: a register, or -16 to 31.
+    fn port(&mut self, value: Value, bits: u32) -> Opnd {
+        match self.operand(value, bits) {
+            Opnd::Const(constant) if !(-16..=31).contains(&constant) => {
+                Opnd::Val(self.make(i64::from(constant) as u64))
+            }
+            operand => operand,
+        }
     }
 
     /// Adds the edge with its copies before it.
@@ -260,11 +300,10 @@ impl Lower<'_> {
             Term::Branch { op, wide, a, b, then, els } => {
                 let goes_then = Some(then.block) == next && Some(els.block) != next;
                 let (op, side, rest) = if goes_then { (inverse(*op), els, then) } else { (*op, then, els) };
-                let null_of = (op == CmpOp::Eq && is_null_test(*wide, *a, *b, self.consts, self.answers)).then_some(*a);
+                let is_null_test = is_null_test(*wide, *a, *b, self.consts, self.answers).is_some();
+                let null_of = (op == CmpOp::Eq && is_null_test).then_some(*a);
                 // Out on "not null" with nothing after it but "null": the other way round uses the request's own test.
-                let flip = op == CmpOp::Ne
-                    && Some(rest.block) != next
-                    && is_null_test(*wide, *a, *b, self.consts, self.answers);
+                let flip = op == CmpOp::Ne && Some(rest.block) != next && is_null_test;
                 let (op, side, rest, null_of) =
                     if flip { (CmpOp::Eq, rest, side, Some(*a)) } else { (op, side, rest, null_of) };
                 let (a, b) = self.pair(*a, *b, if *wide { 64 } else { 32 });
@@ -298,6 +337,26 @@ impl Lower<'_> {
                 self.push(Kind::End { edge }, None);
             }
         }
+    }
+}
+
+/// How many bits of V a request looks at.
+fn value_bits(op: RequestOp) -> u32 {
+    use RequestOp::*;
+    match op {
+        AdjustHead | AdjustTail | AdjustMeta | Redirect | RedirectMap | TailCall => 32,
+        FetchAdd32 | FetchOr32 | FetchAnd32 | FetchXor32 | Xchg32 | Cmpxchg32 => 32,
+        DivU32 | DivS32 | ModU32 | ModS32 => 32,
+        _ => 64,
+    }
+}
+
+/// How many bits of W a request looks at.
+fn third_bits(op: RequestOp) -> u32 {
+    use RequestOp::*;
+    match op {
+        Csum | Cmpxchg32 | DivU32 | DivS32 | ModU32 | ModS32 => 32,
+        _ => 64,
     }
 }
 

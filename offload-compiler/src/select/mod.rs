@@ -15,6 +15,7 @@ mod lower;
 mod ops;
 mod prepare;
 mod region;
+mod remake;
 mod simplify;
 
 pub use live::Liveness;
@@ -25,6 +26,15 @@ pub use prepare::prepare;
 pub use region::regions;
 
 use crate::ir::{Func, Op as IrOp, Term};
+
+/// How a function is translated. First as it gives the fewest words; where that does not fit, more sparingly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct How {
+    /// Tails are copied for each way into them.
+    pub duplicate: bool,
+    /// Few values are kept in registers: constants and metadata are made anew for each use, operations keep program order.
+    pub frugal: bool,
+}
 
 /// Constants by value number.
 pub fn constants(func: &Func) -> Vec<Option<u64>> {

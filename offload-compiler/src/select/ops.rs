@@ -69,14 +69,16 @@ pub enum Kind {
         size: u8,
         src: Opnd,
     },
-    /// Request with an answer. `value_at` tells what memory an update reads; its address is also in `src`. `sizes`: bytes of key
-    /// and value, where the map is known.
+    /// A request. `map` is a slot of the map table, 0 if it has none. `value_at` tells what memory an update reads; its address
+    /// is also in `src` (V). `third` (W) is a register, or a constant that a read port gives. `sizes`: bytes at K and at V, where
+    /// they are known.
     Request {
         op: RequestOp,
         map: u8,
         key: Option<Address>,
         value_at: Option<Address>,
         src: Opnd,
+        third: Option<Opnd>,
         sizes: [Option<u32>; 2],
     },
     /// A parameter of an edge's target gets its argument: `dst` is the parameter.
@@ -90,7 +92,7 @@ pub enum Kind {
         len: u16,
         edge: EdgeId,
     },
-    /// Leaves by `edge` if the condition holds. `null_of`: the condition is "this answer of a lookup is 0".
+    /// Leaves by `edge` if the condition holds. `null_of`: the condition is "this answer of a request is 0".
     Cmp {
         op: CmpOp,
         wide: bool,
@@ -161,11 +163,12 @@ pub struct Trace {
 }
 
 impl Op {
-    /// The value that the address unit needs from a register: load, store and guard base.
+    /// The values that must come from a register, because no unit of the word is in front of their use: bases of load, store, guard
+    /// and request, and a request's third operand.
     pub fn address_uses(&self) -> impl Iterator<Item = Value> {
         let (first, second) = match &self.kind {
             Kind::Load { at, .. } | Kind::Store { at, .. } | Kind::Atomic { at, .. } => (at.base, None),
-            Kind::Request { key, .. } => (key.and_then(|key| key.base), None),
+            Kind::Request { key, third, .. } => (key.and_then(|key| key.base), third.and_then(Opnd::value)),
             Kind::Guard { base, .. } => (*base, None),
             _ => (None, None),
         };

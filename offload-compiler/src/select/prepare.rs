@@ -1,12 +1,14 @@
 //! Makes the IR fit the machine before traces are formed, without leaving the IR.
 
+use super::How;
 use super::duplicate::duplicate;
 use super::live::Liveness;
+use super::remake::remake;
 use super::simplify::{drop_unreachable, simplify};
 use super::{constants, exit_code};
 use crate::ebpf::InsnIdx;
 use crate::ir::{Block, BlockData, Cfg, Func, Inst, Jump, Mem, Op, Term, Value};
-use offwire_isa::{AluOp, Space};
+use offwire_isa::{AluOp, KeyUse, RequestOp, Space};
 use std::collections::BTreeMap;
 
 /// What `g_len` holds.
@@ -15,11 +17,16 @@ const GUARD_MAX: i32 = 1023;
 /// The function as selection wants it: control flow simplified; jumps that only end the packet lead to blocks of one constant;
 /// offsets within -512 to 511 and guards within 0 to 1023; parameters can be set on every edge, before it is taken, without harm
 /// to the other side; and in an order.
-pub fn prepare(func: &Func) -> Func {
+pub fn prepare(func: &Func, how: &How) -> Func {
     let mut func = func.clone();
     simplify(&mut func);
-    duplicate(&mut func);
-    simplify(&mut func);
+    if how.duplicate {
+        duplicate(&mut func);
+        simplify(&mut func);
+    }
+    if how.frugal {
+        remake(&mut func);
+    }
     reach(&mut func);
     split_edges(&mut func);
     break_cycles(&mut func);
@@ -44,7 +51,11 @@ fn reach(func: &mut Func) {
                     far.mem(key, insn);
                     far.fold(value);
                 }
-                Op::Const(_) | Op::Alu { .. } | Op::AdjustHead { .. } | Op::Request(_) => {}
+                Op::Request(request) => {
+                    request.key.iter_mut().for_each(|key| far.mem(key, insn));
+                    request.value_at.iter_mut().for_each(|value| far.fold(value));
+                }
+                Op::Const(_) | Op::Alu { .. } | Op::AdjustHead { .. } => {}
             }
             far.out.push(inst);
         }
@@ -270,6 +281,12 @@ pub(super) fn stack_readers(func: &Func, cfg: &Cfg) -> Vec<bool> {
                 Op::Load { mem, .. } => private(mem),
                 Op::Lookup { key, .. } | Op::Delete { key, .. } => private(key),
                 Op::Update { key, value, .. } => private(key) || private(value),
+                Op::Request(request) => {
+                    // A printk has its arguments in scratch.
+                    request.op == RequestOp::Printk
+                        || request.value_at.as_ref().is_some_and(private)
+                        || (request.op.shape().key != KeyUse::WritesW && request.key.as_ref().is_some_and(private))
+                }
                 _ => false,
             })
         })

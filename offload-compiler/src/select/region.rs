@@ -2,7 +2,7 @@
 
 use super::prepare::is_exit;
 use crate::ir::{Block, Cfg, Func, Op, Term, Value};
-use offwire_isa::CmpOp;
+use offwire_isa::{CmpOp, RequestOp};
 
 /// Instructions after which a trace takes no further block, so that scheduling stays fast.
 const LONG: usize = 512;
@@ -12,7 +12,7 @@ const LONG: usize = 512;
 /// passed, the entry found, else where more code follows.
 pub fn regions(func: &Func, cfg: &Cfg, consts: &[Option<u64>]) -> Vec<Vec<Block>> {
     let weight = weights(func, cfg);
-    let answers = lookups(func);
+    let answers = answers(func);
     let mut taken = vec![false; func.blocks.len()];
     let mut traces = Vec::new();
     for &head in &cfg.order {
@@ -41,7 +41,7 @@ fn likely(
     func: &Func,
     at: Block,
     consts: &[Option<u64>],
-    answers: &[bool],
+    answers: &[Option<RequestOp>],
     weight: &[u32],
     free: impl Fn(Block) -> bool,
 ) -> Option<Block> {
@@ -51,7 +51,7 @@ fn likely(
         Term::Guard { pass, .. } => Some(pass.block).filter(|block| free(*block)),
         Term::Branch { op, wide, a, b, then, els } => {
             let (then, els) = (then.block, els.block);
-            if is_null_test(*wide, *a, *b, consts, answers) {
+            if is_null_test(*wide, *a, *b, consts, answers).is_some_and(leaves_on_null) {
                 // The unit for it can only leave on null.
                 match op {
                     CmpOp::Eq => return Some(els).filter(|block| free(*block)),
@@ -70,18 +70,75 @@ fn likely(
     }
 }
 
-/// True if the operands of a comparison are the answer of a lookup and 0.
-pub(super) fn is_null_test(wide: bool, a: Value, b: Value, consts: &[Option<u64>], answers: &[bool]) -> bool {
-    wide && answers[a.at()] && consts[b.at()] == Some(0)
+/// True if a trace goes on where the answer of this request is not 0: a handle, which is likelier there than not. And where an
+/// adjust failed: what follows success begins with a guard, which stands before compares and would need a word of its own for
+/// the test.
+fn leaves_on_null(op: RequestOp) -> bool {
+    matches!(op, RequestOp::Lookup | RequestOp::LookupIn | RequestOp::RingReserve) || op.moves_packet()
 }
 
-/// True for the results of lookups.
-pub(super) fn lookups(func: &Func) -> Vec<bool> {
-    let mut answers = vec![false; func.values as usize];
+/// The request, if the operands of a comparison are its answer and 0, as the request's own test compares them.
+pub(super) fn is_null_test(
+    wide: bool,
+    a: Value,
+    b: Value,
+    consts: &[Option<u64>],
+    answers: &[Option<RequestOp>],
+) -> Option<RequestOp> {
+    answers[a.at()].filter(|op| consts[b.at()] == Some(0) && (wide || is_narrow(*op)))
+}
+
+/// True if the answer is 0 exactly if its low 32 bits are: an errno, or a number of 32 bits.
+fn is_narrow(op: RequestOp) -> bool {
+    use RequestOp::*;
+    matches!(
+        op,
+        UpdateAny
+            | UpdateNoExist
+            | UpdateExist
+            | Delete
+            | UpdateInAny
+            | UpdateInNoExist
+            | UpdateInExist
+            | DeleteIn
+            | AdjustHead
+            | AdjustTail
+            | AdjustMeta
+            | LoadBytes
+            | StoreBytes
+            | Csum
+            | Redirect
+            | RedirectMap
+            | Prandom
+            | RingOutput
+            | PerfOutput
+            | FetchAdd32
+            | FetchOr32
+            | FetchAnd32
+            | FetchXor32
+            | Xchg32
+            | Cmpxchg32
+            | DivU32
+            | DivS32
+            | ModU32
+            | ModS32
+    )
+}
+
+/// By value: the request whose answer it is.
+pub(super) fn answers(func: &Func) -> Vec<Option<RequestOp>> {
+    let mut answers = vec![None; func.values as usize];
     for inst in func.blocks.iter().flat_map(|block| &block.insts) {
-        if let (Some(result), Op::Lookup { .. }) = (inst.result, &inst.op) {
-            answers[result.at()] = true;
-        }
+        let Some(result) = inst.result else { continue };
+        answers[result.at()] = match &inst.op {
+            Op::Lookup { .. } => Some(RequestOp::Lookup),
+            // Which of the three does not matter.
+            Op::Update { .. } => Some(RequestOp::UpdateAny),
+            Op::Delete { .. } => Some(RequestOp::Delete),
+            Op::AdjustHead { .. } => Some(RequestOp::AdjustHead),
+            Op::Request(request) => Some(request.op),
+            _ => None,
+        };
     }
     answers
 }

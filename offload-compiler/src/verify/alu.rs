@@ -2,7 +2,7 @@
 
 use super::explore::Verifier;
 use super::refusal::{Check, Refusal, describe};
-use super::state::{Kind, Reg, State};
+use super::state::{Kind, MapRef, Reg, State};
 use super::trace::NodeId;
 use crate::ebpf::{self, AluOp, Operand, Width};
 use crate::range::Num;
@@ -174,7 +174,7 @@ impl Verifier<'_> {
     fn move_pointer(&mut self, width: Width, op: AluOp, reg: ebpf::Reg, ptr: &Reg, by: &Reg) -> Check<Reg> {
         let refuse = |message: String| Refusal::new(codes::POINTER_ARITHMETIC, message);
         let is = || format!("R{} is {}", reg.0, describe(self.object, ptr));
-        if let Kind::Stale(_) = ptr.kind {
+        if let Kind::Stale(_) | Kind::Released(_) = ptr.kind {
             return Err(self.stale(reg, ptr));
         }
         if width == Width::W32 {
@@ -188,13 +188,13 @@ impl Verifier<'_> {
                 .help("pointers can only be moved by adding and subtracting"));
         }
         match ptr.kind {
-            Kind::MapValueOrNull(_) => {
+            kind if kind.not_null().is_some() => {
                 return Err(Refusal::new(codes::NULL_POINTER, "arithmetic on a pointer that may be null")
                     .because(is())
-                    .help("compare the result of the lookup with NULL first, and return if it is"));
+                    .help("compare the result of the call with NULL first, and return if it is"));
             }
             Kind::Map(_) if op == AluOp::Add && by.num.as_const() == Some(0) => return Ok(*ptr),
-            Kind::PacketEnd | Kind::Map(_) => {
+            Kind::PacketEnd | Kind::Map(_) | Kind::Func(_) => {
                 return Err(refuse(format!("arithmetic on {}", describe(self.object, ptr)))
                     .because(is())
                     .help("move the pointer that is compared with it instead"));
@@ -219,7 +219,12 @@ impl Verifier<'_> {
             moved.off = off;
         } else {
             moved.num = Num::alu(op, Width::W64, ptr.num, by.num);
-            if ptr.kind == Kind::Packet {
+            // Bounds and bits together may leave one value only.
+            let known = moved.num.as_const().and_then(|sum| i32::try_from(sum.cast_signed()).ok());
+            if let Some(off) = known.and_then(|sum| moved.off.checked_add(sum)) {
+                (moved.num, moved.off) = (Num::constant(0), off);
+            }
+            if matches!(ptr.kind, Kind::Packet | Kind::PacketMeta) {
                 moved.id = self.new_id();
                 // Known bytes move out of reach, unless the pointer can only go back.
                 if op == AluOp::Add || by.num.wide.smin < 0 {
@@ -262,15 +267,15 @@ impl Verifier<'_> {
     /// `pointer op pointer`: only the difference of two pointers into one object.
     fn difference(&mut self, width: Width, op: AluOp, a: &Reg, b: &Reg) -> Check<Reg> {
         for stale in [a, b] {
-            if let Kind::Stale(_) = stale.kind {
+            if let Kind::Stale(_) | Kind::Released(_) = stale.kind {
                 return Err(self.stale(ebpf::Reg(0), stale));
             }
         }
-        let packet = |kind| matches!(kind, Kind::Packet | Kind::PacketEnd);
         let same = match (a.kind, b.kind) {
-            (x, y) if packet(x) && packet(y) => true,
+            (x, y) if x.is_packet() && y.is_packet() => true,
             (Kind::Stack(x), Kind::Stack(y)) => x == y,
             (Kind::MapValue(_), Kind::MapValue(_)) => self.same_value(a, b),
+            (Kind::Record(..), Kind::Record(..)) => a.id == b.id,
             _ => false,
         };
         if op == AluOp::Sub && same {
@@ -288,17 +293,22 @@ impl Verifier<'_> {
     /// True if two map value pointers surely point into the same value.
     pub(super) fn same_value(&self, a: &Reg, b: &Reg) -> bool {
         let (Kind::MapValue(x), Kind::MapValue(y)) = (a.kind, b.kind) else { return false };
-        let global = |map: crate::ebpf::MapIdx| {
-            self.object
-                .maps
-                .get(usize::from(map.0))
-                .is_some_and(|map| map.spec.max_entries == 1 && !map.spec.kind.is_per_cpu())
+        let global = |map: MapRef| {
+            !map.inner && map.spec(self.object).is_some_and(|spec| spec.max_entries == 1 && !spec.kind.is_per_cpu())
         };
         x == y && (a.id != 0 && a.id == b.id || global(x))
     }
 
-    /// Refuses the use of a packet pointer from before the packet moved.
+    /// Refuses the use of a packet pointer from before the packet moved, or of a record that was given back.
     pub(super) fn stale(&self, reg: ebpf::Reg, ptr: &Reg) -> Box<Refusal> {
+        if let Kind::Released(at) = ptr.kind {
+            return Refusal::new(codes::RELEASED, "a record is used after it was submitted or discarded")
+                .because(format!(
+                    "R{} was given back by the call at instruction {at}; it may be somebody else's now",
+                    reg.0
+                ))
+                .help("write and read the record before bpf_ringbuf_submit or bpf_ringbuf_discard");
+        }
         let at = if let Kind::Stale(at) = ptr.kind { at } else { 0 };
         Refusal::new(
             codes::STALE_PACKET,

@@ -35,7 +35,7 @@ impl Verifier<'_> {
             Operand::Imm(imm) => Reg::scalar(Num::signed_constant(imm.into()), NodeId::NONE),
         };
         for (reg, value) in [(Some(dst), &a), (register(src), &b)] {
-            if let (Some(reg), Kind::Stale(_)) = (reg, value.kind) {
+            if let (Some(reg), Kind::Stale(_) | Kind::Released(_)) = (reg, value.kind) {
                 return Err(self.stale(reg, value));
             }
         }
@@ -44,12 +44,12 @@ impl Verifier<'_> {
             _ if width == Width::W32 => Err(self.bad_compare(&a, &b, "only the low 32 bits are compared")),
             (_, Kind::Scalar) => self.compare_null(state, cond, &a, &b),
             (Kind::Scalar, _) => self.compare_null(state, cond, &b, &a),
-            (Kind::Packet, Kind::PacketEnd) => {
+            _ if ends(&a, &b) => {
                 let reg = dst.0;
                 self.compare_end(state, cond, reg, &a)
                     .ok_or_else(|| self.bad_compare(&a, &b, "packet pointers compare as unsigned"))
             }
-            (Kind::PacketEnd, Kind::Packet) => {
+            _ if ends(&b, &a) => {
                 let reg = register(src).map_or(0, |reg| reg.0);
                 let sides = flip(cond).and_then(|cond| self.compare_end(state, cond, reg, &b));
                 sides.ok_or_else(|| self.bad_compare(&a, &b, "packet pointers compare as unsigned"))
@@ -57,11 +57,12 @@ impl Verifier<'_> {
             (x, y) => {
                 let ordered = matches!(cond, Cond::Eq | Cond::Ne | Cond::Gt | Cond::Ge | Cond::Lt | Cond::Le);
                 let comparable = match (x, y) {
-                    (Kind::Packet, Kind::Packet) | (Kind::PacketEnd, Kind::PacketEnd) => ordered,
+                    (x, y) if x.is_packet() && y.is_packet() => ordered,
                     (Kind::Stack(x), Kind::Stack(y)) => x == y && ordered,
                     (Kind::MapValue(x), Kind::MapValue(y)) => {
                         ordered && self.same_value(&a, &b) || x == y && matches!(cond, Cond::Eq | Cond::Ne)
                     }
+                    (Kind::Record(..), Kind::Record(..)) => a.id == b.id && ordered,
                     _ => false,
                 };
                 if !comparable {
@@ -157,16 +158,16 @@ impl Verifier<'_> {
             return Err(self.bad_compare(ptr, zero, "the only number that means something as a pointer is 0"));
         }
         self.nodes.mark(zero.node);
-        let Kind::MapValueOrNull(map) = ptr.kind else {
+        let Some(kind) = ptr.kind.not_null() else {
             return Ok(Sides::One(cond == Cond::Ne));
         };
         let [mut null, mut value] = [state.clone(), state.clone()];
         let nodes = &mut self.nodes;
         let node = nodes.fresh();
         null.update_all(|reg| (reg.kind == ptr.kind && reg.id == ptr.id).then(|| Reg::scalar(Num::constant(0), node)));
-        value.update_all(|reg| {
-            (reg.kind == ptr.kind && reg.id == ptr.id).then_some(Reg { kind: Kind::MapValue(map), ..*reg })
-        });
+        // There is nothing to give back.
+        null.references.retain(|reference| reference.id != ptr.id);
+        value.update_all(|reg| (reg.kind == ptr.kind && reg.id == ptr.id).then_some(Reg { kind, ..*reg }));
         let (taken, not_taken) = if cond == Cond::Eq { (null, value) } else { (value, null) };
         Ok(Sides::Both { taken: Box::new(taken), not_taken: Box::new(not_taken) })
     }
@@ -221,6 +222,8 @@ impl Known {
         let strict = match self {
             Known::Before => false,
             Known::StrictlyBefore => true,
+            // Of metadata it is not remembered, as in the kernel.
+            Known::AtEnd | Known::Beyond if ptr.kind != Kind::Packet => return,
             Known::AtEnd => return state.set(reg, Reg { range: AT_END, ..*ptr }),
             Known::Beyond => return state.set(reg, Reg { range: BEYOND_END, ..*ptr }),
             Known::Nothing => return,
@@ -235,8 +238,17 @@ impl Known {
         }
         let range = ptr.off.saturating_add(i32::from(strict));
         state.update_all(|reg| {
-            (reg.kind == Kind::Packet && reg.id == ptr.id && reg.range < range).then_some(Reg { range, ..*reg })
+            (reg.kind == ptr.kind && reg.id == ptr.id && reg.range < range).then_some(Reg { range, ..*reg })
         });
+    }
+}
+
+/// True if the second pointer is the end of what the first one points into: of the packet `data_end`, of the metadata `data`.
+fn ends(ptr: &Reg, end: &Reg) -> bool {
+    match (ptr.kind, end.kind) {
+        (Kind::Packet, Kind::PacketEnd) => true,
+        (Kind::PacketMeta, Kind::Packet) => end.off == 0 && end.id == 0 && end.num.as_const() == Some(0),
+        _ => false,
     }
 }
 

@@ -1,21 +1,20 @@
 //! Calls of helpers and of local functions, and returns.
 
+use super::args::Call;
 use super::explore::{Path, Verifier};
-use super::memory::Mode;
-use super::protos::{self, Arg, Proto};
+use super::protos::{self, Proto, number};
 use super::refusal::{Check, Refusal, describe};
-use super::stack::Access;
-use super::state::{Frame, Kind, Reg, State};
+use super::state::{Frame, Kind, Lock, MapRef, Reference, Reg, State};
 use super::structure::{MAX_FRAMES, too_deep};
 use super::trace::{Event, NodeId};
-use crate::ebpf::{self, InsnIdx, MapIdx};
-use crate::object::Map;
+use crate::ebpf::{self, InsnIdx};
 use crate::range::Num;
 use offwire_diag::codes::verify as codes;
 use offwire_image::MapKind;
 
 impl Verifier<'_> {
-    pub(super) fn call_helper(&mut self, path: &mut Path, id: u32) -> Check {
+    /// The state in which a function is called back, if the helper does so.
+    pub(super) fn call_helper(&mut self, path: &mut Path, id: u32) -> Check<Option<Box<State>>> {
         let name = helper_name(id);
         let Some(proto) = protos::find(id) else {
             return Err(Refusal::new(codes::HELPER_UNSUPPORTED, format!("helper {name} is not supported yet"))
@@ -23,109 +22,126 @@ impl Verifier<'_> {
                 .help("leave the call out for the offload, or run the program on the host"));
         };
         let state = &mut path.state;
-        let (mut map, key) = (None, *state.reg(2));
-        for (reg, &arg) in (1u8..).zip(proto.args) {
-            self.argument(state, proto, &name, ebpf::Reg(reg), arg, &mut map)?;
+        if let (Some(lock), false) = (state.lock, matches!(id, number::SPIN_LOCK | number::SPIN_UNLOCK)) {
+            return Err(Refusal::new(codes::LOCK, format!("{name} is called while a spin lock is held"))
+                .because(format!("the call at instruction {} took the lock", lock.insn))
+                .help("call helpers before the lock is taken or after it is released"));
         }
-        (1..=5).for_each(|reg| state.set(reg, Reg::UNINIT));
-        let result = match (proto.result, map) {
-            (protos::Result::MapValueOrNull, Some(map)) => {
-                let found = protos::array_size(self.object, map)
-                    .is_some_and(|size| self.constant_key(state, &key).is_some_and(|key| key < size));
-                let kind = if found { Kind::MapValue(map) } else { Kind::MapValueOrNull(map) };
-                Reg { id: self.new_id(), ..Reg::pointer(kind) }
-            }
-            (protos::Result::MapValueOrNull | protos::Result::Number, _) => {
-                self.scalar(Num::ANY, NodeId::NONE, NodeId::NONE)
-            }
-            (protos::Result::Number32, _) => self.scalar(Num::loaded(32, false), NodeId::NONE, NodeId::NONE),
+        let (mut call, key) = (Call::default(), *state.reg(2));
+        for (reg, &arg) in (1u8..).zip(proto.args) {
+            self.argument(state, proto, &name, (ebpf::Reg(reg), arg), &mut call)?;
+        }
+        let result = self.result(state, path.insn, proto, &call, &key);
+        if let Some((map, id)) = call.lock {
+            let taken = proto.id == number::SPIN_LOCK;
+            state.lock = taken.then_some(Lock { map, id, insn: path.insn });
+            let event = if taken { Event::Locked } else { Event::Unlocked };
+            path.trail = self.trail.add(path.trail, path.insn, event);
+        }
+        let callback = match call.callback {
+            Some(entry) => self.call_back(path, entry)?,
+            None => None,
         };
+        let state = &mut path.state;
+        (1..=5).for_each(|reg| state.set(reg, Reg::UNINIT));
         state.set(0, result);
+        if let Some(record) = call.record {
+            let gone = Reg { kind: Kind::Released(path.insn), ..Reg::UNINIT };
+            state.references.retain(|reference| reference.id != record.id);
+            state.update_all(|reg| (matches!(reg.kind, Kind::Record(..)) && reg.id == record.id).then_some(gone));
+            path.trail = self.trail.add(path.trail, path.insn, Event::Released);
+        }
+        if proto.result == protos::Result::RecordOrNull {
+            path.trail = self.trail.add(path.trail, path.insn, Event::Reserved);
+        }
         if proto.moves_packet {
-            let stale = Reg { kind: Kind::Stale(path.insn), ..Reg::UNINIT };
-            state.update_all(|reg| matches!(reg.kind, Kind::Packet | Kind::PacketEnd).then_some(stale));
+            packet_moves(state, path.insn);
             path.trail = self.trail.add(path.trail, path.insn, Event::PacketMoved);
         }
-        Ok(())
+        Ok(callback)
     }
 
-    fn argument(
-        &mut self,
-        state: &State,
-        proto: &Proto,
-        name: &str,
-        reg: ebpf::Reg,
-        arg: Arg,
-        map: &mut Option<MapIdx>,
-    ) -> Check {
-        let value = self.read(state, reg)?;
-        let wrong = |wanted: &str| {
-            Refusal::new(codes::HELPER_ARGUMENT, format!("argument {} of {name} must be {wanted}", reg.0))
-                .because(format!("R{} is {}", reg.0, describe(self.object, &value)))
-                .help("pass &map, ctx, or the address of a variable of the right type")
-        };
-        match arg {
-            Arg::Map => match value.kind {
-                Kind::Map(index) => {
-                    *map = Some(index);
-                    self.map_takes(index, proto, name)
-                }
-                _ => Err(wrong("the address of a map")),
-            },
-            Arg::Ctx => match value.kind {
-                Kind::Ctx => self.whole_context(reg, &value),
-                _ => Err(wrong("the context pointer")),
-            },
-            Arg::Number => match value.kind {
-                Kind::Scalar => Ok(()),
-                _ => Err(self.pointer_as_number(reg, &value, &format!("it is argument {} of {name}", reg.0))),
-            },
-            Arg::MapKey | Arg::MapValue => {
-                let spec = map.and_then(|map| self.object.maps.get(usize::from(map.0))).map(|map| &map.spec);
-                let Some(spec) = spec else { return Err(wrong("preceded by a map")) };
-                let (size, what) = match arg {
-                    Arg::MapKey => {
-                        (spec.key_size, format!("a pointer to a key of map {} ({} bytes)", spec.name, spec.key_size))
+    /// Before a helper that calls the function back, any number of times: the state in which the function is entered, if it may
+    /// be entered once more. The path itself goes on behind the call (`push_callback_call`).
+    fn call_back(&mut self, path: &mut Path, entry: u32) -> Check<Option<Box<State>>> {
+        let count = *path.state.reg(1);
+        self.nodes.mark(count.node);
+        let turns = path.state.top().turns;
+        path.state.top_mut().turns = 0;
+        if turns >= count.num.wide.umax {
+            return Ok(None);
+        }
+        let depth = path.state.depth().saturating_add(1);
+        if usize::from(depth) >= MAX_FRAMES {
+            return Err(too_deep());
+        }
+        let mut inner = Box::new(path.state.clone());
+        let caller = inner.top_mut();
+        caller.turns = turns.saturating_add(1);
+        let context = *caller.reg(3);
+        self.note_call(caller.entry, entry);
+        self.clean(&mut inner, InsnIdx(path.insn));
+        let mut frame = Frame::new(depth, Some(path.insn), entry);
+        frame.callback = true;
+        let index = self.scalar(Num::loaded(protos::MAX_LOOPS_LOG2, false), NodeId::NONE, NodeId::NONE);
+        frame.set(1, index);
+        frame.set(2, context);
+        inner.push(frame);
+        Ok(Some(inner))
+    }
+
+    /// r0 after a call.
+    fn result(&mut self, state: &mut State, insn: u32, proto: &Proto, call: &Call, key: &Reg) -> Reg {
+        let map = call.map.and_then(|map| Some((map, map.spec(self.object)?)));
+        match (proto.result, map) {
+            (protos::Result::MapValueOrNull, Some((map, spec))) => {
+                let kind = match spec.kind {
+                    MapKind::ArrayOfMaps | MapKind::HashOfMaps => Kind::MapOrNull(MapRef { inner: true, ..map }),
+                    _ => {
+                        let found = protos::array_size(spec)
+                            .is_some_and(|size| self.constant_key(state, key).is_some_and(|key| key < size));
+                        if found { Kind::MapValue(map) } else { Kind::MapValueOrNull(map) }
                     }
-                    _ => (
-                        spec.value_size,
-                        format!("a pointer to a value of map {} ({} bytes)", spec.name, spec.value_size),
-                    ),
                 };
-                match value.kind {
-                    Kind::Stack(depth) => {
-                        self.stack_argument(state, &Access { base: reg, depth, ptr: value, off: 0, size })
-                    }
-                    Kind::MapValue(map) => self.map_access(reg, map, &value, 0, size, Mode::Read),
-                    Kind::Scalar | Kind::Ctx | Kind::Map(_) | Kind::PacketEnd | Kind::Uninit => Err(wrong(&what)),
-                    Kind::Packet | Kind::Stale(_) | Kind::MapValueOrNull(_) => {
-                        self.plain_access(reg, &value, 0, size, "read")
-                    }
-                }
+                Reg { id: self.new_id(), ..Reg::pointer(kind) }
             }
+            (protos::Result::RecordOrNull, Some((map, _))) => {
+                let id = self.new_id();
+                state.references.push(Reference { id, insn });
+                Reg { id, ..Reg::pointer(Kind::RecordOrNull(map, call.alloc)) }
+            }
+            (protos::Result::Number32, _) => self.scalar(Num::loaded(32, false), NodeId::NONE, NodeId::NONE),
+            (protos::Result::Nothing, _) => Reg::UNINIT,
+            _ => self.scalar(Num::ANY, NodeId::NONE, NodeId::NONE),
         }
     }
 
-    /// The map must be of a kind that the helper works on.
-    fn map_takes(&self, map: MapIdx, proto: &Proto, name: &str) -> Check {
-        let Some(Map { spec, .. }) = self.object.maps.get(usize::from(map.0)) else {
-            return Err(Refusal::new(codes::HELPER_ARGUMENT, format!("{name} on a map that the object does not have")));
-        };
-        use MapKind::{Array, Hash, LpmTrie, LruHash, PercpuArray, PercpuHash};
-        if !matches!(spec.kind, Hash | Array | PercpuHash | PercpuArray | LruHash | LpmTrie) {
-            return Err(Refusal::new(
-                codes::MAP_UNSUPPORTED,
-                format!("{name} on a map of kind {} is not supported", spec.kind.name()),
-            )
-            .because(format!("map {} is a {}", spec.name, spec.kind.name()))
-            .help("use a hash or array map"));
+    /// A tail call that succeeds goes to another program, which may do anything to the packet and then returns where this
+    /// function would have: to the caller, with any number. One that fails goes on as if nothing had happened.
+    pub(super) fn tail_call(&mut self, path: &mut Path) -> Check<Option<Box<State>>> {
+        self.no_references(&path.state, "a tail call")?;
+        if path.state.callers().is_empty() {
+            return Ok(None);
         }
-        if proto.writes_map && (spec.frozen || spec.flags & 0x80 != 0) {
-            return Err(Refusal::new(codes::READ_ONLY, "a store to read-only data")
-                .because(format!("map {} cannot be changed by programs", spec.name))
-                .help("create the map without BPF_F_RDONLY_PROG"));
+        if path.state.top().callback {
+            return Err(Refusal::new(codes::CALLBACK_UNSUPPORTED, "a tail call in a function that is called back")
+                .because("the other program would return to the helper, with a number that nobody knows")
+                .help("make the tail call after the loop"));
         }
-        Ok(())
+        let mut gone = Box::new(path.state.clone());
+        gone.pop();
+        let number = self.scalar(Num::ANY, NodeId::NONE, NodeId::NONE);
+        gone.set(0, number);
+        packet_moves(&mut gone, path.insn);
+        Ok(Some(gone))
+    }
+
+    /// Nothing is left to be given back (`check_reference_leak`).
+    fn no_references(&self, state: &State, what: &str) -> Check {
+        let Some(reference) = state.references.first() else { return Ok(()) };
+        Err(Refusal::new(codes::REFERENCE_LEAK, format!("{what} while a reserved record is not given back"))
+            .because(format!("the record was reserved by the call at instruction {}", reference.insn))
+            .help("call bpf_ringbuf_submit or bpf_ringbuf_discard on every path"))
     }
 
     /// Enters a local function.
@@ -148,8 +164,17 @@ impl Verifier<'_> {
     /// Returns: the instruction after the call, or `None` if the program ends.
     pub(super) fn exit(&mut self, path: &mut Path) -> Check<Option<u32>> {
         if path.state.callers().is_empty() {
+            if let Some(lock) = path.state.lock {
+                return Err(Refusal::new(codes::LOCK, "the program ends while a spin lock is held")
+                    .because(format!("the call at instruction {} took the lock", lock.insn))
+                    .help("call bpf_spin_unlock on every path"));
+            }
+            self.no_references(&path.state, "the program ends")?;
             self.read_number(&path.state, ebpf::Reg(0), "it is the program's return value")?;
             return Ok(None);
+        }
+        if path.state.top().callback {
+            return self.called_back(path).map(Some);
         }
         let result = *path.state.reg(0);
         if matches!(result.kind, Kind::Stack(_)) {
@@ -163,6 +188,28 @@ impl Verifier<'_> {
         path.trail = self.trail.add(path.trail, path.insn, Event::Returned);
         Ok(call.map(|call| call.saturating_add(1)))
     }
+
+    /// A function that was called back returns to the helper, which is called again: it may have enough now, or not.
+    fn called_back(&mut self, path: &mut Path) -> Check<u32> {
+        let result = self.read_number(&path.state, ebpf::Reg(0), "it is the return value of a callback")?;
+        self.nodes.mark(result.node);
+        if result.num.wide.umax > 1 {
+            return Err(Refusal::new(codes::CALLBACK_RESULT, "a callback returns something else than 0 or 1")
+                .because(format!("R0 is {}", describe(self.object, &result)))
+                .help("return 0 to go on, or 1 to stop"));
+        }
+        let call = path.state.top().call.unwrap_or_default();
+        path.state.pop();
+        path.trail = self.trail.add(path.trail, path.insn, Event::Returned);
+        self.loosen(&mut path.state, InsnIdx(call));
+        Ok(call)
+    }
+}
+
+/// All pointers into the packet become stale (`clear_all_pkt_pointers`).
+fn packet_moves(state: &mut State, insn: u32) {
+    let stale = Reg { kind: Kind::Stale(insn), ..Reg::UNINIT };
+    state.update_all(|reg| reg.kind.is_packet().then_some(stale));
 }
 
 fn helper_name(id: u32) -> String {

@@ -6,10 +6,11 @@
 
 use super::branch::Sides;
 use super::live::{Live, Liveness};
+use super::protos::number;
 use super::prune::{self, Ids};
 use super::refusal::{Check, Refusal};
 use super::report;
-use super::state::{Kind, Reg, State};
+use super::state::{Kind, MapRef, Reg, State};
 use super::structure;
 use super::trace::{Event, NodeId, Nodes, Trail, TrailId};
 use super::{Limits, Stats, Verified};
@@ -45,6 +46,11 @@ struct Checkpoint {
     state: Option<Box<State>>,
     misses: u32,
     hits: u32,
+    /// A path from here ended at this checkpoint, which was not finished: what decides there decides here, too. The first such
+    /// one on the way.
+    entry: Option<usize>,
+    /// Its numbers carry their precision.
+    settled: bool,
 }
 
 /// A lock or timer inside a map value.
@@ -60,7 +66,7 @@ pub(super) struct SpecialField {
 enum Flow {
     Next,
     To(u32),
-    Fork { target: u32, taken: Box<State> },
+    Fork { target: u32, taken: Box<State>, events: (Event, Event) },
     End,
 }
 
@@ -71,7 +77,7 @@ pub(super) struct Verifier<'a> {
     pub(super) nodes: Nodes,
     pub(super) trail: Trail,
     /// By map.
-    pub(super) special_fields: Vec<Vec<SpecialField>>,
+    special_fields: Vec<Vec<SpecialField>>,
     limits: &'a Limits,
     live: Liveness,
     last_id: u32,
@@ -144,6 +150,12 @@ impl<'a> Verifier<'a> {
         Ok(Verified { stats: self.stats, stack_depth, dead })
     }
 
+    /// Locks and timers in the map's values. Those of maps in maps are not known: they have no BTF.
+    pub(super) fn special_fields(&self, map: MapRef) -> &[SpecialField] {
+        let fields = self.special_fields.get(usize::from(map.map.0)).filter(|_| !map.inner);
+        fields.map_or(&[], |fields| fields)
+    }
+
     /// A new id for numbers or pointers.
     pub(super) fn new_id(&mut self) -> u32 {
         self.last_id = self.last_id.saturating_add(1);
@@ -190,18 +202,18 @@ impl<'a> Verifier<'a> {
                 Flow::Next => path.insn = path.insn.saturating_add(1),
                 Flow::To(target) => path.insn = target,
                 Flow::End => return Ok(()),
-                Flow::Fork { target, taken } => {
+                Flow::Fork { target, taken, events } => {
                     if self.pending.len() >= self.limits.max_pending {
                         return Err(too_complex(format!("{} branches wait to be explored", self.limits.max_pending)));
                     }
                     if let Some(parent) = path.parent.and_then(|parent| self.checkpoints.get_mut(parent)) {
                         parent.branches = parent.branches.saturating_add(1);
                     }
-                    let trail = self.trail.add(path.trail, path.insn, Event::Taken);
+                    let trail = self.trail.add(path.trail, path.insn, events.0);
                     self.pending.push(Path { state: *taken, insn: target, trail, parent: path.parent });
                     let waiting = u64::try_from(self.pending.len()).unwrap_or(u64::MAX);
                     self.stats.peak_pending = self.stats.peak_pending.max(waiting);
-                    path.trail = self.trail.add(path.trail, path.insn, Event::NotTaken);
+                    path.trail = self.trail.add(path.trail, path.insn, events.1);
                     path.insn = path.insn.saturating_add(1);
                 }
             }
@@ -223,7 +235,7 @@ impl<'a> Verifier<'a> {
                 self.unary(state, dst, dst, "its bytes are swapped", |num| num.byte_swap(bits.into()))?;
             }
             Insn::LoadImm64 { dst, value } => {
-                let value = self.immediate(value)?;
+                let value = self.immediate(value);
                 state.set(dst.0, value);
                 return Ok(Flow::To(path.insn.saturating_add(2)));
             }
@@ -244,13 +256,23 @@ impl<'a> Verifier<'a> {
                     Sides::One(false) => Flow::Next,
                     Sides::Both { taken, not_taken } => {
                         *state = *not_taken;
-                        Flow::Fork { target: target.0, taken }
+                        Flow::Fork { target: target.0, taken, events: (Event::Taken, Event::NotTaken) }
                     }
                 });
             }
             Insn::CallHelper { id } => {
                 self.jumps = self.jumps.saturating_add(1);
-                self.call_helper(path, id)?;
+                if let Some(taken) = self.call_helper(path, id)? {
+                    let target = taken.top().entry;
+                    return Ok(Flow::Fork { target, taken, events: (Event::CalledBack, Event::LoopDone) });
+                }
+                if id == number::TAIL_CALL
+                    && let Some(taken) = self.tail_call(path)?
+                    && let Some(call) = path.state.top().call
+                {
+                    let events = (Event::TailCalled, Event::TailCallFailed);
+                    return Ok(Flow::Fork { target: call.saturating_add(1), taken, events });
+                }
             }
             Insn::CallLocal { target } => {
                 self.jumps = self.jumps.saturating_add(1);
@@ -267,23 +289,16 @@ impl<'a> Verifier<'a> {
         Ok(Flow::Next)
     }
 
-    fn immediate(&mut self, value: Imm64) -> Check<Reg> {
-        Ok(match value {
+    fn immediate(&mut self, value: Imm64) -> Reg {
+        match value {
             Imm64::Const(value) => self.scalar(Num::constant(value), NodeId::NONE, NodeId::NONE),
-            Imm64::Map(map) => Reg::pointer(Kind::Map(map)),
+            Imm64::Map(map) => Reg::pointer(Kind::Map(MapRef::new(map))),
             Imm64::MapValue { map, offset } => {
                 let off = i32::try_from(offset).unwrap_or(i32::MAX);
-                Reg { off, ..Reg::pointer(Kind::MapValue(map)) }
+                Reg { off, ..Reg::pointer(Kind::MapValue(MapRef::new(map))) }
             }
-            Imm64::Func(_) => {
-                return Err(Refusal::new(
-                    codes::CALLBACK_UNSUPPORTED,
-                    "functions as arguments of helpers are not supported yet",
-                )
-                .because("the address of a function is loaded")
-                .help("write a loop with a constant bound instead of bpf_loop"));
-            }
-        })
+            Imm64::Func(entry) => Reg::pointer(Kind::Func(entry.0)),
+        }
     }
 
     /// At a prune point: true if a finished checkpoint covers the path. May add a checkpoint.
@@ -293,7 +308,9 @@ impl<'a> Verifier<'a> {
             self.jumps.saturating_sub(self.last_checkpoint.0),
             self.stats.processed.saturating_sub(self.last_checkpoint.1),
         );
-        let mut add = self.limits.every_state || since.0 >= SPACING.0 && since.1 >= SPACING.1;
+        // Where a function is called back there must be one, as loops end only there.
+        let looping = matches!(self.program.insns.get(at.at()), Some(Insn::CallHelper { id: number::LOOP }));
+        let mut add = looping || self.limits.every_state || since.0 >= SPACING.0 && since.1 >= SPACING.1;
         let known = self.at.get_mut(at.at()).map(std::mem::take).unwrap_or_default();
         if !known.is_empty() || add {
             self.clean(&mut path.state, at);
@@ -301,8 +318,29 @@ impl<'a> Verifier<'a> {
         let mut kept = known.clone();
         let mut covered = false;
         for &id in known.iter().rev() {
+            let open = self.open_entry(id);
             let Some(checkpoint) = self.checkpoints.get_mut(id) else { continue };
+            if checkpoint.branches == 0 && open.is_none() && !std::mem::replace(&mut checkpoint.settled, true) {
+                // From now on nothing marks its numbers any more.
+                if let Some(state) = checkpoint.state.as_deref_mut() {
+                    let nodes = &self.nodes;
+                    state.update_all(|reg| {
+                        (reg.kind == Kind::Scalar).then(|| Reg { precise: nodes.is_precise(reg.node), ..*reg })
+                    });
+                }
+            }
             let Some(old) = checkpoint.state.as_deref() else { continue };
+            let entry = if checkpoint.branches > 0 { looping.then_some(id) } else { open };
+            if let Some(entry) = entry {
+                // The loop goes on as it did before, or as somewhere else in a loop that is not finished.
+                if prune::covers_wholly(old, &path.state, &mut self.ids) {
+                    prune::link_precision(old, &path.state, &mut self.nodes);
+                    self.depends(path.parent, entry);
+                    covered = true;
+                    break;
+                }
+                continue;
+            }
             if checkpoint.branches > 0 {
                 if prune::same(old, &path.state, &mut self.ids) {
                     return Err(Refusal::new(codes::ENDLESS_LOOP, "an infinite loop")
@@ -328,7 +366,7 @@ impl<'a> Verifier<'a> {
                 }
             }
         }
-        if add && !covered && self.kept < u64::try_from(self.limits.max_states).unwrap_or(u64::MAX) {
+        if add && !covered && (looping || self.kept < u64::try_from(self.limits.max_states).unwrap_or(u64::MAX)) {
             kept.push(self.add_checkpoint(path));
         }
         if let Some(list) = self.at.get_mut(at.at()) {
@@ -337,8 +375,41 @@ impl<'a> Verifier<'a> {
         Ok(covered)
     }
 
+    /// The checkpoint that is not finished and on which the precision of this one depends.
+    fn open_entry(&self, id: usize) -> Option<usize> {
+        let mut entry = self.checkpoints.get(id)?.entry?;
+        loop {
+            let checkpoint = self.checkpoints.get(entry)?;
+            if checkpoint.branches > 0 {
+                return Some(entry);
+            }
+            entry = checkpoint.entry?;
+        }
+    }
+
+    /// A path ends at an unfinished checkpoint: all checkpoints that it passed since then depend on it.
+    fn depends(&mut self, mut passed: Option<usize>, entry: usize) {
+        while let Some(id) = passed.filter(|&id| id > entry) {
+            let Some(checkpoint) = self.checkpoints.get_mut(id) else { return };
+            checkpoint.entry = Some(checkpoint.entry.map_or(entry, |known| known.min(entry)));
+            passed = checkpoint.parent;
+        }
+    }
+
+    /// After a callback: see [`prune::loosen`], against the last unfinished checkpoint at the call.
+    pub(super) fn loosen(&mut self, state: &mut State, call: InsnIdx) {
+        let known = self.at.get(call.at()).map_or(&[][..], |known| known);
+        let open = known.iter().rev().filter_map(|&id| self.checkpoints.get(id)).find_map(|checkpoint| {
+            let old = checkpoint.state.as_deref()?;
+            (checkpoint.branches > 0 && prune::same_calls(old, state)).then_some(old)
+        });
+        if let Some(old) = open {
+            prune::loosen(old, state, &mut self.nodes);
+        }
+    }
+
     /// Drops what is dead before an instruction; frames of callers were cleaned at their calls.
-    fn clean(&self, state: &mut State, at: InsnIdx) {
+    pub(super) fn clean(&self, state: &mut State, at: InsnIdx) {
         let Live { regs, slots } = self.live.at(at);
         state.top_mut().clean(regs | FRAME_POINTER, slots);
     }
@@ -357,7 +428,15 @@ impl<'a> Verifier<'a> {
         self.rename_nodes(&mut path.state);
         let id = self.checkpoints.len();
         let state = Some(Box::new(path.state.clone()));
-        self.checkpoints.push(Checkpoint { parent: path.parent, branches: 1, state, misses: 0, hits: 0 });
+        self.checkpoints.push(Checkpoint {
+            parent: path.parent,
+            branches: 1,
+            state,
+            misses: 0,
+            hits: 0,
+            entry: None,
+            settled: false,
+        });
         path.parent = Some(id);
         id
     }
@@ -390,13 +469,6 @@ impl<'a> Verifier<'a> {
             checkpoint.branches = checkpoint.branches.saturating_sub(1);
             if checkpoint.branches > 0 {
                 return;
-            }
-            // Finished: from now on nothing marks its numbers any more.
-            if let Some(state) = checkpoint.state.as_deref_mut() {
-                let nodes = &self.nodes;
-                state.update_all(|reg| {
-                    (reg.kind == Kind::Scalar).then(|| Reg { precise: nodes.is_precise(reg.node), ..*reg })
-                });
             }
             parent = checkpoint.parent;
         }
@@ -450,7 +522,7 @@ fn prune_points(insns: &[Insn]) -> Vec<bool> {
         match *insn {
             Insn::Jump { target } => mark(target),
             Insn::JumpIf { .. } => mark(InsnIdx(at)),
-            Insn::CallLocal { .. } => {
+            Insn::CallLocal { .. } | Insn::CallHelper { id: number::LOOP } => {
                 mark(InsnIdx(at));
                 mark(InsnIdx(at).next());
             }

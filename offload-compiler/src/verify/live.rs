@@ -147,8 +147,10 @@ fn registers(insn: &Insn) -> (u16, u16) {
         }
         Insn::JumpIf { dst, src, .. } => (bit(dst) | operand(src), 0),
         Insn::CallHelper { id } => {
-            let count = protos::find(id).map_or(5, |proto| proto.args.len());
-            let reads = (1..=count).filter_map(|reg| 1u16.checked_shl(u32::try_from(reg).ok()?)).sum();
+            let reads = protos::find(id).map_or(ARGS, |proto| {
+                let args = (1u8..).zip(proto.args).filter(|&(_, &arg)| arg != protos::Arg::Any);
+                args.fold(0, |reads, (reg, _)| reads | bit(Reg(reg)))
+            });
             (reads, CALLER_SAVED)
         }
         // What the callee reads is added while solving.
@@ -172,16 +174,20 @@ fn stack_access(object: &Object, insn: &Insn, place: &dyn Fn(u8) -> Place) -> (u
         },
         Insn::CallHelper { id } => {
             let Some(proto) = protos::find(id) else { return (u64::MAX, 0) };
-            let map = match place(1) {
-                Place::Map(map) => object.maps.get(usize::from(map.0)),
+            let spec = match place(1) {
+                Place::Map { map, inner } => protos::spec(object, map, inner),
                 _ => None,
             };
             let reads = (1u8..).zip(proto.args).filter_map(|(reg, arg)| {
-                let size = match (arg, map) {
-                    (protos::Arg::MapKey, Some(map)) => map.spec.key_size,
-                    (protos::Arg::MapValue, Some(map)) => map.spec.value_size,
-                    // The size is not known: from the first byte to the end of the frame.
-                    (protos::Arg::MapKey | protos::Arg::MapValue, None) => u32::MAX,
+                let size = match arg {
+                    // Where the size is not known: from the first byte to the end of the frame.
+                    protos::Arg::MapKey => spec.map_or(u32::MAX, |spec| spec.key_size),
+                    protos::Arg::MapValue => spec.map_or(u32::MAX, |spec| spec.value_size),
+                    protos::Arg::Mem | protos::Arg::MemOrNull | protos::Arg::UninitMem => u32::MAX,
+                    // A function that is called back may read all of it.
+                    protos::Arg::CallbackContext if matches!(place(reg), Place::Stack { .. } | Place::Unknown) => {
+                        return Some(u64::MAX);
+                    }
                     _ => return None,
                 };
                 Some(may_touch(place(reg), 0, size))
@@ -207,7 +213,7 @@ fn may_touch(place: Place, off: i64, size: u32) -> u64 {
             (from.saturating_add(off), to.saturating_add(off).saturating_add(i64::from(size)).saturating_sub(1))
         }
         Place::Unknown => (-512, -1),
-        Place::Number | Place::Map(_) | Place::Other => return 0,
+        Place::Number | Place::Map { .. } | Place::Other => return 0,
     };
     // Slot n is bytes -8(n+1) to -8n-1.
     let slot =

@@ -4,13 +4,13 @@ use super::alu::MAX_VAR_OFF;
 use super::explore::Verifier;
 use super::refusal::{Check, Refusal, describe};
 use super::stack::{Access, Value};
-use super::state::{AT_END, BEYOND_END, Kind, Reg, State};
+use super::state::{AT_END, BEYOND_END, Kind, MapRef, Reg, State};
 use super::trace::NodeId;
-use crate::ebpf::{self, AtomicOp, MapIdx, Operand, Size};
+use crate::ebpf::{self, AtomicOp, Operand, Size};
 use crate::facts;
-use crate::object::Map;
 use crate::range::Num;
 use offwire_diag::codes::verify as codes;
+use offwire_image::MapKind;
 
 /// What an access does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +47,9 @@ impl Verifier<'_> {
                     .num
                     .as_const()
                     .and_then(|var| var.checked_add_signed(i64::from(ptr.off).saturating_add(off.into())));
-                let num = match at.and_then(|at| facts::read_frozen(self.object, map, at, size)) {
+                let frozen =
+                    at.filter(|_| !map.inner).and_then(|at| facts::read_frozen(self.object, map.map, at, size));
+                let num = match frozen {
                     Some(value) if signed => Num::constant(value).sign_extend(bits),
                     Some(value) => Num::constant(value),
                     None => Num::loaded(bits, signed),
@@ -83,7 +85,11 @@ impl Verifier<'_> {
         }
         match value {
             Value::Reg(reg, value) if value.kind != Kind::Scalar => {
-                let to = if ptr.kind == Kind::Packet { "it is written to the packet" } else { "it is stored in a map" };
+                let to = match ptr.kind {
+                    Kind::Packet | Kind::PacketMeta => "it is written to the packet",
+                    Kind::Record(..) => "it is written to a record",
+                    _ => "it is stored in a map",
+                };
                 Err(self.pointer_as_number(reg, &value, to))
             }
             _ => Ok(()),
@@ -110,14 +116,14 @@ impl Verifier<'_> {
         let aligned = ptr.num.bits.add(constant_bits(ptr.off, off)).is_aligned(size.bytes().into());
         let mut old = None;
         match ptr.kind {
-            Kind::Ctx | Kind::Packet => {
+            Kind::Ctx | Kind::Packet | Kind::PacketMeta | Kind::Record(..) => {
                 return Err(Refusal::new(codes::ATOMIC, "an atomic operation on memory that has none")
                     .because(format!(
                         "R{} is {}; only map values and the stack have atomic operations",
                         base.0,
                         describe(self.object, &ptr)
                     ))
-                    .help("load, change and store the packet's bytes: no other program sees this packet"));
+                    .help("load, change and store the bytes: no other program sees them yet"));
             }
             Kind::MapValue(_) if !aligned => {
                 return Err(Refusal::new(codes::MISALIGNED, "an atomic operation on a misaligned address")
@@ -160,15 +166,16 @@ impl Verifier<'_> {
         Ok(())
     }
 
-    /// An access to packet bytes, or to nothing that can be accessed.
+    /// An access to bytes of the packet or of a record, or to nothing that can be accessed.
     pub(super) fn plain_access(&self, base: ebpf::Reg, ptr: &Reg, off: i64, size: u32, verb: &str) -> Check {
         let is = format!("R{} is {}", base.0, describe(self.object, ptr));
         match ptr.kind {
-            Kind::Packet => self.packet_access(base, ptr, off, size),
-            Kind::Stale(_) => Err(self.stale(base, ptr)),
-            Kind::MapValueOrNull(_) => Err(Refusal::new(codes::NULL_POINTER, format!("{verb} through a pointer that may be null"))
+            Kind::Packet | Kind::PacketMeta => self.packet_access(base, ptr, off, size),
+            Kind::Record(_, bytes) => self.record_access(base, ptr, bytes, off, size),
+            Kind::Stale(_) | Kind::Released(_) => Err(self.stale(base, ptr)),
+            kind if kind.not_null().is_some() => Err(Refusal::new(codes::NULL_POINTER, format!("{verb} through a pointer that may be null"))
                 .because(is)
-                .help("compare the result of the lookup with NULL first, and return if it is")),
+                .help("compare the result of the call with NULL first, and return if it is")),
             Kind::PacketEnd => Err(Refusal::new(codes::BAD_POINTER, format!("{verb} through data_end"))
                 .because(is)
                 .help("data_end is only for comparisons; use ctx->data")),
@@ -180,14 +187,18 @@ impl Verifier<'_> {
                 .help("return where the pointer is NULL")),
             _ => Err(Refusal::new(codes::BAD_POINTER, format!("{verb} through something that is not a pointer"))
                 .because(is)
-                .help("only pointers from the context, the packet, the stack and map lookups can be followed; a pointer is lost when it is copied in parts or computed as a number")),
+                .help("only pointers from the context, the packet, the stack, map lookups and reserved records can be followed; a pointer is lost when it is copied in parts or computed as a number")),
         }
     }
 
     fn packet_access(&self, base: ebpf::Reg, ptr: &Reg, off: i64, size: u32) -> Check {
-        let refuse = |reason: String, help: String| {
-            Err(Refusal::new(codes::PACKET_BOUNDS, "packet access out of bounds").because(reason).help(help))
+        let (end, what) = if ptr.kind == Kind::PacketMeta {
+            ("data", "access to packet metadata out of bounds")
+        } else {
+            ("data_end", "packet access out of bounds")
         };
+        let refuse =
+            |reason: String, help: String| Err(Refusal::new(codes::PACKET_BOUNDS, what).because(reason).help(help));
         let from = i64::from(ptr.off).saturating_add(off);
         let to = from.saturating_add(size.into());
         if ptr.num.wide.smin < 0 {
@@ -204,7 +215,7 @@ impl Verifier<'_> {
                     describe(self.object, ptr),
                     from.saturating_neg()
                 ),
-                "add the constant to the variable part before the comparison with data_end".to_string(),
+                format!("add the constant to the variable part before the comparison with {end}"),
             );
         }
         if matches!(ptr.range, BEYOND_END | AT_END) || to > ptr.range.into() {
@@ -215,13 +226,13 @@ impl Verifier<'_> {
             };
             let known = match ptr.range {
                 BEYOND_END | AT_END => "on this path the packet ends before them".to_string(),
-                0 => "nothing is compared with data_end on this path".to_string(),
-                range => format!("only {range} bytes are compared with data_end on this path"),
+                0 => format!("nothing is compared with {end} on this path"),
+                range => format!("only {range} bytes are compared with {end} on this path"),
             };
             return refuse(
                 format!("{what}: {known} (R{} is {})", base.0, describe(self.object, ptr)),
                 format!(
-                    "return before it if (void *)p + {to} > data_end, where p is the pointer without its constant offset"
+                    "return before it if (void *)p + {to} > {end}, where p is the pointer without its constant offset"
                 ),
             );
         }
@@ -246,11 +257,7 @@ impl Verifier<'_> {
         Ok(match off {
             0 => Reg::pointer(Kind::Packet),
             4 => Reg::pointer(Kind::PacketEnd),
-            8 => {
-                return Err(field("data_meta")
-                    .because("packet metadata is not supported by the device yet")
-                    .help("do without bpf_xdp_adjust_meta and data_meta"));
-            }
+            8 => Reg::pointer(Kind::PacketMeta),
             20 if !self.is_devmap_program() => {
                 return Err(field("egress_ifindex")
                     .because("only programs that run on a device map's egress have it (section \"xdp/devmap\")")
@@ -279,11 +286,14 @@ impl Verifier<'_> {
     }
 
     /// An access to a map value.
-    pub(super) fn map_access(&self, base: ebpf::Reg, map: MapIdx, ptr: &Reg, off: i64, size: u32, mode: Mode) -> Check {
-        let Some(Map { spec, .. }) = self.object.maps.get(usize::from(map.0)) else {
+    pub(super) fn map_access(&self, base: ebpf::Reg, map: MapRef, ptr: &Reg, off: i64, size: u32, mode: Mode) -> Check {
+        let Some(spec) = map.spec(self.object) else {
             return Err(Refusal::new(codes::BAD_POINTER, "a pointer into a map that the object does not have"));
         };
-        if mode == Mode::Write && (spec.frozen || spec.flags & RDONLY_PROG != 0) {
+        // What programs see of a device map is the kernel's own (`dev_map_init_map`).
+        let read_only =
+            spec.frozen || spec.flags & RDONLY_PROG != 0 || matches!(spec.kind, MapKind::Devmap | MapKind::DevmapHash);
+        if mode == Mode::Write && read_only {
             return Err(Refusal::new(codes::READ_ONLY, "a store to read-only data")
                 .because(format!("map {} cannot be changed by programs", spec.name))
                 .help("make the variable not const, or the map not BPF_F_RDONLY_PROG"));
@@ -293,14 +303,28 @@ impl Verifier<'_> {
                 .because(format!("map {} cannot be read by programs (BPF_F_WRONLY_PROG)", spec.name))
                 .help("create the map without BPF_F_WRONLY_PROG"));
         }
+        let (first, end) = self.within(base, ptr, spec.value_size, off, size, "value")?;
+        self.special_field(map, first, end)
+    }
+
+    /// An access to a reserved record.
+    fn record_access(&self, base: ebpf::Reg, ptr: &Reg, bytes: u32, off: i64, size: u32) -> Check {
+        self.within(base, ptr, bytes, off, size, "record").map(|_| ())
+    }
+
+    /// An access lies within an object of known size: the first byte that it may touch, and the one after the last.
+    fn within(&self, base: ebpf::Reg, ptr: &Reg, object: u32, off: i64, size: u32, what: &str) -> Check<(i64, i64)> {
         let refuse = |reason: String, help: &str| {
-            Err(Refusal::new(codes::MAP_VALUE_BOUNDS, "map value access out of bounds")
+            let (code, message) = match what {
+                "record" => (codes::RECORD_BOUNDS, "record access out of bounds"),
+                _ => (codes::MAP_VALUE_BOUNDS, "map value access out of bounds"),
+            };
+            Err(Refusal::new(code, message)
                 .because(format!("{reason} (R{} is {})", base.0, describe(self.object, ptr)))
                 .help(help))
         };
         let fixed = i64::from(ptr.off).saturating_add(off);
         let wide = ptr.num.wide;
-        let value = i64::from(spec.value_size);
         let first = fixed.saturating_add(wide.smin);
         if first < 0 {
             return refuse(
@@ -310,23 +334,24 @@ impl Verifier<'_> {
         }
         if wide.umax >= MAX_VAR_OFF.cast_unsigned() {
             return refuse(
-                format!("the index is not bounded, the value's size is {value}"),
+                format!("the index is not bounded, the {what}'s size is {object}"),
                 "compare the index with the number of elements before, or mask it",
             );
         }
         let last = fixed.saturating_add_unsigned(wide.umax);
-        if last.saturating_add(size.into()) > value {
+        let end = last.saturating_add(size.into());
+        if end > i64::from(object) {
             return refuse(
-                format!("{size} bytes at offset {last} are reached, the value's size is {value}"),
-                "bound the index so that the whole element lies in the value",
+                format!("{size} bytes at offset {last} are reached, the {what}'s size is {object}"),
+                &format!("bound the index so that the whole element lies in the {what}"),
             );
         }
-        self.special_field(map, first, last.saturating_add(size.into()))
+        Ok((first, end))
     }
 
     /// Locks and timers in map values belong to helpers.
-    fn special_field(&self, map: MapIdx, from: i64, to: i64) -> Check {
-        let fields = self.special_fields.get(usize::from(map.0)).map_or(&[][..], |fields| fields);
+    fn special_field(&self, map: MapRef, from: i64, to: i64) -> Check {
+        let fields = self.special_fields(map);
         match fields.iter().find(|field| from < field.to && field.from < to) {
             None => Ok(()),
             Some(field) => {

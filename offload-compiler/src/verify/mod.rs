@@ -10,15 +10,19 @@
 //! | `trace` | precision of numbers, the path for messages |
 //! | `state` | registers, frames |
 //! | `alu`, `branch`, `memory`, `stack`, `call` | the rules of each kind of instruction |
+//! | `args` | arguments of helpers |
 //! | `protos` | the helpers |
 //!
 //! Where it differs from the kernel on purpose is listed in docs/verifier.md; it is never laxer on memory safety.
 #![deny(clippy::arithmetic_side_effects, clippy::indexing_slicing, clippy::as_conversions)]
 
 mod alu;
+mod args;
 mod branch;
 mod call;
 mod explore;
+#[cfg(test)]
+mod helper_tests;
 mod live;
 mod memory;
 pub(crate) mod protos;

@@ -2,6 +2,8 @@
 
 use super::state::{Byte, Frame, Kind, Reg, Slot, State};
 use super::trace::Nodes;
+use crate::range::Num;
+use std::rc::Rc;
 
 /// Pairs of ids met so far in one comparison: an id of the old state, the one that stands for it in the current state, and
 /// the difference of their deltas.
@@ -10,6 +12,8 @@ use super::trace::Nodes;
 #[derive(Default)]
 pub(super) struct Ids {
     pairs: Vec<(u32, u32, i64)>,
+    /// All numbers count, also those that have decided nothing so far.
+    whole: bool,
 }
 
 impl Ids {
@@ -36,6 +40,18 @@ impl Ids {
         }
     }
 
+    /// As [`Ids::link`], for what has to be given back.
+    fn match_references(&mut self, old: u32, current: u32) -> bool {
+        let pair = (old, current, 0);
+        match self.pairs.iter().find(|&&(a, b, _)| a == old || b == current) {
+            None => {
+                self.pairs.push(pair);
+                true
+            }
+            Some(&known) => known == pair,
+        }
+    }
+
     /// Ids correspond one to one.
     fn match_exactly(&mut self, old: &Reg, current: &Reg) -> bool {
         let pair = (old.id, current.id, i64::from(current.delta).wrapping_sub(i64::from(old.delta)));
@@ -52,31 +68,63 @@ impl Ids {
 /// True if every execution from `current` does what some execution from the finished checkpoint `old` does, as far as its
 /// safety is concerned. Dead parts of `old` are cleaned, its numbers carry their final precision.
 pub(super) fn covers(old: &State, current: &State, ids: &mut Ids) -> bool {
+    ids.whole = false;
+    every_part_covers(old, current, ids)
+}
+
+/// The same for a checkpoint of which it is not known yet which numbers decide: all must lie within (`RANGE_WITHIN`).
+pub(super) fn covers_wholly(old: &State, current: &State, ids: &mut Ids) -> bool {
+    ids.whole = true;
+    every_part_covers(old, current, ids)
+}
+
+fn every_part_covers(old: &State, current: &State, ids: &mut Ids) -> bool {
     ids.clear();
     same_calls(old, current)
+        // Fewer turns of a loop were left behind: more are ahead.
+        && frames(old).zip(frames(current)).all(|(old, current)| old.turns <= current.turns)
         && frames(old).zip(frames(current)).all(|(old, current)| {
             let mut regs = old.regs().iter().zip(current.regs());
             regs.all(|(old, current)| reg_covers(old, current, ids)) && stack_covers(old, current, ids)
         })
+        && references_cover(old, current, ids)
+}
+
+/// The same things are to be given back, in the same order (`refsafe`).
+fn references_cover(old: &State, current: &State, ids: &mut Ids) -> bool {
+    let mut pairs = old.references.iter().zip(&current.references);
+    let locks = match (&old.lock, &current.lock) {
+        (None, None) => true,
+        (Some(old), Some(current)) => {
+            old.map == current.map && (old.id == 0 && current.id == 0 || ids.match_references(old.id, current.id))
+        }
+        _ => false,
+    };
+    locks
+        && old.references.len() == current.references.len()
+        && pairs.all(|(old, current)| ids.match_references(old.id, current.id))
 }
 
 fn frames(state: &State) -> impl Iterator<Item = &Frame> {
     std::iter::once(state.top()).chain(state.callers().iter().map(|frame| &**frame))
 }
 
-fn same_calls(old: &State, current: &State) -> bool {
+pub(super) fn same_calls(old: &State, current: &State) -> bool {
     old.callers().len() == current.callers().len()
-        && frames(old).zip(frames(current)).all(|(old, current)| old.call == current.call && old.entry == current.entry)
+        && frames(old).zip(frames(current)).all(|(old, current)| {
+            (old.call, old.entry, old.callback) == (current.call, current.entry, current.callback)
+        })
 }
 
 fn reg_covers(old: &Reg, current: &Reg, ids: &mut Ids) -> bool {
     match old.kind {
         // What follows does not read it: a read would have been refused.
-        Kind::Uninit | Kind::Stale(_) => true,
+        Kind::Uninit | Kind::Stale(_) | Kind::Released(_) => true,
         Kind::Scalar => {
-            current.kind == Kind::Scalar && (!old.precise || old.num.includes(current.num) && ids.link(old, current))
+            current.kind == Kind::Scalar
+                && (!(old.precise || ids.whole) || old.num.includes(current.num) && ids.link(old, current))
         }
-        Kind::Packet => {
+        Kind::Packet | Kind::PacketMeta => {
             let range = if old.range >= 0 { current.range >= old.range } else { current.range == old.range };
             pointer_covers(old, current) && range && ids.link(old, current)
         }
@@ -100,7 +148,7 @@ fn slot_covers(old: &Slot, current: &Slot, ids: &mut Ids) -> bool {
     }
     match (old.pointer(), current.pointer()) {
         (Some(old), Some(current)) => return reg_covers(old, current, ids),
-        (Some(old), None) => return matches!(old.kind, Kind::Stale(_)),
+        (Some(old), None) => return matches!(old.kind, Kind::Stale(_) | Kind::Released(_)),
         // A pointer is no number, whatever its bits.
         (None, Some(_)) => return false,
         (None, None) => {}
@@ -113,7 +161,7 @@ fn slot_covers(old: &Slot, current: &Slot, ids: &mut Ids) -> bool {
     if (0..).zip(&old.bytes).any(|(at, &byte)| byte == Byte::Zero && !zero(current, at)) {
         return false;
     }
-    let Some(spilled) = old.spilled.as_deref().filter(|reg| reg.precise) else { return true };
+    let Some(spilled) = old.spilled.as_deref().filter(|reg| reg.precise || ids.whole) else { return true };
     let size = old.spill_size();
     match current.spilled.as_deref() {
         Some(current_reg) if current.spill_size() == size => reg_covers(spilled, current_reg, ids),
@@ -121,7 +169,7 @@ fn slot_covers(old: &Slot, current: &Slot, ids: &mut Ids) -> bool {
             // Any bytes are covered by a number of which nothing is known.
             let bits = u32::try_from(size.saturating_mul(8)).unwrap_or(64);
             (0..size).all(|at| zero(current, at)) && spilled.num.contains(0) && spilled.id == 0
-                || spilled.num.includes(crate::range::Num::loaded(bits, false)) && spilled.id == 0
+                || spilled.num.includes(Num::loaded(bits, false)) && spilled.id == 0
         }
     }
 }
@@ -145,13 +193,67 @@ pub(super) fn take_over_precision(old: &State, current: &State, nodes: &mut Node
     }
 }
 
+/// Whatever turns out to decide in the checkpoint decides in the state that it covers.
+pub(super) fn link_precision(old: &State, current: &State, nodes: &mut Nodes) {
+    for (old, current) in frames(old).zip(frames(current)) {
+        for (old, current) in old.regs().iter().zip(current.regs()) {
+            if old.kind == Kind::Scalar {
+                nodes.link(old.node, current.node);
+            }
+        }
+        for (number, old) in (0..).zip(old.slots()) {
+            let Some(reg) = current.slot(number).spilled.as_deref() else { continue };
+            match old.spilled.as_deref() {
+                Some(old) if old.kind == Kind::Scalar => nodes.link(old.node, reg.node),
+                _ => {}
+            }
+            if old.bytes.contains(&Byte::Zero) {
+                nodes.mark(reg.node);
+            }
+        }
+    }
+}
+
+/// What changed since the checkpoint and has decided nothing so far may be anything now: so loops come to an end
+/// (`widen_imprecise_scalars`).
+pub(super) fn loosen(old: &State, current: &mut State, nodes: &mut Nodes) {
+    let free = |old: &Reg, current: &Reg, nodes: &Nodes| {
+        old.kind == Kind::Scalar
+            && current.kind == Kind::Scalar
+            && old.num != current.num
+            && !nodes.is_precise(old.node)
+            && !nodes.is_precise(current.node)
+    };
+    for depth in 0..=current.depth() {
+        let (Some(old), Some(current)) = (old.frame(depth), current.frame_mut(depth)) else { continue };
+        for (number, old) in (0u8..).zip(old.regs()) {
+            if free(old, current.reg(number), nodes) {
+                let node = nodes.fresh();
+                current.set(number, Reg::scalar(Num::ANY, node));
+            }
+        }
+        for (number, old) in (0..).zip(old.slots()) {
+            let slot = current.slot(number);
+            let (Some(was), Some(now)) = (old.spilled.as_deref(), slot.spilled.as_deref()) else { continue };
+            if old.bytes == slot.bytes && free(was, now, nodes) {
+                let bits = u32::try_from(slot.spill_size().saturating_mul(8)).unwrap_or(64);
+                let any = Reg::scalar(Num::loaded(bits, false), nodes.fresh());
+                if let Some(slot) = current.slot_mut(number) {
+                    slot.spilled = Some(Rc::new(any));
+                }
+            }
+        }
+    }
+}
+
 /// True if the states are the same up to the names of ids: an endless loop, if one leads to the other.
 pub(super) fn same(old: &State, current: &State, ids: &mut Ids) -> bool {
     ids.clear();
     same_calls(old, current)
         && frames(old).zip(frames(current)).all(|(old, current)| {
             let mut regs = old.regs().iter().zip(current.regs());
-            regs.all(|(old, current)| same_reg(old, current, ids))
+            old.turns == current.turns
+                && regs.all(|(old, current)| same_reg(old, current, ids))
                 && old.slots().len() == current.slots().len()
                 && old.slots().iter().zip(current.slots()).all(|(old, current)| {
                     old.bytes == current.bytes
@@ -162,6 +264,7 @@ pub(super) fn same(old: &State, current: &State, ids: &mut Ids) -> bool {
                         }
                 })
         })
+        && references_cover(old, current, ids)
 }
 
 fn same_reg(old: &Reg, current: &Reg, ids: &mut Ids) -> bool {

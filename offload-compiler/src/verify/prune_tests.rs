@@ -9,10 +9,11 @@
 )]
 
 use super::prune::{Ids, covers};
-use super::state::{BEYOND_END, Byte, Kind, Reg, State};
+use super::state::{BEYOND_END, Byte, Kind, Lock, MapRef, Reference, Reg, State};
 use super::trace::NodeId;
 use super::{Limits, verify};
-use crate::ebpf::{self, AluOp, Cond, Insn, MapIdx, Size};
+use crate::ebpf::{self, AluOp, Cond, Imm64, Insn, InsnIdx, MapIdx, Size};
+use crate::object::{Member, TypeRef};
 use crate::range::Num;
 use crate::testing::*;
 use offwire_image::MapKind;
@@ -55,7 +56,11 @@ fn diamond(first: &[Insn], second: &[Insn], after: &[Insn], function: &[Insn]) -
 fn accepted(insns: Vec<Insn>) -> bool {
     let mut frozen = map(MapKind::Array, 4, 16, 1);
     frozen.spec.frozen = true;
-    let object = object(vec![frozen, map(MapKind::Array, 4, 16, 8)]);
+    let mut locked = map(MapKind::Array, 4, 16, 8);
+    let lock = TypeRef::Struct { name: "bpf_spin_lock".into(), size: 4, members: vec![] };
+    let member = Member { name: "lock".into(), bit_offset: 0, bit_width: 0, ty: lock };
+    locked.value_type = Some(TypeRef::Struct { name: "value".into(), size: 16, members: vec![member] });
+    let object = object(vec![frozen, map(MapKind::Array, 4, 16, 8), map(MapKind::Ringbuf, 0, 0, 4096), locked]);
     let program = program(insns);
     let verdicts = [(0, true), (1000, false), (1000, true)].map(|(max_states, every_state)| {
         let limits = Limits { max_states, every_state, ..Limits::default() };
@@ -344,10 +349,10 @@ fn single_registers() {
     assert!(!reg_covers(packet(4, BEYOND_END), packet(4, 14)));
     assert!(!reg_covers(packet(4, 0), number(large, false)));
     assert!(!reg_covers(number(large, false), packet(4, 0)));
-    let value = |map| Reg::pointer(Kind::MapValue(MapIdx(map)));
+    let value = |map| Reg::pointer(Kind::MapValue(MapRef::new(MapIdx(map))));
     assert!(reg_covers(value(0), value(0)));
     assert!(!reg_covers(value(0), value(1)));
-    assert!(!reg_covers(value(0), Reg::pointer(Kind::MapValueOrNull(MapIdx(0)))));
+    assert!(!reg_covers(value(0), Reg::pointer(Kind::MapValueOrNull(MapRef::new(MapIdx(0))))));
     assert!(!reg_covers(Reg::pointer(Kind::Ctx), value(0)));
     assert!(!reg_covers(Reg::pointer(Kind::Stack(0)), Reg::pointer(Kind::Stack(1))));
     assert!(!reg_covers(Reg { num: small, ..value(0) }, Reg { num: large, ..value(0) }));
@@ -377,4 +382,140 @@ fn pairs_of_linked_registers() {
     // More links than the checkpoint knew of do no harm.
     assert!(covered((linked(1, 0), linked(2, 0)), (linked(7, 0), linked(7, 0))));
     assert!(covered((linked(0, 0), linked(0, 0)), (linked(7, 0), linked(7, 0))));
+}
+
+/// A record in the register, or the end.
+fn reserve(into: u8) -> Vec<Insn> {
+    let mut insns = Vec::from(load_map(1, 2));
+    insns.extend([mov_imm(2, 8), mov_imm(3, 0), helper(131), jump_imm(Cond::Ne, 0, 0, 0), mov(into, 0)]);
+    insns
+}
+
+/// Gives a record back.
+fn submit(reg: u8) -> [Insn; 3] {
+    [mov(1, reg), mov_imm(2, 0), helper(132)]
+}
+
+#[test]
+fn what_is_to_be_given_back() {
+    let taken = reserve(8);
+    // The target 0 of the null case is the end of the program.
+    let end = |insns: &[Insn]| {
+        let mut insns = insns.to_vec();
+        insns.iter_mut().for_each(|insn| {
+            if let Insn::JumpIf { cond, target, .. } = insn {
+                (*cond, target.0) = (Cond::Eq, 0);
+            }
+        });
+        insns
+    };
+    let lose = [mov_imm(8, 0), mov_imm(0, 0)];
+    let good = end(&[&taken[..], &submit(8), &lose].concat());
+    let bad = end(&[&taken[..], &lose].concat());
+    tells_apart(&good, &bad, &[], &[]);
+    // What is held stands in r8 on one way, and on the other in nothing.
+    let good = end(&taken);
+    let bad = end(&[&taken[..], &[mov(9, 8)], &submit(9), &[mov_imm(9, 0)]].concat());
+    let after = submit(8);
+    assert!(accepted(diamond(&good, &good, &after, &[])));
+    assert!(!accepted(diamond(&good, &bad, &after, &[])));
+    assert!(!accepted(diamond(&bad, &good, &after, &[])));
+}
+
+#[test]
+fn which_is_to_be_given_back() {
+    let state = |ids: (u32, u32), references: &[u32]| {
+        let mut state = State::new();
+        for (reg, id) in [(8, ids.0), (9, ids.1)] {
+            state.set(reg, Reg { id, ..Reg::pointer(Kind::Record(MapRef::new(MapIdx(2)), 8)) });
+        }
+        state.references = references.iter().map(|&id| Reference { id, insn: 1 }).collect();
+        state
+    };
+    let covered = |old: &State, current: &State| covers(old, current, &mut Ids::default());
+    let old = state((1, 2), &[1, 2]);
+    assert!(covered(&old, &state((5, 7), &[5, 7])));
+    assert!(!covered(&old, &state((7, 5), &[5, 7])), "the other one");
+    assert!(!covered(&old, &state((5, 5), &[5, 7])), "one of them twice");
+    assert!(!covered(&old, &state((5, 7), &[5])), "one is gone");
+    assert!(!covered(&state((1, 1), &[1]), &state((5, 5), &[5, 6])), "one more");
+}
+
+/// r8 and r9: values of the map with locks, by two lookups.
+fn values() -> Vec<Insn> {
+    let lookup = |into| {
+        let mut insns = vec![store_imm(Size::B4, 10, -8, 0), mov(2, 10), alu_imm(AluOp::Add, 2, -8)];
+        insns.extend(load_map(1, 3));
+        insns.extend([helper(1), mov(into, 0)]);
+        insns
+    };
+    [lookup(8), lookup(9)].concat()
+}
+
+#[test]
+fn locks_that_are_held() {
+    let lock = |reg, number| [mov(1, reg), helper(number)];
+    let held = [&values()[..], &lock(8, 93)].concat();
+    let other = [&values()[..], &lock(9, 93)].concat();
+    let none = [&values()[..], &lock(8, 93), &lock(8, 94)].concat();
+    tells_apart(&held, &none, &lock(8, 94), &[]);
+    tells_apart(&held, &other, &lock(8, 94), &[]);
+    tells_apart(&none, &held, &[], &[]);
+    let state = |id| {
+        let mut state = State::new();
+        state.lock = Some(Lock { map: MapRef::new(MapIdx(3)), id, insn: 1 });
+        state.set(8, Reg { id: 5, ..Reg::pointer(Kind::MapValue(MapRef::new(MapIdx(3)))) });
+        state
+    };
+    assert!(!covers(&state(5), &state(6), &mut Ids::default()));
+}
+
+/// A state that has more turns of a loop ahead is not covered by one with fewer.
+#[test]
+fn turns_of_loops() {
+    let state = |turns| {
+        let mut state = State::new();
+        state.top_mut().turns = turns;
+        state
+    };
+    let covered = |old, current| covers(&state(old), &state(current), &mut Ids::default());
+    assert!(covered(2, 2) && covered(1, 2));
+    assert!(!covered(2, 1));
+}
+
+/// A callback that takes a value of the context as an index in one turn, after others wrote it: what is written last decides.
+#[test]
+fn a_turn_decides_what_the_next_may_do() {
+    let with = |count: i32, written: i32| {
+        let mut insns = vec![store_imm(Size::B8, 10, -8, 3), mov(3, 10), alu_imm(AluOp::Add, 3, -8), mov_imm(1, count)];
+        let function = insns.len();
+        insns.extend([mov_imm(2, 0), mov_imm(2, 0), mov_imm(4, 0), helper(181), mov_imm(0, 0), Insn::Exit]);
+        let entry = insns.len() as u32;
+        insns[function] = Insn::LoadImm64 { dst: ebpf::Reg(2), value: Imm64::Func(InsnIdx(entry)) };
+        insns[function + 1] = Insn::Wide;
+        insns.push(jump_imm(Cond::Set, 1, 1, entry + 7)); // to the writes
+        insns.extend(load_map_value(3, 0, 0));
+        insns.extend([load(Size::B8, 4, 2, 0), alu(AluOp::Add, 3, 4), load(Size::B1, 5, 3, 0), jump(entry + 11)]);
+        insns.extend([jump_imm(Cond::Gt, 1, 100, entry + 10), store_imm(Size::B8, 2, 0, 2), jump(entry + 11)]);
+        insns.extend([store_imm(Size::B8, 2, 0, written), mov_imm(0, 0), Insn::Exit]);
+        insns
+    };
+    for count in [2, 1000] {
+        assert!(accepted_loop(with(count, 15)), "{count} turns, all within");
+        assert!(!accepted_loop(with(count, 16)), "{count} turns, one beyond");
+    }
+    assert!(accepted_loop(with(1, 16)), "nobody reads what the only turn wrote");
+}
+
+/// As [`accepted`], but checkpoints are needed where functions are called back.
+fn accepted_loop(insns: Vec<Insn>) -> bool {
+    let mut frozen = map(MapKind::Array, 4, 16, 1);
+    frozen.spec.frozen = true;
+    let (object, program) = (object(vec![frozen]), program(insns));
+    let verdicts = [(1000, false), (1000, true), (0, false)].map(|(max_states, every_state)| {
+        verify(&object, &program, &Limits { max_states, every_state, ..Limits::default() }).map(|_| ())
+    });
+    let all = verdicts.each_ref().map(Result::is_ok);
+    assert!(all.iter().all(|&ok| ok == all[0]), "pruning changes the verdict: {verdicts:#?}");
+    all[0]
 }

@@ -46,6 +46,14 @@ fn steps(object: &Object, program: &Program, trail: &Trail, last: TrailId) -> Ve
             Event::NotTaken => format!("branch not taken, so {}", condition(program, at, false)),
             Event::Called => "function called".to_string(),
             Event::Returned => "function returns".to_string(),
+            Event::Locked => "the spin lock is taken".to_string(),
+            Event::Unlocked => "the spin lock is released".to_string(),
+            Event::CalledBack => "the function is called back".to_string(),
+            Event::LoopDone => "the loop ends".to_string(),
+            Event::Reserved => "a record is reserved".to_string(),
+            Event::Released => "the record is given back".to_string(),
+            Event::TailCalled => "the tail call succeeds, and the other program returns to the caller".to_string(),
+            Event::TailCallFailed => "the tail call fails".to_string(),
             Event::PacketMoved => "the packet moves, pointers into it become stale".to_string(),
         };
         Step { span: program.span_with_text(at, object), what }

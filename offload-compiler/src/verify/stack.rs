@@ -238,6 +238,30 @@ impl Verifier<'_> {
         Ok(())
     }
 
+    /// A helper fills the bytes with numbers; `whole` if it fills all of them.
+    pub(super) fn stack_filled(&mut self, state: &mut State, access: &Access, whole: bool) -> Check {
+        let span = self.stack_span(state, access, false)?;
+        let certain = whole && span.from == span.to;
+        let Some(frame) = state.frame_mut(access.depth) else { return Err(lost_frame()) };
+        if !certain && pointer_within(frame, span, access.size) {
+            return Err(Refusal::new(
+                codes::SPILL,
+                "a helper fills an unknown part of the stack, which holds a pointer",
+            )
+            .because(format!("R{} is {}", access.base.0, describe(self.object, &access.ptr)))
+            .help("keep pointers out of buffers that helpers fill"));
+        }
+        for byte in span.from..span.to.saturating_add(access.size.into()) {
+            let (slot, at) = locate(byte);
+            let Some(slot) = frame.slot_mut(slot) else { continue };
+            slot.scrub();
+            if let Some(byte) = slot.bytes.get_mut(at) {
+                *byte = Byte::Misc;
+            }
+        }
+        Ok(())
+    }
+
     /// The 4-byte key on the stack that the pointer points to, if it is certain (`get_constant_map_key`). That it is, decides.
     pub(super) fn constant_key(&mut self, state: &State, key: &Reg) -> Option<u64> {
         let (Kind::Stack(depth), Some(var)) = (key.kind, key.num.as_const()) else { return None };

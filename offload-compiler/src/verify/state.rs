@@ -1,10 +1,33 @@
 //! What the verifier knows on one path: registers, frames, the whole state.
 
 use super::live;
+use super::protos;
 use super::trace::NodeId;
 use crate::ebpf::MapIdx;
+use crate::object::Object;
 use crate::range::Num;
+use offwire_image::MapSpec;
 use std::rc::Rc;
+
+/// A map of the object, or any of the maps that stand in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct MapRef {
+    pub(super) map: MapIdx,
+    /// One of those that stand in it.
+    pub(super) inner: bool,
+}
+
+impl MapRef {
+    /// The map itself.
+    pub(super) fn new(map: MapIdx) -> Self {
+        MapRef { map, inner: false }
+    }
+
+    /// What the map looks like; `None` if there is no such map.
+    pub(super) fn spec(self, object: &Object) -> Option<&MapSpec> {
+        protos::spec(object, self.map, self.inner)
+    }
+}
 
 /// What a register is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,20 +44,47 @@ pub(super) enum Kind {
     Stack(u8),
     /// Packet data.
     Packet,
+    /// Packet metadata, in front of the packet.
+    PacketMeta,
     /// End of the packet.
     PacketEnd,
     /// The map itself.
-    Map(MapIdx),
+    Map(MapRef),
+    /// A map that stands in another one, or 0.
+    MapOrNull(MapRef),
     /// A value of the map.
-    MapValue(MapIdx),
+    MapValue(MapRef),
     /// A value of the map or 0.
-    MapValueOrNull(MapIdx),
+    MapValueOrNull(MapRef),
+    /// A record that was reserved in the ring buffer, and its size.
+    Record(MapRef, u32),
+    /// The same or 0.
+    RecordOrNull(MapRef, u32),
+    /// A function, by its first instruction.
+    Func(u32),
+    /// A record that was submitted or discarded by this instruction.
+    Released(u32),
 }
 
 impl Kind {
     /// True for addresses, also stale ones.
     pub(super) fn is_pointer(self) -> bool {
         !matches!(self, Kind::Uninit | Kind::Scalar)
+    }
+
+    /// True for pointers into the packet that still are some.
+    pub(super) fn is_packet(self) -> bool {
+        matches!(self, Kind::Packet | Kind::PacketMeta | Kind::PacketEnd)
+    }
+
+    /// What a pointer that may be null is if it is not.
+    pub(super) fn not_null(self) -> Option<Kind> {
+        match self {
+            Kind::MapOrNull(map) => Some(Kind::Map(map)),
+            Kind::MapValueOrNull(map) => Some(Kind::MapValue(map)),
+            Kind::RecordOrNull(map, size) => Some(Kind::Record(map, size)),
+            _ => None,
+        }
     }
 }
 
@@ -54,7 +104,7 @@ pub(super) struct Reg {
     /// A packet pointer: this many bytes from its variable part on are known to exist, or [`BEYOND_END`], [`AT_END`].
     pub(super) range: i32,
     /// A number: all with the same id are one value plus their `delta`. A packet pointer: all with the same id have one
-    /// variable part. A map value: all with the same id come from one lookup. 0: none.
+    /// variable part. A map value, an inner map or a record: all with the same id come from one call. 0: none.
     pub(super) id: u32,
     /// A number with an id: what was added to the common value.
     pub(super) delta: i32,
@@ -156,6 +206,10 @@ pub(super) struct Frame {
     pub(super) call: Option<u32>,
     /// First instruction of the function.
     pub(super) entry: u32,
+    /// It was called by a helper, and returns to the helper's call.
+    pub(super) callback: bool,
+    /// How often a helper that this function is calling has called back, as far as it is counted.
+    pub(super) turns: u64,
 }
 
 impl Frame {
@@ -165,7 +219,7 @@ impl Frame {
         if let Some(frame) = regs.last_mut() {
             *frame = Reg::pointer(Kind::Stack(depth));
         }
-        Frame { regs, stack: Vec::new(), call, entry }
+        Frame { regs, stack: Vec::new(), call, entry, callback: false, turns: 0 }
     }
 
     /// A register (numbers above 10 are refused before the exploration; here they read as never written).
@@ -245,12 +299,35 @@ impl Frame {
     }
 }
 
+/// Something that the program has and must give back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Reference {
+    /// [`Reg::id`] of the pointers to it.
+    pub(super) id: u32,
+    /// The call that took it.
+    pub(super) insn: u32,
+}
+
+/// A spin lock that is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Lock {
+    pub(super) map: MapRef,
+    /// [`Reg::id`] of the value that it stands in.
+    pub(super) id: u32,
+    /// The call that took it.
+    pub(super) insn: u32,
+}
+
 /// All frames of one path. Frames of callers are shared between states.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct State {
     /// The program's own frame first.
     callers: Vec<Rc<Frame>>,
     top: Frame,
+    /// What was taken and not given back, in order.
+    pub(super) references: Vec<Reference>,
+    /// The lock that is held.
+    pub(super) lock: Option<Lock>,
 }
 
 impl State {
@@ -258,7 +335,7 @@ impl State {
     pub(super) fn new() -> Self {
         let mut top = Frame::new(0, None, 0);
         top.set(1, Reg::pointer(Kind::Ctx));
-        State { callers: Vec::new(), top }
+        State { callers: Vec::new(), top, references: Vec::new(), lock: None }
     }
 
     /// Frames of the functions that wait for the current one, the program itself first.

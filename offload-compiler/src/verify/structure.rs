@@ -36,7 +36,7 @@ fn nesting(insns: &[Insn], entries: &[u32]) -> Found {
     let calls: Vec<(usize, usize, u32)> = (0u32..)
         .zip(insns)
         .filter_map(|(at, insn)| match insn {
-            Insn::CallLocal { target } => {
+            Insn::CallLocal { target } | Insn::LoadImm64 { value: Imm64::Func(target), .. } => {
                 let caller = entries.partition_point(|&entry| entry <= at).wrapping_sub(1);
                 Some((caller, entries.binary_search(&target.0).ok()?, at))
             }
@@ -69,7 +69,7 @@ pub(super) fn too_deep() -> Box<Refusal> {
 /// First instructions of the functions, ascending.
 pub(super) fn entries(insns: &[Insn]) -> Vec<u32> {
     let called = insns.iter().filter_map(|insn| match insn {
-        Insn::CallLocal { target } => Some(target.0),
+        Insn::CallLocal { target } | Insn::LoadImm64 { value: Imm64::Func(target), .. } => Some(target.0),
         _ => None,
     });
     let mut entries: Vec<u32> = called.chain([0]).collect();
@@ -195,7 +195,7 @@ fn control(insns: &[Insn], entries: &[u32], at: InsnIdx, insn: &Insn) -> Check {
                 end.wrapping_sub(1)
             )));
         }
-        Insn::CallLocal { target } if !lands(target) => {
+        Insn::CallLocal { target } | Insn::LoadImm64 { value: Imm64::Func(target), .. } if !lands(target) => {
             return Err(Refusal::new(codes::BAD_JUMP, "a call of something that is no function")
                 .because(format!("the target is instruction {}", target.0)));
         }
@@ -223,6 +223,7 @@ fn reachable(insns: &[Insn]) -> Found {
             Insn::Jump { target } => pending.push(target),
             Insn::JumpIf { target, .. } | Insn::CallLocal { target } => pending.extend([target, at.next()]),
             Insn::Exit => {}
+            Insn::LoadImm64 { value: Imm64::Func(target), .. } => pending.extend([target, at.next()]),
             _ => pending.push(at.next()),
         }
     }

@@ -9,6 +9,8 @@
 //! Each checkpoint gives the path fresh nodes, whose only input is the old one: its numbers are marked by what follows the
 //! checkpoint, not by what other paths do with the same values.
 
+use std::collections::BTreeMap;
+
 /// A node; [`NodeId::NONE`] for what is no number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct NodeId(u32);
@@ -28,12 +30,18 @@ struct Node {
 pub(super) struct Nodes {
     nodes: Vec<Node>,
     marking: Vec<NodeId>,
+    /// Further inputs, for numbers that took the place of others.
+    links: BTreeMap<u32, Vec<NodeId>>,
 }
 
 impl Nodes {
     pub(super) fn new() -> Self {
         // Node 0 stands for none and stops every walk.
-        Nodes { nodes: vec![Node { inputs: [NodeId::NONE; 2], precise: true }], marking: Vec::new() }
+        Nodes {
+            nodes: vec![Node { inputs: [NodeId::NONE; 2], precise: true }],
+            marking: Vec::new(),
+            links: BTreeMap::new(),
+        }
     }
 
     /// A number computed from others.
@@ -57,7 +65,17 @@ impl Nodes {
             {
                 node.precise = true;
                 self.marking.extend(node.inputs);
+                self.marking.extend(self.links.get(&id).into_iter().flatten());
             }
+        }
+    }
+
+    /// If the first number decides something, now or later, so does the second.
+    pub(super) fn link(&mut self, from: NodeId, to: NodeId) {
+        if self.is_precise(from) {
+            self.mark(to);
+        } else {
+            self.links.entry(from.0).or_default().push(to);
         }
     }
 
@@ -80,6 +98,22 @@ pub(super) enum Event {
     Returned,
     /// The packet moved.
     PacketMoved,
+    /// A record was reserved.
+    Reserved,
+    /// It was given back.
+    Released,
+    /// A spin lock was taken.
+    Locked,
+    /// It was released.
+    Unlocked,
+    /// A helper called a function back.
+    CalledBack,
+    /// It called it no more.
+    LoopDone,
+    /// A tail call succeeded; the other program returned to the caller.
+    TailCalled,
+    /// A tail call in a function failed.
+    TailCallFailed,
 }
 
 /// The last event of a path; [`TrailId::START`] before the first.

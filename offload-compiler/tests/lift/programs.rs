@@ -3,8 +3,10 @@
 //! r6 holds the context, r7 `data`, r8 `data_end`; r0 to r5 and r9 hold numbers, set before anything else; the stack from r10 - 64
 //! on holds numbers too. Every step leaves it so.
 
+mod requests;
+
 use offload_compiler::ebpf::{AluOp, AtomicOp, Cond, Imm64, Insn, InsnIdx, MapIdx, Operand, Reg, Size, Width, encode};
-use offload_compiler::object::{Map, Object, Program};
+use offload_compiler::object::{Initial, Map, Object, Program};
 use offwire_image::{MapKind, MapSpec};
 
 /// Numbers from a seed (splitmix64).
@@ -55,22 +57,40 @@ fn maps() -> Vec<Map> {
         map("hash", MapKind::Hash, 8, 16, 4),
         map("cpu", MapKind::PercpuArray, 4, 16, 2),
         rodata,
+        map("dev", MapKind::Devmap, 4, 4, 8),
+        map("ring", MapKind::Ringbuf, 0, 0, 4096),
+        map("perf", MapKind::PerfEventArray, 4, 4, 4),
+        map("outer", MapKind::ArrayOfMaps, 4, 4, 2),
+        map("inner", MapKind::Hash, 8, 16, 2),
+        map("lru", MapKind::LruHash, 8, 16, 64),
     ];
-    specs.into_iter().map(Map::from).collect()
+    let mut maps: Vec<Map> = specs.into_iter().map(Map::from).collect();
+    maps[usize::from(requests::OUTER)].inner = Some(Box::new(map("outer.inner", MapKind::Hash, 8, 16, 2)));
+    maps[usize::from(requests::OUTER)].initial = vec![(1, Initial::Map(MapIdx(requests::INNER)))];
+    maps
 }
 
 /// An object with one program of about so many steps.
 pub(crate) fn object(seed: u64, steps: u32) -> Object {
-    let mut made =
-        Maker { rng: Rng(seed ^ 0x5eed), insns: Vec::new(), packet: 0, exits: Vec::new(), calls: Vec::new(), depth: 0 };
+    let mut made = Maker {
+        rng: Rng(seed ^ 0x5eed),
+        insns: Vec::new(),
+        packet: 0,
+        exits: Vec::new(),
+        calls: Vec::new(),
+        others: Vec::new(),
+        depth: 0,
+    };
     made.start();
     for _ in 0..steps {
         made.step();
     }
     made.finish();
+    let others = made.add_functions();
     let insns = made.insns;
     let mut functions = vec![(InsnIdx(0), "prog".to_string())];
     functions.extend(made.calls.iter().map(|(_, at)| *at).take(1).map(|at| (InsnIdx(at as u32), "local".to_string())));
+    functions.extend(others);
     let raw = encode(&insns).expect("what is made here encodes");
     let program = Program { name: "prog".into(), section: "xdp".into(), insns, raw, functions, ..Program::default() };
     Object { programs: vec![program], maps: maps(), license: "GPL".into(), ..Object::default() }
@@ -101,6 +121,8 @@ struct Maker {
     exits: Vec<usize>,
     /// Calls of the local function, and where it starts.
     calls: Vec<(usize, usize)>,
+    /// Uses of the functions in `requests::FUNCTIONS`: where, and which one.
+    others: Vec<(usize, usize)>,
     depth: u32,
 }
 
@@ -212,7 +234,7 @@ impl Maker {
     }
 
     fn step(&mut self) {
-        match self.rng.below(20) {
+        match self.rng.below(23) {
             0..=3 => self.alu(),
             4 | 5 => self.other_alu(),
             6..=8 => self.memory(),
@@ -224,6 +246,7 @@ impl Maker {
             16 => self.change(),
             17 => self.special(),
             18 => self.repeat(),
+            19..=21 => self.request(),
             _ => self.global_data(),
         }
     }
@@ -243,12 +266,18 @@ impl Maker {
             AluOp::Arsh,
             AluOp::Div,
             AluOp::Mod,
+            AluOp::Sdiv,
+            AluOp::Smod,
         ]);
         let shift = matches!(op, AluOp::Lsh | AluOp::Rsh | AluOp::Arsh);
         let bits = if width == Width::W64 { 64 } else { 32 };
         let src = match op {
-            AluOp::Div | AluOp::Mod if width == Width::W32 => Operand::Imm(self.immediate().max(1)),
-            AluOp::Div | AluOp::Mod => Operand::Imm(1 << self.rng.below(31)),
+            // The kernel refuses the constant 0.
+            AluOp::Div | AluOp::Mod | AluOp::Sdiv | AluOp::Smod => match self.operand() {
+                Operand::Imm(0) => Operand::Imm(3),
+                Operand::Imm(_) if self.rng.below(3) == 0 => Operand::Imm(1 << self.rng.below(31)),
+                src => src,
+            },
             _ if shift && self.rng.below(2) == 0 => Operand::Imm(self.rng.below(bits) as i32),
             // The kernel refuses constant shifts beyond the width; registers may hold anything.
             _ if shift => Operand::Reg(self.number()),
@@ -469,7 +498,7 @@ impl Maker {
     /// r2 = the address of a key on the stack, r1 = the map.
     fn key(&mut self, map: u16) {
         let number = self.rng.below(5) as i32;
-        if map == HASH {
+        if matches!(map, HASH | requests::LRU) {
             self.put(Insn::Store { size: Size::B8, base: FP, off: -72, src: Operand::Imm(number) });
         } else if self.rng.below(2) == 0 {
             self.put(Insn::Store { size: Size::B4, base: FP, off: -72, src: Operand::Imm(number) });

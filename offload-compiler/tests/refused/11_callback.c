@@ -1,21 +1,31 @@
-// expect: OW0328 at 18
-// kernel: missing btf func_info
+// expect: OW0328 at 19
+// kernel: callback
 // SPDX-License-Identifier: Apache-2.0 OR MIT OR GPL-2.0-only
-/* Gives a function to a helper, and calls it too. */
+/* Makes a tail call in a function that a helper calls back. */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
-static __attribute__((noinline)) long step(__u64 index, void *context)
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, 4);
+	__type(key, __u32);
+	__type(value, __u32);
+} programs SEC(".maps");
+
+static long step(__u64 index, void *context)
 {
-	asm volatile("" : "+r"(index));
+	struct xdp_md **ctx = context;
+
+	bpf_tail_call(*ctx, &programs, 0);
 	return 0;
 }
 
 SEC("xdp")
 int prog(struct xdp_md *ctx)
 {
-	step(ctx->rx_queue_index, 0);
-	bpf_loop(10, step, 0, 0);
+	struct xdp_md *context = ctx;
+
+	bpf_loop(10, step, &context, 0);
 	return XDP_PASS;
 }
 

@@ -1,7 +1,7 @@
 // expect: OW0327 at 28
-// kernel: accepts
+// kernel: cannot be accessed directly
 // SPDX-License-Identifier: Apache-2.0 OR MIT OR GPL-2.0-only
-/* Reads a lock as if it were data. The kernel refuses that where it knows the BTF of the map. */
+/* Reads a lock as if it were data. */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 

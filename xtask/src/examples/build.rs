@@ -16,8 +16,12 @@ const CLANG_VERSION: &str = "19.1.7";
 const HEADERS: [(&str, &str); 2] = [("libbpf-dev", "1.1"), ("linux-libc-dev", "6.1")];
 
 /// Folders whose C files are one object each.
-const FLAT: [&str; 3] =
-    ["offload-compiler/tests/refused", "offload-compiler/tests/safe", "offload-compiler/tests/unsafe"];
+const FLAT: [&str; 4] = [
+    "cli/tests/features",
+    "offload-compiler/tests/refused",
+    "offload-compiler/tests/safe",
+    "offload-compiler/tests/unsafe",
+];
 
 /// The C sources of all checked-in objects, sorted: each example, each program that must be accepted or refused.
 pub(super) fn sources(root: &Path) -> Result<Vec<PathBuf>> {
@@ -85,10 +89,18 @@ fn object(root: &Path, source: &Path, out: &Path) -> Result<Vec<u8>> {
         clang.arg("-isystem").arg(&multiarch);
         clang.arg(format!("-ffile-prefix-map={}=include", multiarch.display()));
     }
+    clang.args(own_arguments(source)?);
     run(clang.arg("-c").arg(source).arg("-o").arg(out))?;
     // DWARF goes, BTF stays.
     run(Command::new(STRIP).arg("-g").arg(out))?;
     fs::read(out).with_context(|| format!("cannot read {}", out.display()))
+}
+
+/// What a source asks of clang: `// clang: ARGUMENTS`, a line of its own. Of two -mcpu the last one counts.
+fn own_arguments(source: &Path) -> Result<Vec<String>> {
+    let text = fs::read_to_string(source).with_context(|| format!("cannot read {}", source.display()))?;
+    let lines = text.lines().filter_map(|line| line.strip_prefix("// clang: "));
+    Ok(lines.flat_map(str::split_whitespace).map(str::to_owned).collect())
 }
 
 fn run(command: &mut Command) -> Result<()> {

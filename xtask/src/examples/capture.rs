@@ -21,9 +21,11 @@ pub(super) enum Format {
 /// Classic pcap, little-endian, microseconds: what tcpdump writes by default.
 pub(super) const PLAIN: Style = Style { format: Format::Pcap, big_endian: false, nanoseconds: false };
 
-/// One frame and the interface that it came in on.
+/// One frame, and the interface and the receive queue that it came in on.
 pub(super) struct Packet {
     pub(super) interface: u32,
+    /// Only pcapng knows of queues.
+    pub(super) queue: u32,
     pub(super) bytes: Vec<u8>,
 }
 
@@ -117,6 +119,13 @@ impl Writer {
             w.u32(len);
             w.u32(len);
             w.padded(&packet.bytes);
+            if packet.queue != 0 {
+                w.u16(6); // epb_queue
+                w.u16(4);
+                w.u32(packet.queue);
+                w.u16(0); // opt_endofopt
+                w.u16(0);
+            }
         });
     }
 

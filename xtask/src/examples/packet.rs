@@ -12,6 +12,9 @@ pub(super) const ETH_VLAN: u16 = 0x8100;
 pub(super) const ETH_QINQ: u16 = 0x88a8;
 pub(super) const ETH_IPV6: u16 = 0x86dd;
 
+/// Where spanning tree frames go; no bridge passes them on (IEEE 802.1D).
+pub(super) const LINK_LOCAL: Mac = [0x01, 0x80, 0xc2, 0, 0, 0];
+
 pub(super) const HOPOPT: u8 = 0;
 pub(super) const ICMP: u8 = 1;
 pub(super) const IPIP: u8 = 4;
@@ -33,6 +36,14 @@ pub(super) enum Addrs {
 }
 
 impl Addrs {
+    /// The way back.
+    pub(super) fn reversed(self) -> Self {
+        match self {
+            Addrs::V4 { src, dst } => Addrs::V4 { src: dst, dst: src },
+            Addrs::V6 { src, dst } => Addrs::V6 { src: dst, dst: src },
+        }
+    }
+
     /// 10.0.`net`.`host` to 10.0.`to_net`.`to_host`.
     pub(super) fn v4(net: u8, host: u8, to_net: u8, to_host: u8) -> Self {
         Addrs::V4 { src: [10, 0, net, host], dst: [10, 0, to_net, to_host] }
@@ -132,6 +143,20 @@ pub(super) fn echo(addrs: Addrs, seq: u16, payload: &[u8]) -> Vec<u8> {
     b
 }
 
+/// An ICMP error about a packet: type, code and the four bytes behind the checksum. Over IPv6 it is ICMPv6.
+pub(super) fn icmp_error(addrs: Addrs, kind: u8, code: u8, rest: u32, quoted: &[u8]) -> Vec<u8> {
+    let pseudo = match addrs {
+        Addrs::V4 { .. } => 0,
+        Addrs::V6 { .. } => addrs.pseudo_sum(ICMPV6, 8 + quoted.len()),
+    };
+    let mut b = vec![kind, code, 0, 0];
+    b.extend(rest.to_be_bytes());
+    b.extend(quoted);
+    let checksum = fold(sum(&b) + pseudo);
+    put_u16(&mut b, 2, checksum);
+    b
+}
+
 /// GRE around an IPv4 packet (RFC 2784).
 pub(super) fn gre(packet: &[u8]) -> Vec<u8> {
     let mut b = vec![0, 0];
@@ -156,12 +181,18 @@ pub(super) struct V4<'a> {
     pub(super) frag: u16,
     /// The header length field, where it is to differ from the truth.
     pub(super) ihl: Option<u8>,
+    /// Time to live, 64 if not given.
+    pub(super) ttl: Option<u8>,
+    /// Identification, 0x2a2a if not given.
+    pub(super) id: Option<u16>,
+    /// Type of service.
+    pub(super) tos: u8,
 }
 
 /// More fragments follow.
 pub(super) const MF: u16 = 0x2000;
 /// The sender forbids fragments; what most stacks send.
-const DF: u16 = 0x4000;
+pub(super) const DF: u16 = 0x4000;
 
 /// An IP packet; for IPv6 without extension headers.
 pub(super) fn ip(addrs: Addrs, protocol: u8, payload: &[u8]) -> Vec<u8> {
@@ -174,11 +205,11 @@ pub(super) fn ip_with(addrs: Addrs, protocol: u8, v4: V4<'_>, payload: &[u8]) ->
     match addrs {
         Addrs::V4 { src, dst } => {
             let header = 20 + v4.options.len();
-            b = vec![0x40 | v4.ihl.unwrap_or((header / 4) as u8), 0];
+            b = vec![0x40 | v4.ihl.unwrap_or((header / 4) as u8), v4.tos];
             b.extend(((header + payload.len()) as u16).to_be_bytes());
-            b.extend(0x2a2au16.to_be_bytes());
+            b.extend(v4.id.unwrap_or(0x2a2a).to_be_bytes());
             b.extend(v4.frag.to_be_bytes());
-            b.extend([64, protocol, 0, 0]);
+            b.extend([v4.ttl.unwrap_or(64), protocol, 0, 0]);
             b.extend(src);
             b.extend(dst);
             b.extend(v4.options);

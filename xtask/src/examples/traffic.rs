@@ -1,7 +1,20 @@
 //! The traffic of each example: packets that reach every branch, and the map contents that some of them hit.
 
+mod balancer;
+mod dns;
+mod mapfile;
+mod policer;
+mod redirect_map;
+mod router;
+mod rxq;
+mod tailparse;
+mod toobig;
+mod tunnel;
+mod vlan;
+
 use super::capture::{Format, PLAIN, Packet, Style, write};
 use super::packet::*;
+use mapfile::byte_array;
 
 /// Stations have locally administered addresses 02:00:00:00:00:`n`.
 fn station(n: u8) -> Mac {
@@ -11,6 +24,9 @@ fn station(n: u8) -> Mac {
 const BROADCAST: Mac = [0xff; 6];
 /// All hosts of 224.0.0.1 (RFC 1112).
 const MULTICAST: Mac = [0x01, 0x00, 0x5e, 0, 0, 1];
+
+/// Several interfaces: only pcapng knows them.
+const MANY_PORTS: Style = Style { format: Format::Pcapng, ..PLAIN };
 
 /// A file next to an example's source: its name and its bytes.
 pub(super) struct File {
@@ -28,6 +44,16 @@ pub(super) fn files(example: &str) -> Option<Vec<File>> {
         "firewall" => (PLAIN, firewall(), Some(firewall_maps())),
         "decap" => (Style { format: Format::Pcapng, big_endian: true, nanoseconds: true }, decap(), None),
         "learn" => (Style { format: Format::Pcapng, nanoseconds: true, ..PLAIN }, learn(), Some(learn_maps())),
+        "balancer" => (PLAIN, balancer::packets(), Some(balancer::maps())),
+        "dns" => (PLAIN, dns::packets(), Some(dns::maps())),
+        "policer" => (Style { nanoseconds: true, ..PLAIN }, policer::packets(), Some(policer::maps())),
+        "redirect_map" => (MANY_PORTS, redirect_map::packets(), Some(redirect_map::maps())),
+        "router" => (PLAIN, router::packets(), Some(router::maps())),
+        "rxq" => (MANY_PORTS, rxq::packets(), None),
+        "tailparse" => (PLAIN, tailparse::packets(), Some(tailparse::maps())),
+        "toobig" => (PLAIN, toobig::packets(), None),
+        "tunnel" => (PLAIN, tunnel::packets(), Some(tunnel::maps())),
+        "vlan" => (MANY_PORTS, vlan::packets(), Some(vlan::maps())),
         _ => return None,
     };
     let mut files = vec![File { name: "traffic.pcap", bytes: write(style, &packets) }];
@@ -36,7 +62,7 @@ pub(super) fn files(example: &str) -> Option<Vec<File>> {
 }
 
 fn on_port_0(frames: Vec<Vec<u8>>) -> Vec<Packet> {
-    frames.into_iter().map(|bytes| Packet { interface: 0, bytes }).collect()
+    frames.into_iter().map(|bytes| Packet { interface: 0, queue: 0, bytes }).collect()
 }
 
 /// A frame from station 1 to station 2.
@@ -232,12 +258,6 @@ fn firewall_maps() -> String {
     format!("{{\n  \"flows\": [\n{}\n  ]\n}}\n", entries.join(",\n"))
 }
 
-/// Bytes as bpftool prints them where it has no BTF.
-fn byte_array(bytes: &[u8]) -> String {
-    let items: Vec<String> = bytes.iter().map(|b| format!("\"0x{b:02x}\"")).collect();
-    format!("[{}]", items.join(", "))
-}
-
 /// `decap`: IPv4 and IPv6 inside IPv4 with every outer header length, and all that stays as it is.
 fn decap() -> Vec<Packet> {
     let mut bytes = Bytes::new(6);
@@ -295,7 +315,7 @@ fn learn() -> Vec<Packet> {
                 ip(addrs, UDP, &udp(addrs, 40001, 5001, &bytes.take(18 + 20 * usize::from(last % 16))))
             }
         };
-        packets.push(Packet { interface, bytes: ether(BROADCAST, from, ethertype, &payload) });
+        packets.push(Packet { interface, queue: 0, bytes: ether(BROADCAST, from, ethertype, &payload) });
     };
     // Station 200 stands in maps.json, so the last two of these find no room.
     send(1, station(200), ETH_ARP);

@@ -58,13 +58,14 @@ enum Plan {
 }
 
 fn plan(cond: Cond, wide: bool, a: &Fact, b: &Fact) -> Plan {
-    use PtrKind::{MapValue, Packet, PacketEnd};
+    use PtrKind::{InnerMap, InnerValue, MapValue, Packet, PacketEnd, PacketMeta, Record};
     let equality = matches!(cond, Cond::Eq | Cond::Ne);
     let null = |fact: &Fact| matches!(fact, Fact::Scalar(range) if exact(range) == Some(0));
     match (*a, *b) {
         (Fact::Scalar(_), Fact::Scalar(_)) => Plan::Numbers,
         _ if !wide || cond == Cond::Set => Plan::No,
-        (Fact::Ptr { kind: MapValue(_), .. }, ref other) | (ref other, Fact::Ptr { kind: MapValue(_), .. })
+        (Fact::Ptr { kind: MapValue(_) | InnerMap(_) | InnerValue(_) | Record(_), .. }, ref other)
+        | (ref other, Fact::Ptr { kind: MapValue(_) | InnerMap(_) | InnerValue(_) | Record(_), .. })
             if equality && null(other) =>
         {
             Plan::Handles
@@ -74,11 +75,15 @@ fn plan(cond: Cond, wide: bool, a: &Fact, b: &Fact) -> Plan {
         {
             Plan::Different
         }
-        (Fact::Ptr { kind: MapValue(_), .. }, Fact::Ptr { kind: MapValue(_), .. }) if equality => Plan::Handles,
+        (Fact::Ptr { kind: MapValue(_) | InnerValue(_), .. }, Fact::Ptr { kind: MapValue(_) | InnerValue(_), .. })
+            if equality =>
+        {
+            Plan::Handles
+        }
         (Fact::Ptr { kind: a, maybe_null: false, .. }, Fact::Ptr { kind: b, maybe_null: false, .. }) => match (a, b) {
-            (Packet, PacketEnd) if !equality => Plan::PacketEnd(false),
-            (PacketEnd, Packet) if !equality => Plan::PacketEnd(true),
-            (Packet | PacketEnd, Packet | PacketEnd) => Plan::Offsets,
+            (Packet | PacketMeta, PacketEnd) if !equality => Plan::PacketEnd(false),
+            (PacketEnd, Packet | PacketMeta) if !equality => Plan::PacketEnd(true),
+            (Packet | PacketEnd | PacketMeta, Packet | PacketEnd | PacketMeta) => Plan::Offsets,
             (PtrKind::Stack, PtrKind::Stack) | (PtrKind::Ctx, PtrKind::Ctx) => Plan::Offsets,
             _ => Plan::No,
         },

@@ -1,9 +1,10 @@
 //! Instructions of each region to IR.
 
 use super::Lifter;
+use super::callers::{Callers, Taken};
 use super::expand::{End, Expanded, FrameIdx};
 use super::live::{FrameReg, LiveSet};
-use crate::ebpf::{AluOp as EbpfAlu, Imm64, Insn, InsnIdx, MapIdx, Operand, Reg, Width};
+use crate::ebpf::{AluOp as EbpfAlu, AtomicOp, Imm64, Insn, InsnIdx, MapIdx, Operand, Reg, Size, Width};
 use crate::facts::{Fact, PtrKind, Range, State, Tnum};
 use crate::ir::{Block, Cfg, Func, Inst, Jump, Op, Term, Value, clear_unreachable};
 use offwire_diag::codes::compiler;
@@ -21,6 +22,7 @@ pub(super) fn build(
     cfg: &Cfg,
     live: &[LiveSet],
     mut func: Func,
+    callers: &mut Callers,
 ) -> Result<Func, Diagnostic> {
     // A block with one predecessor takes over its registers, others get parameters for the live ones.
     let has_params = |block: Block| cfg.preds[block.at()].len() > 1;
@@ -29,6 +31,7 @@ pub(super) fn build(
         func.blocks[block.at()].params = (func.values..func.values + count).map(Value).collect();
         func.values += count;
     }
+    let mut built = vec![false; func.blocks.len()];
     let mut ends: Vec<Regs> = vec![Regs::new(); func.blocks.len()];
     for &block in &cfg.order {
         let regs: Regs = if has_params(block) {
@@ -38,6 +41,15 @@ pub(super) fn build(
             let wanted = |reg: &FrameReg| live[block.at()].contains(reg);
             from.into_iter().flatten().filter(|(reg, _)| wanted(reg)).map(|(reg, value)| (*reg, *value)).collect()
         };
+        // What all predecessors so far agree on; those that come later are asked at the end.
+        for (n, param) in func.blocks[block.at()].params.iter().enumerate() {
+            let jumps = cfg.preds[block.at()].iter().filter(|pred| built[pred.at()]);
+            let jumps = jumps.flat_map(|pred| func.blocks[pred.at()].term.jumps()).filter(|jump| jump.block == block);
+            if let Some(taken) = callers.common(jumps.filter_map(|jump| jump.args.get(n).copied())) {
+                callers.taken.insert(*param, taken);
+            }
+        }
+        built[block.at()] = true;
         let frame = expanded.regions[block.at()].frame;
         let mut builder = Builder {
             lifter,
@@ -45,6 +57,7 @@ pub(super) fn build(
             live,
             has_params: &has_params,
             values: &mut func.values,
+            callers: &mut *callers,
             frame,
             at: InsnIdx(0),
             regs,
@@ -71,10 +84,11 @@ pub(super) struct Builder<'a> {
     has_params: &'a dyn Fn(Block) -> bool,
     /// Values handed out so far, in the whole function.
     values: &'a mut u32,
+    pub(super) callers: &'a mut Callers,
     pub(super) frame: FrameIdx,
     /// The instruction that is being translated.
     pub(super) at: InsnIdx,
-    regs: Regs,
+    pub(super) regs: Regs,
     insts: Vec<Inst>,
 }
 
@@ -83,6 +97,7 @@ impl Builder<'_> {
         let region = &self.expanded.regions[block.at()];
         let body = match region.how {
             End::Fall(_) | End::Dead => region.end,
+            // Only the first part of a loop has instructions: the call is the last of them.
             _ => region.end.saturating_sub(1),
         };
         for at in (region.first..body).map(InsnIdx) {
@@ -92,6 +107,9 @@ impl Builder<'_> {
             }
         }
         self.at = region.last();
+        if region.first < region.end {
+            self.note_facts(matches!(region.how, End::Fall(_)));
+        }
         Ok(match region.how {
             End::Jump(to) | End::Fall(to) => Term::Jump(self.jump(to)),
             End::Branch { taken, next } => self.branch(taken, next)?,
@@ -99,6 +117,14 @@ impl Builder<'_> {
                 for reg in (1..=5).map(Reg) {
                     if let Some(value) = self.regs.get(&FrameReg::new(self.frame, reg)).copied() {
                         let value = self.known_pointer(reg).unwrap_or(value);
+                        if let Some(taken) = Taken::of(&self.fact(reg)) {
+                            // A frame of this function is a caller's there.
+                            let taken = match taken {
+                                Taken::Pointer(PtrKind::Stack) => Taken::Pointer(PtrKind::CallerStack),
+                                taken => taken,
+                            };
+                            self.callers.taken.entry(value).or_insert(taken);
+                        }
                         self.regs.insert(FrameReg::new(callee, reg), value);
                     }
                 }
@@ -113,12 +139,13 @@ impl Builder<'_> {
                 Term::Jump(self.jump(to))
             }
             End::Exit => Term::Exit(self.number(Reg(0))?),
+            End::Loop(step) => self.loop_step(step)?,
             End::Dead => Term::Unreachable,
         })
     }
 
     /// r0 to r5 of the frame hold nothing any more.
-    fn clobber(&mut self, frame: FrameIdx) {
+    pub(super) fn clobber(&mut self, frame: FrameIdx) {
         for reg in (0..=5).map(Reg) {
             self.regs.remove(&FrameReg::new(frame, reg));
         }
@@ -139,7 +166,11 @@ impl Builder<'_> {
         let args = live[to.at()].iter().map(|reg| match self.regs.get(reg) {
             Some(value) => *value,
             // Never written on this path, so a verified program never reads it.
-            None => self.constant(0),
+            None => {
+                let value = self.constant(0);
+                self.callers.undefined.insert(value);
+                value
+            }
         });
         let args = args.collect();
         Jump { block: to, args }
@@ -180,7 +211,77 @@ impl Builder<'_> {
     }
 
     pub(super) fn fact(&self, reg: Reg) -> Fact {
-        self.state().and_then(|state| state.regs.get(usize::from(reg.0))).copied().unwrap_or(Fact::Unknown)
+        let fact = self.state().and_then(|state| state.regs.get(usize::from(reg.0))).copied().unwrap_or(Fact::Unknown);
+        match self.taken(reg) {
+            Some((value, taken)) if fact == Fact::Unknown => {
+                self.callers.used.borrow_mut().insert(value);
+                taken.fact()
+            }
+            _ => fact,
+        }
+    }
+
+    /// What the register's value is taken for because of where it was loaded from.
+    fn taken(&self, reg: Reg) -> Option<(Value, Taken)> {
+        let value = self.regs.get(&FrameReg::new(self.frame, reg)).filter(|_| reg.0 < 10)?;
+        Some((*value, *self.callers.taken.get(value)?))
+    }
+
+    /// Notes at the end of a block what the facts are certain of: blocks with several predecessors may need it.
+    fn note_facts(&mut self, falls: bool) {
+        let last = self.lifter.program.insns.get(self.at.at());
+        let changed = |reg: Reg| match last {
+            Some(Insn::CallHelper { .. } | Insn::CallLocal { .. } | Insn::CallKfunc { .. }) => reg.0 <= 5,
+            Some(insn) => super::live::effects(insn).0 == Some(reg),
+            None => true,
+        };
+        for reg in (0..10).map(Reg).filter(|reg| !(falls && changed(*reg))) {
+            let fact = self.state().and_then(|state| state.regs.get(usize::from(reg.0))).and_then(Taken::of);
+            if let (Some(taken), Some(value)) = (fact, self.regs.get(&FrameReg::new(self.frame, reg))) {
+                self.callers.taken.entry(*value).or_insert(taken);
+            }
+        }
+        if let Some(reg) = last.filter(|_| falls).and_then(|insn| self.makes_number(insn))
+            && let Some(value) = self.regs.get(&FrameReg::new(self.frame, reg))
+        {
+            self.callers.taken.entry(*value).or_insert(Taken::Number);
+        }
+    }
+
+    /// The register that the instruction leaves a number in, where its operands tell that.
+    fn makes_number(&self, insn: &Insn) -> Option<Reg> {
+        let number = |reg: Reg| {
+            let fact = self.state().and_then(|state| state.regs.get(usize::from(reg.0)));
+            matches!(fact, Some(Fact::Scalar(_)))
+        };
+        match *insn {
+            Insn::Alu { width: Width::W32, dst, .. }
+            | Insn::MovSx { dst, .. }
+            | Insn::Neg { dst, .. }
+            | Insn::Endian { dst, .. }
+            | Insn::Bswap { dst, .. }
+            | Insn::LoadImm64 { dst, value: Imm64::Const(_) } => Some(dst),
+            Insn::Alu { op, dst, src, .. } => {
+                let second = match src {
+                    Operand::Imm(_) => true,
+                    Operand::Reg(src) => number(src),
+                };
+                let sum = matches!(op, EbpfAlu::Add | EbpfAlu::Sub);
+                (!matches!(op, EbpfAlu::Mov) || second).then_some(dst).filter(|_| !sum || (second && number(dst)))
+            }
+            Insn::Load { size: Size::B1 | Size::B2, dst, .. } => Some(dst),
+            Insn::Load { size, dst, base, .. } => match self.fact(base) {
+                Fact::Ptr { kind: PtrKind::Ctx, .. } => None,
+                Fact::Ptr { kind: PtrKind::Stack | PtrKind::CallerStack, .. } => (size == Size::B4).then_some(dst),
+                // Pointers stand on the stack only.
+                Fact::Ptr { .. } => Some(dst),
+                _ => None,
+            },
+            Insn::Atomic { op: AtomicOp::Cmpxchg, .. } => Some(Reg(0)),
+            Insn::Atomic { src, .. } => Some(src),
+            Insn::CallHelper { id } => (!matches!(id, 1 | 131)).then_some(Reg(0)),
+            _ => None,
+        }
     }
 
     /// What the register holds on the device, where the facts know it exactly.
@@ -219,6 +320,11 @@ impl Builder<'_> {
             // Never written on the way here, so nothing depends on it.
             None => self.constant(0),
         }
+    }
+
+    /// True if something was written to the register on the way here.
+    pub(super) fn has(&self, reg: Reg) -> bool {
+        self.regs.contains_key(&FrameReg::new(self.frame, reg))
     }
 
     /// The register's value if it is certainly a number.
@@ -263,7 +369,11 @@ impl Builder<'_> {
     fn insn(&mut self, insn: &Insn) -> Result<(), Diagnostic> {
         match *insn {
             Insn::Alu { width, op, dst, src } => {
+                let result = self.taken_result(op, dst, src);
                 let value = self.alu_insn(width == Width::W64, op, dst, src)?;
+                if let Some(taken) = result {
+                    self.callers.taken.insert(value, taken);
+                }
                 self.write(dst, value);
             }
             Insn::MovSx { width, bits, dst, src } => {
@@ -318,6 +428,30 @@ impl Builder<'_> {
         Ok(())
     }
 
+    /// What the result of a sum or difference is taken for, if an operand is taken for something.
+    fn taken_result(&self, op: EbpfAlu, dst: Reg, src: Operand) -> Option<Taken> {
+        let other = match src {
+            Operand::Reg(src) => self.taken(src),
+            Operand::Imm(_) => None,
+        };
+        // Where the facts know the operands, they know the result.
+        if op == EbpfAlu::Mov || (self.taken(dst).is_none() && other.is_none()) {
+            return None;
+        }
+        let second = match src {
+            Operand::Reg(src) => Taken::of(&self.fact(src))?,
+            Operand::Imm(_) => Taken::Number,
+        };
+        match (op, Taken::of(&self.fact(dst))?, second) {
+            (_, Taken::Number, Taken::Number) => Some(Taken::Number),
+            (EbpfAlu::Add, Taken::Pointer(kind), Taken::Number)
+            | (EbpfAlu::Add, Taken::Number, Taken::Pointer(kind)) => Some(Taken::Pointer(kind)),
+            (EbpfAlu::Sub, Taken::Pointer(kind), Taken::Number) => Some(Taken::Pointer(kind)),
+            (EbpfAlu::Sub, Taken::Pointer(_), Taken::Pointer(_)) => Some(Taken::Number),
+            _ => None,
+        }
+    }
+
     fn odd_width(&self, bits: u8) -> Diagnostic {
         self.refuse(compiler::INSTRUCTION, format!("an operation on {bits} bits does not exist"))
     }
@@ -351,12 +485,8 @@ impl Builder<'_> {
                 let slot = self.slot(map)?;
                 self.constant(Handle { slot, element: 0, offset }.pack())
             }
-            Imm64::Func(_) => {
-                return Err(self
-                    .refuse(compiler::INSTRUCTION, "the address of a function is taken")
-                    .with_reason("callbacks (bpf_loop, bpf_for_each_map_elem) are not on the device")
-                    .with_help("write the loop out"));
-            }
+            // Only bpf_loop takes it, and finds the function by its instruction.
+            Imm64::Func(_) => self.constant(0),
         })
     }
 
@@ -392,12 +522,7 @@ impl Builder<'_> {
             EbpfAlu::Xor => AluOp::Xor,
             EbpfAlu::Arsh => AluOp::Arsh,
             EbpfAlu::Mov => AluOp::Mov,
-            EbpfAlu::Div | EbpfAlu::Mod => return self.divide(wide, op == EbpfAlu::Mod, a, dst, src),
-            EbpfAlu::Sdiv | EbpfAlu::Smod => {
-                return Err(self
-                    .refuse(compiler::INSTRUCTION, "signed division is not on the device")
-                    .with_help("divide by a constant power of two with shifts"));
-            }
+            EbpfAlu::Div | EbpfAlu::Mod | EbpfAlu::Sdiv | EbpfAlu::Smod => return self.divide(wide, op, dst, src),
         };
         let b = self.operand(src)?;
         Ok(self.alu(device, wide, a, b))
@@ -414,11 +539,11 @@ impl Builder<'_> {
         let device = match (op, a, b) {
             (EbpfAlu::Add, Fact::Ptr { kind, .. }, Fact::Scalar(_))
             | (EbpfAlu::Add, Fact::Scalar(_), Fact::Ptr { kind, .. })
-                if !matches!(kind, PtrKind::Map(_)) =>
+                if !is_map(kind) =>
             {
                 AluOp::Add
             }
-            (EbpfAlu::Sub, Fact::Ptr { kind, .. }, Fact::Scalar(_)) if !matches!(kind, PtrKind::Map(_)) => AluOp::Sub,
+            (EbpfAlu::Sub, Fact::Ptr { kind, .. }, Fact::Scalar(_)) if !is_map(kind) => AluOp::Sub,
             (
                 EbpfAlu::Sub,
                 Fact::Ptr { kind: a, maybe_null: false, .. },
@@ -456,8 +581,12 @@ pub(super) fn exact(range: &Range) -> Option<u64> {
 
 /// Pointers of one object subtract alike on host and device. Values of a map do not: two elements may stand elsewhere.
 fn same_object(a: PtrKind, b: PtrKind) -> bool {
-    let packet = |kind| matches!(kind, PtrKind::Packet | PtrKind::PacketEnd);
+    let packet = |kind| matches!(kind, PtrKind::Packet | PtrKind::PacketEnd | PtrKind::PacketMeta);
     (packet(a) && packet(b)) || (a == b && matches!(a, PtrKind::Stack | PtrKind::Ctx))
+}
+
+fn is_map(kind: PtrKind) -> bool {
+    matches!(kind, PtrKind::Map(_) | PtrKind::InnerMap(_))
 }
 
 /// For messages.
@@ -467,7 +596,10 @@ pub(super) fn kind_name(kind: PtrKind) -> &'static str {
         PtrKind::Stack => "a pointer to the stack",
         PtrKind::Packet => "a packet pointer",
         PtrKind::PacketEnd => "the end of the packet",
-        PtrKind::MapValue(_) => "a pointer to a map value",
-        PtrKind::Map(_) => "a pointer to a map",
+        PtrKind::PacketMeta => "a pointer to the packet's metadata",
+        PtrKind::MapValue(_) | PtrKind::InnerValue(_) => "a pointer to a map value",
+        PtrKind::Map(_) | PtrKind::InnerMap(_) => "a pointer to a map",
+        PtrKind::Record(_) => "a pointer to a record of a ring buffer",
+        PtrKind::CallerStack => "a pointer to a caller's stack",
     }
 }

@@ -1,47 +1,73 @@
-//! Unsigned division and modulo by constants, which the device does by multiplication and shifts.
+//! Division and modulo (RFC 9669, section 4.1): by constants with shifts, masks or a multiplication where that is exact, else by
+//! the device's divider.
 
 use super::build::{Builder, exact};
-use crate::ebpf::{Operand, Reg};
-use crate::facts::Fact;
-use crate::ir::Value;
+use crate::ebpf::{AluOp as EbpfAlu, Operand, Reg};
+use crate::facts::{Fact, Range};
+use crate::ir::{Op, Request, Value};
 use offwire_diag::Diagnostic;
-use offwire_diag::codes::compiler;
-use offwire_isa::AluOp;
+use offwire_isa::{AluOp, RequestOp};
 
 impl Builder<'_> {
-    /// Unsigned division and modulo by a constant; RFC 9669 section 4.1: x / 0 = 0, x % 0 = x.
-    pub(super) fn divide(
-        &mut self,
-        wide: bool,
-        modulo: bool,
-        a: Value,
-        dst: Reg,
-        src: Operand,
-    ) -> Result<Value, Diagnostic> {
-        let divisor = match src {
-            Operand::Imm(imm) => Some(i64::from(imm).cast_unsigned()),
-            Operand::Reg(reg) => match self.fact(reg) {
-                Fact::Scalar(range) => exact(&range),
-                _ => None,
-            },
+    /// `dst op src`, op one of the four.
+    pub(super) fn divide(&mut self, wide: bool, op: EbpfAlu, dst: Reg, src: Operand) -> Result<Value, Diagnostic> {
+        let (signed, modulo) =
+            (matches!(op, EbpfAlu::Sdiv | EbpfAlu::Smod), matches!(op, EbpfAlu::Mod | EbpfAlu::Smod));
+        let a = self.number(dst)?;
+        let (dividend, divisor) = (self.range(Operand::Reg(dst)), self.range(src));
+        // Numbers without sign divide alike either way.
+        let positive = |range: &Option<Range>| {
+            let most = if wide { i64::MAX.unsigned_abs() } else { i32::MAX.unsigned_abs().into() };
+            range.is_some_and(|range| range.umax <= most)
         };
-        let divisor = divisor.map(|divisor| if wide { divisor } else { divisor & u64::from(u32::MAX) });
-        let small = match self.fact(dst) {
-            Fact::Scalar(range) => !wide || range.umax <= u64::from(u32::MAX),
-            _ => !wide,
+        if (!signed || (positive(&dividend) && positive(&divisor)))
+            && let Some(divisor) = divisor.and_then(|range| exact(&range))
+        {
+            let divisor = if wide { divisor } else { divisor & u64::from(u32::MAX) };
+            let small = !wide || dividend.is_some_and(|range| range.umax <= u64::from(u32::MAX));
+            if let Some(result) = self.divide_by_constant(wide, modulo, a, divisor, small) {
+                return Ok(result);
+            }
+        }
+        let b = self.operand(src)?;
+        let op = match (modulo, signed, wide) {
+            (false, false, false) => RequestOp::DivU32,
+            (false, false, true) => RequestOp::DivU64,
+            (false, true, false) => RequestOp::DivS32,
+            (false, true, true) => RequestOp::DivS64,
+            (true, false, false) => RequestOp::ModU32,
+            (true, false, true) => RequestOp::ModU64,
+            (true, true, false) => RequestOp::ModS32,
+            (true, true, true) => RequestOp::ModS64,
         };
+        Ok(self.emit(Op::Request(Request { value: Some(a), third: Some(b), ..Request::new(op) })))
+    }
+
+    fn range(&self, operand: Operand) -> Option<Range> {
+        let fact = match operand {
+            Operand::Imm(imm) => super::build::immediate(imm),
+            Operand::Reg(reg) => self.fact(reg),
+        };
+        match fact {
+            Fact::Scalar(range) => Some(range),
+            _ => None,
+        }
+    }
+
+    /// Unsigned, by shifts, masks and multiplications; `None` if the number is too large for those. `small`: it has 32 bits.
+    fn divide_by_constant(&mut self, wide: bool, modulo: bool, a: Value, divisor: u64, small: bool) -> Option<Value> {
         let quotient = match divisor {
-            Some(0) if modulo => return Ok(self.unary(AluOp::Mov, wide, a)),
-            Some(0) => return Ok(self.constant(0)),
-            Some(d) if d.is_power_of_two() && modulo => {
+            0 if modulo => return Some(self.unary(AluOp::Mov, wide, a)),
+            0 => return Some(self.constant(0)),
+            d if d.is_power_of_two() && modulo => {
                 let mask = self.constant(d - 1);
-                return Ok(self.alu(AluOp::And, wide, a, mask));
+                return Some(self.alu(AluOp::And, wide, a, mask));
             }
-            Some(d) if d.is_power_of_two() => {
+            d if d.is_power_of_two() => {
                 let shift = self.constant(u64::from(d.trailing_zeros()));
-                return Ok(self.alu(AluOp::Rsh, wide, a, shift));
+                return Some(self.alu(AluOp::Rsh, wide, a, shift));
             }
-            Some(d) if small => match u32::try_from(d) {
+            d if small => match u32::try_from(d) {
                 Ok(d) => {
                     let a = if wide { a } else { self.unary(AluOp::Mov, false, a) };
                     self.divide_by(a, d)
@@ -49,20 +75,14 @@ impl Builder<'_> {
                 // A 32-bit number by a larger one.
                 Err(_) => self.constant(0),
             },
-            _ => {
-                let what = if modulo { "modulo" } else { "division" };
-                return Err(self
-                    .refuse(compiler::INSTRUCTION, format!("{what} by this divisor is not on the device"))
-                    .with_reason("the device multiplies, but does not divide: 32-bit numbers by constants, any by constant powers of two")
-                    .with_help("divide 32-bit numbers by a compile-time constant (also a `const volatile` global)"));
-            }
+            _ => return None,
         };
         if !modulo {
-            return Ok(quotient);
+            return Some(quotient);
         }
-        let d = self.constant(divisor.unwrap_or_default());
+        let d = self.constant(divisor);
         let product = self.alu(AluOp::Mul, wide, quotient, d);
-        Ok(self.alu(AluOp::Sub, wide, a, product))
+        Some(self.alu(AluOp::Sub, wide, a, product))
     }
 
     /// a / d for a 32-bit number in 64 bits, d not a power of two.

@@ -1,8 +1,10 @@
 //! Basic blocks of a program with all local calls inlined.
 
 use super::Lifter;
-use crate::ebpf::{Insn, InsnIdx, Reg};
-use crate::facts::{Fact, PtrKind};
+use super::call::Helper;
+use super::loops::Step;
+use super::stack::stack_depths;
+use crate::ebpf::{Insn, InsnIdx};
 use crate::ir::{Block, BlockData, Func, Jump, Term};
 use crate::object::Program;
 use offwire_diag::Diagnostic;
@@ -10,7 +12,7 @@ use offwire_diag::codes::compiler;
 use std::collections::BTreeMap;
 
 /// Bytes of stack that the device has for all frames together.
-const STACK: u32 = 512;
+pub(super) const STACK: u32 = 512;
 /// Deepest nesting of local calls (the kernel's MAX_CALL_FRAMES).
 const DEPTH: u32 = 8;
 /// Most instructions after inlining: more would not fit the instruction store by far.
@@ -28,7 +30,9 @@ pub(super) struct Frame {
     pub(super) r10: u32,
     /// Caller and the instruction to return to.
     pub(super) caller: Option<(FrameIdx, InsnIdx)>,
-    depth: u32,
+    pub(super) depth: u32,
+    /// The callback of a bpf_loop returns to this block.
+    pub(super) latch: Option<Block>,
 }
 
 /// How a block of instructions ends.
@@ -46,6 +50,8 @@ pub(super) enum End {
     Return(Block),
     /// With an exit of the program.
     Exit,
+    /// A part of a bpf_loop.
+    Loop(Step),
     /// Execution never gets to its end.
     Dead,
 }
@@ -70,6 +76,7 @@ impl Region {
         let (a, b) = match self.how {
             End::Jump(to) | End::Fall(to) | End::Call(to, _) | End::Return(to) => (Some(to), None),
             End::Branch { taken, next } => (taken, next),
+            End::Loop(step) => step.successors(),
             End::Exit | End::Dead => (None, None),
         };
         a.into_iter().chain(b)
@@ -121,7 +128,7 @@ pub(super) fn expand(lifter: &Lifter) -> Result<Expanded, Diagnostic> {
         depths: stack_depths(lifter),
         known: BTreeMap::new(),
         work: Vec::new(),
-        out: Expanded { frames: vec![Frame { r10: STACK, caller: None, depth: 1 }], regions: Vec::new() },
+        out: Expanded { frames: vec![Frame { r10: STACK, caller: None, depth: 1, latch: None }], regions: Vec::new() },
         insns: 0,
     };
     if restarts {
@@ -135,47 +142,15 @@ pub(super) fn expand(lifter: &Lifter) -> Result<Expanded, Diagnostic> {
     Ok(expander.out)
 }
 
-/// For each function (by first instruction) the bytes of stack that it uses.
-fn stack_depths(lifter: &Lifter) -> BTreeMap<u32, u32> {
-    let mut starts: BTreeMap<u32, u32> = lifter.program.functions.iter().map(|(first, _)| (first.0, 0)).collect();
-    for insn in &lifter.program.insns {
-        if let Insn::CallLocal { target } = insn {
-            starts.entry(target.0).or_default();
-        }
-    }
-    starts.entry(0).or_default();
-    for (at, insn) in (0u32..).zip(&lifter.program.insns) {
-        let Some(Some(state)) = lifter.facts.before.get(at as usize) else { continue };
-        let mut deepest = 0i64;
-        let mut look = |reg: Reg, off: i16| {
-            if let Some(Fact::Ptr { kind: PtrKind::Stack, offset, .. }) = state.regs.get(usize::from(reg.0)) {
-                deepest = deepest.min(offset.smin.saturating_add(i64::from(off)));
-            }
-        };
-        match *insn {
-            Insn::Load { base, off, .. } | Insn::Store { base, off, .. } | Insn::Atomic { base, off, .. } => {
-                look(base, off);
-            }
-            Insn::CallHelper { .. } => (1..=5).for_each(|reg| look(Reg(reg), 0)),
-            _ => {}
-        }
-        let bytes = deepest.unsigned_abs().min(u64::from(STACK) + 8) as u32;
-        if let Some((_, depth)) = starts.range_mut(..=at).next_back() {
-            *depth = (*depth).max(bytes.next_multiple_of(8));
-        }
-    }
-    starts
-}
-
-struct Expander<'a> {
-    lifter: &'a Lifter<'a>,
+pub(super) struct Expander<'a> {
+    pub(super) lifter: &'a Lifter<'a>,
     leaders: Vec<bool>,
     depths: BTreeMap<u32, u32>,
     /// Block by frame and first instruction.
     known: BTreeMap<(FrameIdx, InsnIdx), Block>,
     /// Blocks that are not cut yet.
     work: Vec<Block>,
-    out: Expanded,
+    pub(super) out: Expanded,
     insns: usize,
 }
 
@@ -193,7 +168,7 @@ impl Expander<'_> {
     }
 
     /// The same, `None` if no execution comes there.
-    fn reachable_block(&mut self, frame: FrameIdx, first: InsnIdx) -> Option<Block> {
+    pub(super) fn reachable_block(&mut self, frame: FrameIdx, first: InsnIdx) -> Option<Block> {
         self.lifter.is_reachable(first).then(|| self.block(frame, first))
     }
 
@@ -227,9 +202,11 @@ impl Expander<'_> {
                     End::Branch { taken, next: self.reachable_block(frame, next) }
                 }
                 Insn::CallLocal { target } => self.call(frame, at, target)?,
-                Insn::Exit => match self.out.frames[frame].caller {
-                    None => End::Exit,
-                    Some((caller, on)) => match self.reachable_block(caller, on) {
+                Insn::CallHelper { id } if Helper::find(id) == Some(Helper::Loop) => self.bpf_loop(frame, at, first)?,
+                Insn::Exit => match (self.out.frames[frame].caller, self.out.frames[frame].latch) {
+                    (None, _) => End::Exit,
+                    (Some(_), Some(latch)) => End::Return(latch),
+                    (Some((caller, on)), None) => match self.reachable_block(caller, on) {
                         Some(on) => End::Return(on),
                         None => End::Dead,
                     },
@@ -244,7 +221,11 @@ impl Expander<'_> {
         };
         if self.insns > INSNS {
             let message = format!("the program has more than {INSNS} instructions after inlining its local calls");
-            return Err(self.lifter.refuse(InsnIdx(first), compiler::TOO_LARGE, message));
+            return Err(self
+                .lifter
+                .refuse(InsnIdx(first), compiler::TOO_LARGE, message)
+                .with_reason(format!("{} calls are inlined so far", self.out.frames.len().saturating_sub(1)))
+                .with_help("call large functions from fewer places, or split the program by tail calls"));
         }
         let region = &mut self.out.regions[block.at()];
         region.end = at.0;
@@ -252,18 +233,41 @@ impl Expander<'_> {
         Ok(())
     }
 
-    /// A new frame for a local call.
+    /// A local call.
     fn call(&mut self, frame: FrameIdx, at: InsnIdx, target: InsnIdx) -> Result<End, Diagnostic> {
+        let callee = self.enter(frame, at, target, Some((frame, at.next())))?;
+        Ok(match self.reachable_block(callee, target) {
+            Some(block) => End::Call(block, callee),
+            None => End::Dead,
+        })
+    }
+
+    /// A new frame for a function that is called from there.
+    pub(super) fn enter(
+        &mut self,
+        frame: FrameIdx,
+        at: InsnIdx,
+        target: InsnIdx,
+        back: Option<(FrameIdx, InsnIdx)>,
+    ) -> Result<FrameIdx, Diagnostic> {
         let caller = &self.out.frames[frame];
         let function = |insn: InsnIdx| self.depths.range(..=insn.0).next_back().map_or(0, |(_, depth)| *depth);
         let depth = caller.depth + 1;
         let used = STACK - caller.r10 + function(at);
         let needed = used + function(target);
         if depth > DEPTH || self.out.frames.len() >= FRAMES {
-            let message = "local calls are nested too deeply or stand in too many places to be inlined";
-            return Err(self.lifter.refuse(at, compiler::TOO_LARGE, message).with_reason(format!(
-                "the compiler inlines local calls, at most {DEPTH} deep and {FRAMES} call sites in all"
-            )));
+            let name = self.lifter.function(target);
+            let message =
+                format!("the call of {name} is nested too deeply or stands in one place too many to be inlined");
+            return Err(self
+                .lifter
+                .refuse(at, compiler::TOO_LARGE, message)
+                .with_reason(format!(
+                    "the compiler inlines local calls, at most {DEPTH} deep and {FRAMES} call sites in all; this is number \
+                     {} at depth {depth}",
+                    self.out.frames.len()
+                ))
+                .with_help(format!("call {name} from fewer places, for example from a loop, or split the program by tail calls")));
         }
         if needed > STACK {
             let message = "the stack frames of nested functions do not fit the device's stack";
@@ -278,10 +282,7 @@ impl Expander<'_> {
         }
         let r10 = STACK - used;
         let callee = self.out.frames.len();
-        self.out.frames.push(Frame { r10, caller: Some((frame, at.next())), depth });
-        Ok(match self.reachable_block(callee, target) {
-            Some(block) => End::Call(block, callee),
-            None => End::Dead,
-        })
+        self.out.frames.push(Frame { r10, caller: back, depth, latch: None });
+        Ok(callee)
     }
 }

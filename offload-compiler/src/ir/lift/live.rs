@@ -74,6 +74,7 @@ fn before(lifter: &Lifter, expanded: &Expanded, region: &Region, live: &mut Live
         End::Exit => {
             live.insert(key(0));
         }
+        End::Loop(step) => step.before(region.frame, live),
         _ => {}
     }
     for at in (region.first..region.end).rev() {
@@ -101,7 +102,7 @@ fn step(frame: FrameIdx, insn: &Insn, live: &mut LiveSet) {
 }
 
 /// The register that an instruction defines and those that it uses. Calls and exits are told by the region's end.
-fn effects(insn: &Insn) -> (Option<Reg>, [Option<Reg>; 3]) {
+pub(super) fn effects(insn: &Insn) -> (Option<Reg>, [Option<Reg>; 3]) {
     let source = |src: Operand| match src {
         Operand::Reg(reg) => Some(reg),
         Operand::Imm(_) => None,

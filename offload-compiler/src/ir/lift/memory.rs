@@ -1,9 +1,10 @@
-//! Loads, stores and atomic operations.
+//! Loads and stores.
 
 use super::build::{Builder, exact, kind_name};
-use crate::ebpf::{AtomicOp, MapIdx, Operand, Reg, Size};
+use super::callers::{Taken, stored};
+use crate::ebpf::{MapIdx, Operand, Reg, Size};
 use crate::facts::{Fact, PtrKind, Range};
-use crate::ir::{Mem, Op, Value};
+use crate::ir::{META_LEN, Mem, Op, Value};
 use offwire_diag::Diagnostic;
 use offwire_diag::codes::compiler;
 use offwire_isa::{
@@ -14,9 +15,11 @@ impl Builder<'_> {
     /// The memory operand for an access through `base`; not for the context.
     pub(super) fn address(&mut self, base: Reg, off: i16) -> Result<Mem, Diagnostic> {
         let (space, map) = match self.fact(base) {
-            Fact::Ptr { kind: PtrKind::Packet, .. } => (Space::Packet, None),
-            Fact::Ptr { kind: PtrKind::Stack, .. } => (Space::Stack, None),
-            Fact::Ptr { kind: PtrKind::MapValue(map), .. } => (Space::MapValue, Some(map)),
+            Fact::Ptr { kind: PtrKind::Packet | PtrKind::PacketMeta, .. } => (Space::Packet, None),
+            Fact::Ptr { kind: PtrKind::Stack | PtrKind::CallerStack, .. } => (Space::Stack, None),
+            Fact::Ptr { kind: PtrKind::MapValue(map) | PtrKind::Record(map), .. } => (Space::MapValue, Some(map)),
+            // Any map may stand in a map of maps.
+            Fact::Ptr { kind: PtrKind::InnerValue(_), .. } => (Space::MapValue, None),
             Fact::Ptr { kind, .. } => {
                 let message = format!("memory is accessed through {}", kind_name(kind));
                 return Err(self.refuse(compiler::POINTER_UNKNOWN, message));
@@ -56,14 +59,41 @@ impl Builder<'_> {
                 if mem.space == Space::Stack && bytes < 8 {
                     self.no_pointer_in(&mem, u32::from(bytes))?;
                 }
-                self.emit(Op::Load { mem, size: bytes, swap: false, dismiss: false })
+                let value = self.emit(Op::Load { mem, size: bytes, swap: false, dismiss: false });
+                if mem.space == Space::Stack && bytes == 8 {
+                    self.take(value, mem, base, off);
+                }
+                value
             }
         };
         if signed { self.sign_extend(bytes.saturating_mul(8), true, value) } else { Ok(value) }
     }
 
+    /// Decides what a value from the stack is taken for where the facts cannot tell, because other functions may write there.
+    fn take(&mut self, value: Value, mem: Mem, base: Reg, off: i16) {
+        let taken = match self.fact(base) {
+            Fact::Ptr { kind: PtrKind::CallerStack, .. } => Some(Taken::Number),
+            Fact::Ptr { kind: PtrKind::Stack, offset, .. } => {
+                let offset = exact(&offset).map(|offset| offset.cast_signed().wrapping_add(off.into()));
+                let slot =
+                    offset.filter(|offset| offset % 8 == 0).and_then(|offset| usize::try_from(-offset / 8 - 1).ok());
+                let known =
+                    slot.and_then(|slot| self.state()?.slots.get(slot)).is_none_or(|fact| *fact != Fact::Unknown);
+                match offset {
+                    Some(offset) if !known => stored(self.lifter, self.at, offset),
+                    _ => None,
+                }
+            }
+            _ => None,
+        };
+        if let Some(taken) = taken {
+            self.callers.taken.insert(value, taken);
+            self.callers.loads.insert(value, (mem, self.at));
+        }
+    }
+
     /// Bytes of a frozen map (`.rodata`) are constants.
-    fn constant_data(&self, map: MapIdx, offset: &Range, off: i16, bytes: u8) -> Option<u64> {
+    pub(super) fn constant_data(&self, map: MapIdx, offset: &Range, off: i16, bytes: u8) -> Option<u64> {
         let spec = &self.lifter.object.maps.get(usize::from(map.0))?.spec;
         if !spec.frozen || spec.max_entries != 1 {
             return None;
@@ -87,9 +117,10 @@ impl Builder<'_> {
             (Some(16), 4) => (METADATA_RX_QUEUE_INDEX, 4),
             (Some(20), 4) => (METADATA_EGRESS_IFINDEX, 4),
             (Some(8), 4) => {
-                return Err(self
-                    .refuse(compiler::UNSUPPORTED, "packet metadata (`data_meta`) is not on the device")
-                    .with_help("run the program on the host"));
+                // The metadata ends where the packet begins.
+                let length = self.scratch(META_LEN, 8);
+                let zero = self.constant(0);
+                return Ok(self.alu(AluOp::Sub, true, zero, length));
             }
             _ => return Err(self.refuse(compiler::UNSUPPORTED, "this part of the context is not on the device")),
         };
@@ -106,60 +137,16 @@ impl Builder<'_> {
         let mem = self.address(base, off)?;
         let value = match src {
             // Pointers live on the stack in the device's form; anywhere else somebody could read them.
-            Operand::Reg(reg) if mem.space == Space::Stack && size == Size::B8 => self.read(reg),
+            Operand::Reg(reg) if mem.space == Space::Stack && size == Size::B8 => {
+                let fact = self.fact(reg);
+                if !matches!(fact, Fact::Scalar(_)) {
+                    self.callers.pointers.push((mem, Taken::of(&fact)));
+                }
+                self.read(reg)
+            }
             src => self.operand(src)?,
         };
         self.emit_effect(Op::Store { mem, size: size.bytes() as u8, swap: false, value });
-        Ok(())
-    }
-
-    pub(super) fn atomic(
-        &mut self,
-        size: Size,
-        op: AtomicOp,
-        fetch: bool,
-        base: Reg,
-        off: i16,
-        src: Reg,
-    ) -> Result<(), Diagnostic> {
-        let mem = self.address(base, off)?;
-        let bytes = size.bytes() as u8;
-        if !matches!(bytes, 4 | 8) {
-            return Err(self.refuse(compiler::INSTRUCTION, "atomic operations have 4 or 8 bytes"));
-        }
-        let value = self.number(src)?;
-        let device = match op {
-            AtomicOp::Add => AluOp::Add,
-            AtomicOp::Or => AluOp::Or,
-            AtomicOp::And => AluOp::And,
-            AtomicOp::Xor => AluOp::Xor,
-            AtomicOp::Xchg | AtomicOp::Cmpxchg => AluOp::Mov,
-        };
-        match mem.space {
-            Space::MapValue if op == AtomicOp::Add && !fetch => {
-                self.emit_effect(Op::AtomicAdd { mem, size: bytes, value });
-            }
-            // Nobody else sees the stack, so the parts of the operation are as good as the whole.
-            Space::Stack if op != AtomicOp::Cmpxchg => {
-                self.no_pointer_in(&mem, u32::from(bytes))?;
-                let old = self.emit(Op::Load { mem, size: bytes, swap: false, dismiss: false });
-                let new = if op == AtomicOp::Xchg { value } else { self.alu(device, bytes == 8, old, value) };
-                self.emit_effect(Op::Store { mem, size: bytes, swap: false, value: new });
-                if fetch {
-                    self.write(src, old);
-                }
-            }
-            _ => {
-                let fetching = if fetch { " that returns the old value" } else { "" };
-                return Err(self
-                    .refuse(
-                        compiler::INSTRUCTION,
-                        format!("the atomic operation {op:?}{fetching} is not on the device"),
-                    )
-                    .with_reason("the map unit adds without an answer")
-                    .with_help("use __sync_fetch_and_add and ignore its result, or a per-CPU map"));
-            }
-        }
         Ok(())
     }
 

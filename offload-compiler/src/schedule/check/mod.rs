@@ -4,9 +4,10 @@
 //! Both sides name values by how they come about ([`symbols`]); a load's name holds all effects before it that may have changed what
 //! it reads. On each way out of the words there must be a branch of the IR with the same condition and target, in the same order
 //! (branches that end the packet alike may change places); with the same effects done before it, except stores that nobody can read any
-//! more and lookups; and with every register that the target reads holding the value that the IR says. Effects that may conflict
+//! more and requests that leave no trace; and with every register that the target reads holding the value that the IR says. Effects that may conflict
 //! must stand in program order. Loads above a check must be such that they cannot fault.
 
+mod effects;
 mod program;
 mod symbols;
 mod words;
@@ -14,7 +15,7 @@ mod words;
 use super::code::Code;
 use crate::ir::{Block, Cfg, Func, Mem, Op};
 use crate::regalloc::Liveness;
-use offwire_isa::Space;
+use offwire_isa::{KeyUse, RequestOp, Space};
 
 /// What is wrong with a schedule.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +53,10 @@ fn stack_readers(func: &Func) -> Vec<bool> {
             Op::Load { mem, .. } => own(mem) && !(mem.space == Space::Scratch && mem.offset < 64),
             Op::Lookup { key, .. } | Op::Delete { key, .. } => own(key),
             Op::Update { key, value, .. } => own(key) || own(value),
+            Op::Request(request) => {
+                let key = request.key.iter().any(own) && !matches!(request.op.shape().key, KeyUse::WritesW);
+                key || request.value_at.iter().any(own) || request.op == RequestOp::Printk
+            }
             _ => false,
         }));
     }

@@ -1,8 +1,9 @@
 //! The IR's side: what a trace does, in program order.
 
-use super::symbols::{Condition, Effect, EffectId, Node, Place, Symbols, Term};
-use crate::ir::{Block, Func, Inst, Mem, Op, Term as IrTerm, Value};
-use offwire_isa::{AluOp, CmpOp, RequestOp, Space};
+use super::effects::{Extent, looked_at};
+use super::symbols::{Ask, Condition, Effect, EffectId, Node, Place, Symbols, Term};
+use crate::ir::{Block, Func, Inst, Mem, Op, Request, Term as IrTerm, Value};
+use offwire_isa::{AluOp, CmpOp, MapUse, RequestOp, Space};
 use std::collections::{BTreeMap, HashMap};
 
 /// A conditional way out of the trace.
@@ -32,6 +33,8 @@ pub(super) struct Program {
     pub(super) effects: Vec<EffectId>,
     /// Loads, with the number of branches before the first one of their kind.
     pub(super) loads: HashMap<Term, usize>,
+    /// The same for requests, by their operands.
+    pub(super) asked: HashMap<Ask, usize>,
     pub(super) end: Way,
     /// Values defined in the trace.
     pub(super) values: BTreeMap<Value, Term>,
@@ -43,6 +46,8 @@ pub(super) struct Walk<'a> {
     pub(super) symbols: &'a mut Symbols,
     program: Program,
     counts: HashMap<Effect, u32>,
+    /// A request turned out to touch more bytes than it did when it was met before.
+    news: bool,
 }
 
 impl<'a> Walk<'a> {
@@ -56,10 +61,11 @@ impl<'a> Walk<'a> {
             branches: Vec::new(),
             effects: Vec::new(),
             loads: HashMap::new(),
+            asked: HashMap::new(),
             end: Way::Nowhere,
             values: BTreeMap::new(),
         };
-        let mut walk = Walk { func, constants, symbols, program, counts: HashMap::new() };
+        let mut walk = Walk { func, constants, symbols, program, counts: HashMap::new(), news: false };
         for (n, block) in blocks.iter().enumerate() {
             let data = func.blocks.get(block.at()).ok_or("no such block")?;
             if n > 0 && !data.params.is_empty() {
@@ -69,6 +75,10 @@ impl<'a> Walk<'a> {
                 walk.inst(inst);
             }
             walk.term(&data.term, blocks.get(n + 1).copied())?;
+        }
+        if walk.news {
+            // Once more, now that all is known; what is made twice has the same name.
+            return Self::run(func, constants, walk.symbols, blocks);
         }
         Ok(walk.program)
     }
@@ -112,7 +122,6 @@ impl<'a> Walk<'a> {
                 let (a, b) = (self.value(*a), self.value(*b));
                 self.symbols.alu(*op, *wide, a, b)
             }
-            Op::Request(_) => return,
             Op::Load { mem, size, swap, .. } => {
                 let at = self.place(mem);
                 let seen = self.seen(|symbols, effect| symbols.changes(effect, &at, Some(u32::from(*size))));
@@ -133,52 +142,79 @@ impl<'a> Walk<'a> {
                 self.add(Effect::Add { at, size: *size, value });
                 return;
             }
-            Op::Lookup { map, key } => self.request(RequestOp::Lookup, map.0, Some(key), None),
-            Op::Delete { map, key } => self.request(RequestOp::Delete, map.0, Some(key), None),
+            Op::Lookup { map, key } => self.map_request(RequestOp::Lookup, map.0, key, None),
+            Op::Delete { map, key } => self.map_request(RequestOp::Delete, map.0, key, None),
             Op::Update { map, key, value, flags } => {
                 let op = [RequestOp::UpdateAny, RequestOp::UpdateNoExist, RequestOp::UpdateExist];
                 let op = op.get(usize::from(*flags)).copied().unwrap_or(RequestOp::None);
-                self.request(op, map.0, Some(key), Some(value))
+                self.map_request(op, map.0, key, Some(value))
             }
             Op::AdjustHead { delta } => {
-                let delta = self.value(*delta);
-                let src = self.symbols.low(delta, 4);
-                let request = Effect::Request {
+                let src = self.value(*delta);
+                self.ask(Ask {
                     op: RequestOp::AdjustHead,
                     map: 0,
                     key: None,
                     value: None,
                     src,
+                    third: None,
                     seen: Vec::new(),
-                };
-                let id = self.add(request);
-                self.symbols.term(Node::Answer(id))
+                })
             }
+            Op::Request(request) => self.request(request),
         };
         if let Some(value) = inst.result {
             self.program.values.insert(value, result);
         }
     }
 
-    fn request(&mut self, op: RequestOp, map: u16, key: Option<&Mem>, value: Option<&Mem>) -> Term {
-        let key = key.map(|key| self.place(key));
-        let mut src = self.symbols.constant(0);
-        let mut space = None;
-        if let Some(mem) = value {
-            let offset = self.symbols.constant(i64::from(mem.offset) as u64);
-            src = match mem.base {
-                None => offset,
-                Some(base) => {
-                    let base = self.value(base);
-                    self.symbols.belongs(Place { space: mem.space, base: Some(base), offset: 0 }, mem.map);
-                    if mem.offset == 0 { base } else { self.symbols.alu(AluOp::Add, true, base, offset) }
-                }
-            };
-            space = Some(mem.space);
+    fn map_request(&mut self, op: RequestOp, map: u16, key: &Mem, value: Option<&Mem>) -> Term {
+        let key = Some(self.place(key));
+        let src = match value {
+            Some(mem) => self.address(mem),
+            None => self.symbols.constant(0),
+        };
+        let value = value.map(|mem| mem.space);
+        self.ask(Ask { op, map: map as u8, key, value, src, third: None, seen: Vec::new() })
+    }
+
+    fn request(&mut self, request: &Request) -> Term {
+        let op = request.op;
+        let key = request.key.as_ref().map(|key| self.place(key));
+        let third = request.third.map(|third| self.value(third));
+        let src = match (&request.value_at, request.value) {
+            (Some(mem), _) => self.address(mem),
+            (None, Some(value)) => self.value(value),
+            (None, None) => self.symbols.constant(0),
+        };
+        let (src, third) = looked_at(self.symbols, op, src, third);
+        let map = request.map.filter(|_| op.shape().map == MapUse::Slot).map_or(0, |map| map.0 as u8);
+        let value = request.value_at.map(|mem| mem.space);
+        let ask = Ask { op, map, key, value, src, third, seen: Vec::new() };
+        self.news |= !self.symbols.extent(&ask, request.key_bytes, request.value_bytes);
+        self.ask(ask)
+    }
+
+    /// Where an update finds its value, as a number.
+    fn address(&mut self, mem: &Mem) -> Term {
+        let offset = self.symbols.constant(i64::from(mem.offset) as u64);
+        let Some(base) = mem.base else { return offset };
+        let base = self.value(base);
+        self.symbols.belongs(Place { space: mem.space, base: Some(base), offset: 0 }, mem.map);
+        if mem.offset == 0 { base } else { self.symbols.alu(AluOp::Add, true, base, offset) }
+    }
+
+    /// Makes the request; gives its answer.
+    fn ask(&mut self, mut ask: Ask) -> Term {
+        (ask.src, ask.third) = looked_at(self.symbols, ask.op, ask.src, ask.third);
+        let branches = self.program.branches.len();
+        self.program.asked.entry(ask.operands()).or_insert(branches);
+        let reads = self.symbols.request_reads(&ask);
+        ask.seen = self.seen(|symbols, effect| changes_any(symbols, effect, &reads));
+        if is_pure(ask.op) {
+            return self.symbols.term(Node::Pure(ask));
         }
-        let reads = self.symbols.request_reads(map as u8, key, space, src);
-        let seen = self.seen(|symbols, effect| changes_any(symbols, effect, &reads));
-        let id = self.add(Effect::Request { op, map: map as u8, key, value: space, src, seen });
+        let id = self.add(Effect::Request(ask));
         self.symbols.term(Node::Answer(id))
     }
 
@@ -258,8 +294,13 @@ impl<'a> Walk<'a> {
 }
 
 /// True if the effect may change one of the places.
-pub(super) fn changes_any(symbols: &Symbols, effect: EffectId, places: &[Option<(Place, Option<u32>)>]) -> bool {
-    places.iter().flatten().any(|(place, bytes)| symbols.changes(effect, place, *bytes))
+pub(super) fn changes_any(symbols: &Symbols, effect: EffectId, places: &[Extent]) -> bool {
+    places.iter().any(|(place, bytes)| symbols.changes(effect, place, *bytes))
+}
+
+/// The answer is a matter of operands and memory, and asking leaves no trace.
+pub(super) fn is_pure(op: RequestOp) -> bool {
+    op.is_division() || op == RequestOp::Csum
 }
 
 /// The condition that holds exactly if this one does not.

@@ -1,5 +1,6 @@
 //! Symbolic values and effects, each kept once, so that equal ones have equal numbers.
 
+use super::effects::answers_narrow;
 use crate::ebpf::MapIdx;
 use crate::ir::Value;
 use offwire_isa::{AluOp, CmpOp, RequestOp, Space};
@@ -36,32 +37,41 @@ pub(super) enum Node {
         seen: Vec<EffectId>,
     },
     Answer(EffectId),
+    /// The answer of a request that depends on its operands and memory alone.
+    Pure(Ask),
 }
 
 /// What others can notice.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Effect {
-    Store {
-        at: Place,
-        size: u8,
-        swap: bool,
-        value: Term,
-    },
-    Add {
-        at: Place,
-        size: u8,
-        value: Term,
-    },
-    Request {
-        op: RequestOp,
-        map: u8,
-        key: Option<Place>,
-        /// An update's value: in which space; its address is `src`.
-        value: Option<Space>,
-        src: Term,
-        /// Effects that may have changed key or value.
-        seen: Vec<EffectId>,
-    },
+    Store { at: Place, size: u8, swap: bool, value: Term },
+    Add { at: Place, size: u8, value: Term },
+    Request(Ask),
+}
+
+/// A request, with what it looks at.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Ask {
+    pub(super) op: RequestOp,
+    /// Slot of the map table, 0 if it looks at none.
+    pub(super) map: u8,
+    /// K.
+    pub(super) key: Option<Place>,
+    /// An update's value: in which space; its address is `src`.
+    pub(super) value: Option<Space>,
+    /// V; 0 if it looks at none.
+    pub(super) src: Term,
+    /// W.
+    pub(super) third: Option<Term>,
+    /// Effects that may have changed what it reads.
+    pub(super) seen: Vec<EffectId>,
+}
+
+impl Ask {
+    /// The request by its operands alone.
+    pub(super) fn operands(&self) -> Ask {
+        Ask { seen: Vec::new(), ..self.clone() }
+    }
 }
 
 /// A condition to leave.
@@ -80,9 +90,11 @@ pub(super) struct Symbols {
     effects: Vec<Effect>,
     effect_numbers: HashMap<(Effect, u32), EffectId>,
     /// Which map's values a handle leads to, as the IR says; `None` if it says several things.
-    maps: HashMap<Term, Option<MapIdx>>,
+    pub(super) maps: HashMap<Term, Option<MapIdx>>,
     /// Bytes of key and value by map.
-    sizes: Vec<(u32, u32)>,
+    pub(super) sizes: Vec<(u32, u32)>,
+    /// Bytes that requests may touch at K and at V, as the IR says, where the map does not say it.
+    pub(super) extents: HashMap<Ask, (u32, u32)>,
 }
 
 fn masked(value: u64, bytes: u8) -> u64 {
@@ -97,11 +109,6 @@ fn is_unary(op: AluOp) -> bool {
 impl Symbols {
     pub(super) fn new(sizes: &[(u32, u32)]) -> Self {
         Symbols { sizes: sizes.to_vec(), ..Symbols::default() }
-    }
-
-    /// Bytes of the key (0) or value (1) of a map, if it is known.
-    fn size(&self, map: u8, of: usize) -> Option<u32> {
-        self.sizes.get(usize::from(map)).map(|sizes| if of == 0 { sizes.0 } else { sizes.1 })
     }
 
     pub(super) fn node(&self, term: Term) -> &Node {
@@ -126,7 +133,7 @@ impl Symbols {
         self.term(Node::Const(value))
     }
 
-    fn as_const(&self, term: Term) -> Option<u64> {
+    pub(super) fn as_const(&self, term: Term) -> Option<u64> {
         match self.node(term) {
             Node::Const(value) => Some(*value),
             _ => None,
@@ -154,7 +161,29 @@ impl Symbols {
         }
     }
 
+    /// The request whose answer it is.
+    fn asked(&self, term: Term) -> Option<RequestOp> {
+        match self.node(term) {
+            Node::Pure(ask) => Some(ask.op),
+            Node::Answer(effect) => match self.effect(*effect) {
+                Effect::Request(ask) => Some(ask.op),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// Notes how many bytes a request touches at K and at V at the most. False if that is news about a request known before.
+    pub(super) fn extent(&mut self, ask: &Ask, key: u32, value: u32) -> bool {
+        let known = self.extents.entry(ask.operands()).or_insert((key, value));
+        let most = (known.0.max(key), known.1.max(value));
+        std::mem::replace(known, most) == most
+    }
+
     pub(super) fn compare(&mut self, op: CmpOp, wide: bool, a: Term, b: Term) -> Condition {
+        // Some answers are 0 if their low half is.
+        let zero = matches!(op, CmpOp::Eq | CmpOp::Ne) && self.as_const(b) == Some(0);
+        let wide = wide || (zero && self.asked(a).is_some_and(answers_narrow));
         let bytes = if wide { 8 } else { 4 };
         Condition::Compare(op, wide, self.low(a, bytes), self.low(b, bytes))
     }
@@ -179,10 +208,6 @@ impl Symbols {
         }
     }
 
-    fn map_of(&self, at: &Place) -> Option<MapIdx> {
-        self.maps.get(&at.base?).copied().flatten()
-    }
-
     /// The effect, as the `nth` equal one.
     pub(super) fn effect_id(&mut self, effect: Effect, nth: u32) -> EffectId {
         let next = EffectId(self.effects.len() as u32);
@@ -191,102 +216,5 @@ impl Symbols {
             self.effects.push(effect);
         }
         id
-    }
-
-    /// Stack and scratch at constant places: only the program itself sees them.
-    pub(super) fn is_private(&self, effect: EffectId) -> bool {
-        matches!(
-            self.effect(effect),
-            Effect::Store { at: Place { space: Space::Stack | Space::Scratch, base: None, .. }, .. }
-        )
-    }
-
-    pub(super) fn is_lookup(&self, effect: EffectId) -> bool {
-        matches!(self.effect(effect), Effect::Request { op: RequestOp::Lookup, .. })
-    }
-
-    fn overlap(&self, a: &Place, a_size: Option<u32>, b: &Place, b_size: Option<u32>) -> bool {
-        if a.space != b.space {
-            return false;
-        }
-        if a.space == Space::MapValue
-            && let (Some(a), Some(b)) = (self.map_of(a), self.map_of(b))
-            && a != b
-        {
-            return false;
-        }
-        if a.base != b.base {
-            return true;
-        }
-        let before =
-            |a: &Place, size: Option<u32>, b: &Place| size.is_some_and(|n| a.offset + i64::from(n) <= b.offset);
-        !before(a, a_size, b) && !before(b, b_size, a)
-    }
-
-    /// True if the effect may change what is at the place.
-    pub(super) fn changes(&self, effect: EffectId, at: &Place, size: Option<u32>) -> bool {
-        match self.effect(effect) {
-            Effect::Store { at: to, size: n, .. } | Effect::Add { at: to, size: n, .. } => {
-                self.overlap(to, Some(u32::from(*n)), at, size)
-            }
-            Effect::Request { op: RequestOp::AdjustHead, .. } => {
-                at.space == Space::Packet || (at.space == Space::Scratch && at.offset < 64)
-            }
-            Effect::Request { op: RequestOp::Lookup | RequestOp::Exit | RequestOp::None, .. } => false,
-            Effect::Request { map, .. } => {
-                at.space == Space::MapValue && self.map_of(at).is_none_or(|of| of.0 == u16::from(*map))
-            }
-        }
-    }
-
-    /// True if the two may not change places.
-    pub(super) fn conflict(&self, a: EffectId, b: EffectId) -> bool {
-        use Effect::{Add, Request, Store};
-        match (self.effect(a), self.effect(b)) {
-            (Request { .. }, Request { .. }) => true,
-            (Store { at, size, .. } | Add { at, size, .. }, _) => self.touches(b, at, u32::from(*size)),
-            (_, Store { at, size, .. } | Add { at, size, .. }) => self.touches(a, at, u32::from(*size)),
-        }
-    }
-
-    /// True if the effect reads or writes, or may, the place that a store goes to.
-    fn touches(&self, effect: EffectId, at: &Place, size: u32) -> bool {
-        self.changes(effect, at, Some(size))
-            || self
-                .reads(effect)
-                .into_iter()
-                .flatten()
-                .any(|(place, bytes)| self.overlap(&place, bytes, at, Some(size)))
-    }
-
-    /// What a request reads: key and value, with their bytes.
-    fn reads(&self, effect: EffectId) -> [Option<(Place, Option<u32>)>; 2] {
-        match self.effect(effect) {
-            Effect::Request { map, key, value, src, .. } => self.request_reads(*map, *key, *value, *src),
-            _ => [None; 2],
-        }
-    }
-
-    /// What a request with this map, key and value reads.
-    pub(super) fn request_reads(
-        &self,
-        map: u8,
-        key: Option<Place>,
-        value: Option<Space>,
-        src: Term,
-    ) -> [Option<(Place, Option<u32>)>; 2] {
-        let value = value.map(|space| self.split(&self.place(space, Some(src), 0)));
-        [key.map(|key| (key, self.size(map, 0))), value.map(|value| (value, self.size(map, 1)))]
-    }
-
-    /// A place whose base is a sum with a constant, with that in the offset.
-    fn split(&self, at: &Place) -> Place {
-        if let Some(base) = at.base
-            && let Node::Alu(AluOp::Add, true, base, offset) = self.node(base)
-            && let Some(offset) = self.as_const(*offset)
-        {
-            return Place { base: Some(*base), offset: at.offset.wrapping_add(offset as i64), ..*at };
-        }
-        *at
     }
 }

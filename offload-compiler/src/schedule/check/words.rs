@@ -1,11 +1,12 @@
 //! The words' side: symbolic execution, compared with the IR's at each way out.
 
-use super::program::{Program, Way, changes_any};
-use super::symbols::{Condition, Effect, EffectId, Node, Symbols, Term};
+use super::effects::looked_at;
+use super::program::{Program, Way, changes_any, is_pure};
+use super::symbols::{Ask, Condition, Effect, EffectId, Node, Symbols, Term};
 use crate::ir::{Block, Value};
 use crate::regalloc::Liveness;
 use crate::schedule::code::{Code, Read, Target, VReg, VWord};
-use offwire_isa::{Base, CmpOp, RequestOp, Space, Src, StoreOp};
+use offwire_isa::{Base, CmpOp, KeyUse, MapUse, RequestOp, Space, Src, StoreOp, ValueUse};
 use std::collections::{HashMap, HashSet};
 
 type Step<T> = Result<T, String>;
@@ -246,17 +247,25 @@ impl<'a> Walk<'a> {
         let src = units.src(fields.q_vsrc)?;
         match fields.q_op {
             RequestOp::None => {}
+            RequestOp::Call | RequestOp::Ret => return Err("nobody calls".into()),
             RequestOp::Exit => {
                 let value = self.symbols.low(src, 4);
                 self.finish(&Way::Exit(value))?;
                 return Ok(None);
             }
             op => {
-                let answer = word.answer.ok_or("an answer goes nowhere")?;
-                let id = self.ask(op, word, units, src)?;
-                let term = self.symbols.term(Node::Answer(id));
-                self.regs.insert(answer, term);
+                let term = self.ask(op, word, units, src)?;
+                match (word.answer, op.shape().answers) {
+                    (Some(answer), true) => {
+                        self.regs.insert(answer, term);
+                    }
+                    (None, false) => {}
+                    _ => return Err("an answer goes nowhere, or comes from nowhere".into()),
+                }
                 if fields.q_null {
+                    if !op.shape().answers {
+                        return Err("an answer is tested that does not come".into());
+                    }
                     let zero = self.symbols.constant(0);
                     let condition = self.symbols.compare(CmpOp::Eq, true, term, zero);
                     let done = self.effects.clone();
@@ -279,23 +288,35 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn ask(&mut self, op: RequestOp, word: &VWord, units: &Units, src: Term) -> Step<EffectId> {
-        let fields = &word.word;
-        if op == RequestOp::AdjustHead {
-            let src = self.symbols.low(src, 4);
-            return Ok(self.add(Effect::Request { op, map: 0, key: None, value: None, src, seen: Vec::new() }));
+    /// A request to a shared unit; gives its answer.
+    fn ask(&mut self, op: RequestOp, word: &VWord, units: &Units, src: Term) -> Step<Term> {
+        let (fields, shape) = (&word.word, op.shape());
+        let key = match shape.key {
+            KeyUse::None => None,
+            _ => {
+                let base = units.base(fields.q_kbase)?;
+                Some(self.symbols.place(fields.q_kspace, base, i64::from(fields.q_koff)))
+            }
+        };
+        let value = (shape.value == ValueUse::Value).then_some(fields.q_vspace);
+        let src = if shape.value == ValueUse::None { self.symbols.constant(0) } else { src };
+        let third = if shape.third { Some(units.src(Src::Rc)?) } else { None };
+        let (src, third) = looked_at(self.symbols, op, src, third);
+        let map = if shape.map == MapUse::Slot { fields.q_map } else { 0 };
+        let mut ask = Ask { op, map, key, value, src, third, seen: Vec::new() };
+        let branches = *self.program.asked.get(&ask).ok_or("it asks what the program does not ask")?;
+        if self.decided[..branches].contains(&false) {
+            return Err("a request stands above a check that it needs".into());
         }
-        let base = units.base(fields.q_kbase)?;
-        let key = Some(self.symbols.place(fields.q_kspace, base, i64::from(fields.q_koff)));
-        let update = matches!(op, RequestOp::UpdateAny | RequestOp::UpdateNoExist | RequestOp::UpdateExist);
-        let value = update.then_some(fields.q_vspace);
-        let src = if update { src } else { self.symbols.constant(0) };
         let symbols = &*self.symbols;
-        let reads = symbols.request_reads(fields.q_map, key, value, src);
-        let mut seen: Vec<EffectId> =
-            self.effects.iter().copied().filter(|effect| changes_any(symbols, *effect, &reads)).collect();
-        seen.sort_unstable();
-        Ok(self.add(Effect::Request { op, map: fields.q_map, key, value, src, seen }))
+        let reads = symbols.request_reads(&ask);
+        ask.seen = self.effects.iter().copied().filter(|effect| changes_any(symbols, *effect, &reads)).collect();
+        ask.seen.sort_unstable();
+        if is_pure(op) {
+            return Ok(self.symbols.term(Node::Pure(ask)));
+        }
+        let id = self.add(Effect::Request(ask));
+        Ok(self.symbols.term(Node::Answer(id)))
     }
 
     /// A conditional way out, with the effects done when it is taken.
@@ -345,7 +366,7 @@ impl<'a> Walk<'a> {
             Way::Exit(_) | Way::Nowhere => false,
         };
         let symbols = &*self.symbols;
-        let counts = |effect: &&EffectId| !symbols.is_lookup(**effect) && (stack || !symbols.is_private(**effect));
+        let counts = |effect: &&EffectId| !symbols.is_silent(**effect) && (stack || !symbols.is_private(**effect));
         let got: HashSet<&EffectId> = done.iter().filter(counts).collect();
         let wanted: HashSet<&EffectId> = wanted.iter().filter(counts).collect();
         if got != wanted && !matches!(to, Way::Nowhere) {

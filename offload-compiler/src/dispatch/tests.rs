@@ -1,0 +1,137 @@
+//! The proof on small functions, one rule each.
+
+use super::prove;
+use crate::ebpf::MapIdx;
+use crate::ir::{check, parse};
+use crate::object::{Initial, Map, Object};
+use offwire_image::{DispatchMode, MapKind, MapSpec};
+
+fn map(name: &str, kind: MapKind) -> Map {
+    let spec = MapSpec {
+        name: name.into(),
+        kind,
+        key_size: 4,
+        value_size: 8,
+        max_entries: 4,
+        flags: 0,
+        init: Vec::new(),
+        frozen: false,
+    };
+    Map::from(spec)
+}
+
+/// Maps 0 to 8.
+fn object() -> Object {
+    let mut outer = map("outer", MapKind::HashOfMaps);
+    outer.inner = Some(Box::new(map("outer.inner", MapKind::Hash).spec));
+    outer.initial = vec![(1, Initial::Map(MapIdx(1)))];
+    let maps = vec![
+        map("cpu", MapKind::PercpuArray),
+        map("hash", MapKind::Hash),
+        map("lru", MapKind::LruHash),
+        map("ring", MapKind::Ringbuf),
+        map("perf", MapKind::PerfEventArray),
+        map("dev", MapKind::Devmap),
+        map("progs", MapKind::ProgArray),
+        outer,
+        map("trie", MapKind::LpmTrie),
+    ];
+    Object { maps, ..Object::default() }
+}
+
+/// Mode and reason for a function of one block; `v0` is 0.
+fn proof(lines: &str) -> (DispatchMode, String) {
+    let text = format!("func f\nb0:\n  v0 = const 0\n{lines}\n  exit v0\n");
+    let func = parse(&text).unwrap_or_else(|e| panic!("{e}\n{text}"));
+    assert_eq!(check(&func), Ok(()), "{text}");
+    let dispatch = prove(&object(), &[func]);
+    (dispatch.mode, dispatch.reason)
+}
+
+#[track_caller]
+fn is(lines: &str, mode: DispatchMode, words: &str) {
+    let (found, reason) = proof(lines);
+    assert!(found == mode && reason.contains(words), "{found:?}: {reason}\n{lines}");
+}
+
+#[test]
+fn looks_at_maps_that_no_program_changes_need_no_order() {
+    let lines = "v1 = request.redirect_map map5 value v0 third v0\nv2 = request.ktime_ns\nv3 = request.prandom\n\
+                 v4 = lookup map8, stack[0]\nv5 = load.4 map8[v4]\nv6 = lookup map7, stack[0]\n\
+                 v7 = request.lookup_in map7 key stack[0]:4 third v6\nv8 = load.8 map[v7]\n\
+                 v9 = request.divu64 value v8 third v3\nrequest.tail_call map6 value v0";
+    is(lines, DispatchMode::Any, "no packet changes anything");
+}
+
+#[test]
+fn adds_that_nobody_reads_need_no_order() {
+    is("v1 = lookup map1, stack[0]\natomic_add.8 map1[v1], v0", DispatchMode::Any, "atomic adds to hash");
+    is(
+        "v1 = lookup map1, stack[0]\nrequest.fetch_add64 key map1[v1]:8 value v0",
+        DispatchMode::Any,
+        "atomic adds to hash",
+    );
+}
+
+#[test]
+fn answers_of_atomics_have_an_order() {
+    let fetch = |map: &str| format!("v1 = lookup {map}, stack[0]\nv2 = request.fetch_add64 key {map}[v1]:8 value v0");
+    is(&fetch("map1"), DispatchMode::Flow, "packets change hash");
+    is(&fetch("map0"), DispatchMode::Cpu, "per-CPU values of cpu");
+    is(
+        "v1 = lookup map1, stack[0]\nrequest.fetch_or64 key map1[v1]:8 value v0",
+        DispatchMode::Flow,
+        "packets change hash",
+    );
+}
+
+#[test]
+fn events_keep_the_order_of_their_flow() {
+    is("v1 = request.ring.output map3 key pkt[0]:4 value v0 third v0", DispatchMode::Flow, "events leave through ring");
+    is("v1 = request.perf.output map4 key pkt[0]:4 value v0 third v0", DispatchMode::Flow, "events leave through perf");
+    is("v1 = request.printk key pkt[0]:4 value v0", DispatchMode::Flow, "bpf_trace_printk");
+    let record = "v1 = request.ring.reserve map3 value v0 third v0\nstore.8 map3[v1], v0\nv2 = load.8 map3[v1]\n\
+                  v3 = request.ring.submit value v1 third v0";
+    is(record, DispatchMode::Flow, "events leave through ring, in the order");
+    // An event with the number of the CPU builds nothing on it.
+    let number = "v1 = load.4 scr[20]\nstore.8 stack[0], v1\n\
+                  v2 = request.perf.output map4 key stack[0]:8 value v0 third v0";
+    is(number, DispatchMode::Flow, "events leave");
+}
+
+#[test]
+fn lookups_in_an_lru_hash_change_it() {
+    is("v1 = lookup map2, stack[0]", DispatchMode::Flow, "lookups change the order in which lru forgets");
+}
+
+#[test]
+fn a_lock_keeps_values_whole_but_not_the_order() {
+    let lines = "v1 = lookup map1, stack[0]\nv2 = request.spin.lock value v1\nstore.4 map1[v1 + 4], v0\n\
+                 v3 = request.spin.unlock value v1";
+    is(lines, DispatchMode::Flow, "spin lock");
+}
+
+#[test]
+fn changes_of_inner_maps_are_changes_of_all_that_may_stand_there() {
+    let update = "v1 = lookup map7, stack[0]\nv2 = request.update_in.any map7 key stack[0]:4 at stack[8]:8 third v1";
+    is(update, DispatchMode::Flow, "packets change hash, inner maps");
+    let store = "v1 = lookup map7, stack[0]\nv2 = request.lookup_in map7 key stack[0]:4 third v1\nstore.4 map[v2], v0";
+    is(store, DispatchMode::Flow, "packets change hash, inner maps");
+}
+
+#[test]
+fn a_number_of_the_cpu_that_is_looked_up_with_is_built_on() {
+    let lines = "v1 = load.4 scr[20]\nstore.4 stack[0], v1\nv2 = lookup map7, stack[4]\n\
+                 v3 = request.update_in.any map7 key stack[0]:4 at stack[8]:8 third v2";
+    is(lines, DispatchMode::Cpu, "number of its CPU");
+}
+
+#[test]
+fn programs_of_a_set_count_together() {
+    let func = |lines: &str| parse(&format!("func f\nb0:\n  v0 = const 0\n{lines}\n  exit v0\n")).unwrap();
+    let add = func("v1 = lookup map1, stack[0]\natomic_add.8 map1[v1], v0");
+    let read = func("v1 = lookup map1, stack[0]\nv2 = load.8 map1[v1]");
+    assert_eq!(prove(&object(), std::slice::from_ref(&add)).mode, DispatchMode::Any);
+    assert_eq!(prove(&object(), std::slice::from_ref(&read)).mode, DispatchMode::Any);
+    assert_eq!(prove(&object(), &[add, read]).mode, DispatchMode::Flow);
+}

@@ -1,0 +1,25 @@
+// expect: used after it was submitted at 21
+// kernel: invalid mem access 'scalar'
+// SPDX-License-Identifier: Apache-2.0 OR MIT OR GPL-2.0-only
+/* The record belongs to its reader once it is submitted. */
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+} events SEC(".maps");
+
+SEC("xdp")
+int prog(struct xdp_md *ctx)
+{
+	__u32 *record = bpf_ringbuf_reserve(&events, 8, 0);
+
+	if (!record)
+		return XDP_PASS;
+	bpf_ringbuf_submit(record, 0);
+	*record = 1;
+	return XDP_PASS;
+}
+
+char _license[] SEC("license") = "Dual MIT/GPL";
