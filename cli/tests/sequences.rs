@@ -13,22 +13,7 @@ use offwire_harness::sequences::{Flags, Subject};
 use offwire_isa::Profile;
 
 /// Kinds of maps that compiler and device may refuse. Whatever they take must be right, listed or not.
-const NOT_ON_DEVICE: &[Subject] = &[
-    Subject::HashOnDemand,
-    Subject::PercpuHash,
-    Subject::LruHash,
-    Subject::LruHashFull,
-    Subject::LpmTrie,
-    Subject::Devmap,
-    Subject::DevmapHash,
-    Subject::ProgArray,
-    Subject::ArrayOfArrays,
-    Subject::ArrayOfHashes,
-    Subject::HashOfArrays,
-    Subject::HashOfHashes,
-    Subject::Ringbuf,
-    Subject::PerfEventArray,
-];
+const NOT_ON_DEVICE: &[Subject] = &[];
 
 /// Sequences for each kind of map, unless the environment says otherwise.
 const SEQUENCES: usize = 500;
