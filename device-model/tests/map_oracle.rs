@@ -441,3 +441,17 @@ fn updates_that_the_user_overtakes_come_after_it() {
         }
     }
 }
+
+/// array_map_meta_equal of the kernel's kernel/bpf/arraymap.c.
+#[test]
+fn inner_arrays_may_differ_in_their_entries_if_all_of_them_say_so() {
+    let any = |entries| MapSpec { flags: 1 << 12, ..map(MapKind::Array, 4, 8, entries) };
+    let maps = [map(MapKind::ArrayOfMaps, 4, 4, 2), any(2), any(3), map(MapKind::Array, 4, 8, 2)];
+    let links = [Link { map: 0, key: 0, to: 1 }];
+    let image = MapImage { maps: &maps, links: &links, locks: &[], programs: 0 };
+    let mut device = Device::new(&TINY);
+    device.load_linked(&words("next=pass"), CodeAddr(0), &[], image, DispatchMode::Any, 100).unwrap();
+    let mut set = |to: u32| device.map_update(0, &[1, 0, 0, 0], &[to.to_le_bytes().to_vec()], Update::Any);
+    assert_eq!(set(2), Ok(()));
+    assert_eq!(set(3), Err(MapError::Reference), "other flags");
+}

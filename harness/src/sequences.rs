@@ -13,7 +13,7 @@ use crate::programs::{
 };
 use crate::{Entry, EntryValue, PacketIn};
 use offload_compiler::ebpf::{AluOp, AtomicOp, Cond, Insn, MapIdx, Operand, Size, Width};
-use offload_compiler::object::{Map, Object};
+use offload_compiler::object::{Initial, Map, Object};
 use offwire_image::{MapKind, MapSpec};
 
 /// Operations in a packet.
@@ -108,13 +108,20 @@ impl Subject {
             Subject::PerfEventArray => one(each(perf), &maps),
             Subject::ProgArray => {
                 let programs = (0..PROGRAMS).map(|number| program(&format!("hop{number}"), &hop(number)).ok());
-                Some(object_of(programs.collect::<Option<_>>()?, &maps))
+                let mut object = object_of(programs.collect::<Option<_>>()?, &maps);
+                if let Some(map) = object.maps.first_mut() {
+                    let entry =
+                        |number: usize| (number as u32 + number as u32 / 2, Initial::Program(format!("hop{number}")));
+                    map.initial = (0..PROGRAMS).map(entry).collect();
+                }
+                Some(object)
             }
             Subject::ArrayOfArrays | Subject::ArrayOfHashes | Subject::HashOfArrays | Subject::HashOfHashes => {
                 let inner = shape.spec("inner", shape.inner);
                 let mut object = one(each(|asm, at| inner_operation(asm, at, &shape, flags)), &[])?;
                 let outer = map_spec("subject", shape.kind, 4, 4, shape.max_entries);
-                object.maps.push(Map { inner: Some(Box::new(inner.clone())), ..Map::from(outer) });
+                let initial = vec![(0, Initial::Map(MapIdx(1))), (1, Initial::Map(MapIdx(2)))];
+                object.maps.push(Map { inner: Some(Box::new(inner.clone())), initial, ..Map::from(outer) });
                 for number in 1..=2 {
                     object.maps.push(Map::from(MapSpec { name: format!("inner{number}"), ..inner.clone() }));
                 }
@@ -133,10 +140,6 @@ impl Subject {
         let entries = match self {
             // The loopback device.
             Subject::Devmap | Subject::DevmapHash => vec![entry(0, 1), entry(2, 1)],
-            Subject::ProgArray => (0..PROGRAMS as u32).map(|number| entry(number + number / 2, number)).collect(),
-            Subject::ArrayOfArrays | Subject::ArrayOfHashes | Subject::HashOfArrays | Subject::HashOfHashes => {
-                vec![entry(0, 1), entry(1, 2)]
-            }
             _ => return Contents::new(),
         };
         vec![(MapIdx(0), entries)]

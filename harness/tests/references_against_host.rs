@@ -4,7 +4,7 @@ mod common;
 
 use common::*;
 use offload_compiler::ebpf::{AluOp, Cond, Imm64, Insn, InsnIdx, MapIdx, Operand, Size, Width, encode};
-use offload_compiler::object::{Initial, Object, Program};
+use offload_compiler::object::{Initial, LoadOptions, Object, Program, load as load_object};
 use offwire_harness::host::Host;
 use offwire_harness::reference::Ref;
 use offwire_harness::{Backend, Entry, EntryValue, PacketIn, RedirectTarget};
@@ -87,6 +87,40 @@ fn tail_calls_go_where_the_kernel_goes() {
     compare("tail calls", &mut reference, &mut kernel, 1, &packets);
     let counted = reference.run(&words(&[0, 0])).expect("runs").bytes[32];
     assert_eq!(counted, 34, "a program that calls itself runs once and 33 times more");
+}
+
+/// A tail call in a local function that succeeds returns to the function's caller, with the other program's number.
+#[test]
+fn tail_calls_in_functions_return_to_the_caller() {
+    if !host_works() {
+        return;
+    }
+    let mut asm = Asm::default();
+    asm.put([copy(R6, R1)])
+        .call("function")
+        .put([add(R0, 1000), Insn::Exit])
+        .label("function")
+        .put(map(R2, 0))
+        .put([load(Size::B4, R3, R1, 16), mov(R3, 1)])
+        .helper(TAIL_CALL)
+        .put([mov(R0, 1), Insn::Exit]);
+    let mut object = object(&asm.done(), &[map_spec("next", MapKind::ProgArray, 4, 4, 4)]);
+    // The kernel wants to know that the function gives a number.
+    let typed = load_object(include_bytes!("objects/typed.o"), &LoadOptions::default()).expect("it loads");
+    let types = &typed.programs.iter().find(|program| program.name == "xdp_loop").expect("it is there").func_info;
+    object.programs[0].func_info = vec![(InsnIdx(0), types[0].1), (InsnIdx(4), types[1].1)];
+    object.btf = typed.btf.clone();
+    object.programs.push(program("other", vec![mov(R6, 3), mov(R0, 55), Insn::Exit]));
+    for (entry, expected) in [(None, 1001), (Some(number(1, 1)), 1055)] {
+        let mut reference = Ref::new(&object, 0).expect("the interpreter takes the program");
+        let mut kernel = host(&object);
+        if let Some(entry) = &entry {
+            reference.map_update(MapIdx(0), entry).expect("ours takes it");
+            kernel.map_update(MapIdx(0), entry).expect("the kernel takes it");
+        }
+        compare("a tail call in a function", &mut reference, &mut kernel, 1, &[words(&[0])]);
+        assert_eq!(reference.run(&words(&[0])).expect("runs").retval, expected);
+    }
 }
 
 #[test]

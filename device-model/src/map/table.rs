@@ -24,7 +24,7 @@ mod flag {
     pub(super) const INNER_MAP: u32 = 1 << 12;
     /// Flags that change nothing here, or what is done about them is done below. RDONLY and WRONLY bind the user's side.
     pub(super) const KNOWN: u32 =
-        NO_PREALLOC | NUMA_NODE | RDONLY | WRONLY | ZERO_SEED | RDONLY_PROG | WRONLY_PROG | MMAPABLE | INNER_MAP;
+        NO_PREALLOC | NUMA_NODE | RDONLY | WRONLY | ZERO_SEED | RDONLY_PROG | WRONLY_PROG | MMAPABLE;
 }
 
 /// Page of the kernel's `PAGE_SIZE`; ring buffers are made of whole ones.
@@ -215,7 +215,12 @@ fn spares(kind: MapKind, profile: &Profile) -> u32 {
 fn info(spec: &MapSpec, profile: &Profile) -> Result<MapInfo, MapRefusal> {
     use MapKind::*;
     let kind = spec.kind;
-    let known = flag::KNOWN | if kind == LruHash { flag::NO_COMMON_LRU } else { 0 };
+    let known = flag::KNOWN
+        | match kind {
+            LruHash => flag::NO_COMMON_LRU,
+            Array => flag::INNER_MAP,
+            _ => 0,
+        };
     if spec.flags & !known != 0 {
         return Err(MapRefusal::Flags(spec.flags & !known));
     }

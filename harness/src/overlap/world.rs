@@ -107,7 +107,7 @@ impl World {
         if spec.kind != MapKind::LpmTrie {
             return keyed.entries.contains_key(key).then(|| key.to_vec());
         }
-        let wanted = length(key)?;
+        let wanted = length(key).filter(|wanted| *wanted <= spec.key_size.saturating_sub(4) * 8)?;
         let covers = |entry: &&Vec<u8>| {
             length(entry)
                 .is_some_and(|own| own <= wanted && (!exact || own == wanted) && prefix(entry, own) == prefix(key, own))

@@ -90,6 +90,8 @@ pub(crate) struct Code {
 /// A caller that waits.
 struct Frame {
     back: usize,
+    /// The program that waits: the callee may have gone to another one.
+    program: usize,
     saved: [u64; 4],
     written: u16,
     /// A call by bpf_loop, which is called again.
@@ -313,6 +315,10 @@ impl Run {
                         self.regs[0] = u64::from(looping.done);
                         self.written |= 1;
                     }
+                    if self.program != frame.program {
+                        self.program = frame.program;
+                        code = self.code(codes)?;
+                    }
                     mem.pop_frame();
                     self.regs[6..10].copy_from_slice(&frame.saved);
                     self.regs[10] = mem.frame_pointer();
@@ -372,7 +378,7 @@ impl Run {
             return Err(Fault::Flow("more than 8 nested calls".into()));
         }
         let saved = [self.regs[6], self.regs[7], self.regs[8], self.regs[9]];
-        callers.push(Frame { back, saved, written: self.written, looping });
+        callers.push(Frame { back, program: self.program, saved, written: self.written, looping });
         self.written = (self.written & ARGUMENTS) | 1 << 10;
         self.regs[10] = mem.frame_pointer();
         if let Some(looping) = &looping {

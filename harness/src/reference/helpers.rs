@@ -230,13 +230,14 @@ pub(crate) fn call(id: u32, regs: &[u64; 16], mem: &mut Mem) -> Result<u64, Faul
         }
         number::RINGBUF_OUTPUT => {
             let map = ring_argument(mem, r1)?;
+            let answer = told(mem, id);
             if r4 & !(NO_WAKEUP | FORCE_WAKEUP) != 0 {
                 return Ok(EINVAL as u64);
             }
             let len = usize::try_from(r3).unwrap_or(usize::MAX);
             mem.refresh(r2, len);
             let bytes = mem.bytes(r2, len)?.to_vec();
-            if let Some(refused) = told(mem, id).filter(|answer| *answer != 0) {
+            if let Some(refused) = answer.filter(|answer| *answer != 0) {
                 return Ok(refused);
             }
             match mem.reserve(map, r3, RecordState::Submitted) {

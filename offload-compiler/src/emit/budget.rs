@@ -18,8 +18,6 @@ pub struct Bound {
 const TAIL_CALLS: u32 = 33;
 /// Bytes that a request copies or adds up at the most; more are out of bounds.
 const COPY_BYTES: u64 = 0xffff;
-/// Cycles of a division, a bit a cycle.
-const DIVIDE_CYCLES: u64 = 64;
 /// Turns for which each context before this one holds a lock.
 const LOCK_TURNS: u64 = 8;
 
@@ -73,25 +71,28 @@ fn cost(word: &Word, profile: &Profile) -> u64 {
     }
     // What the engine does itself only its own contexts wait for.
     let own = |service: u64| service * u64::from(profile.contexts_per_engine) + turn;
-    let lines = |bytes: u64| bytes.min(COPY_BYTES).div_ceil(u64::from(profile.map_bank_bytes.max(1)));
-    let copied = lines(match word.q_op.shape().key {
+    let lines = |bytes: u64, a_cycle: u32| bytes.min(COPY_BYTES).div_ceil(u64::from(a_cycle.max(1)));
+    let bytes = match word.q_op.shape().key {
         KeyUse::ReadsW | KeyUse::WritesW => constant(word, Src::Rc),
         _ => constant(word, word.q_vsrc),
-    });
+    };
+    let moved = lines(bytes, profile.map_bank_bytes);
     use RequestOp::*;
     cycles += match word.q_op {
         None | Exit | Call | Ret => 0,
         KtimeNs | Jiffies | Redirect => turn,
-        op if op.is_division() => own(DIVIDE_CYCLES),
+        op if op.is_division() => own(profile.divide_cycles.into()),
         AdjustHead | AdjustTail | AdjustMeta => own(profile.adjust_cycles.into()),
         LoadBytes | StoreBytes | Csum | Printk => {
             // Bytes of map values come from the map unit, those of the packet may have to be fetched.
             let far = u64::from(profile.packet_store_cycles);
-            own(copied + far) + if word.q_kspace == Space::MapValue { shared(copied) } else { 0 }
+            let unit = if word.q_op == Csum { profile.csum_bytes } else { profile.copy_bytes };
+            own(lines(bytes, unit).max(1) + far) + if word.q_kspace == Space::MapValue { shared(moved) } else { 0 }
         }
         // With as much of the packet as there may be.
-        PerfOutput => shared(service + copied + lines(COPY_BYTES)),
-        RingOutput => shared(service + copied),
+        PerfOutput => shared(service + moved + lines(COPY_BYTES, profile.map_bank_bytes)),
+        RingOutput => shared(service + moved),
+        Prandom => shared(profile.random_cycles.into()),
         SpinLock => shared(service) + LOCK_TURNS * turn * contexts,
         _ => shared(service),
     };
@@ -177,11 +178,12 @@ mod tests {
         let cost = |word: &str| bound(&laid(&[word], &[0]), &[], &SMALL).worst_cycles.unwrap();
         let idle = cost("next=pass");
         let contexts = u64::from(SMALL.contexts_per_engine);
-        assert_eq!(cost("ra=r1; rc=r2; q.divu64 val=ra dst=r0; next=pass") - idle, DIVIDE_CYCLES * contexts + contexts);
+        let divide = u64::from(SMALL.divide_cycles) * contexts + contexts;
+        assert_eq!(cost("ra=r1; rc=r2; q.divu64 val=ra dst=r0; next=pass") - idle, divide);
         // 20 bytes are two lines, an unknown number 4,096.
         let some = cost("ra=20; rc=0; q.csum key=stack[0+0] val=ra dst=r0; next=pass");
         let many = cost("ra=r1; rc=0; q.csum key=stack[0+0] val=ra dst=r0; next=pass");
-        assert_eq!(many - some, (4096 - 2) * contexts);
+        assert_eq!((SMALL.csum_bytes, many - some), (16, (4096 - 2) * contexts));
         assert!(
             cost("ra=r1; q.spin.lock val=ra dst=r0; next=pass") > cost("q.lookup key=stack[0+0] dst=r0; next=pass")
         );
