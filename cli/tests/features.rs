@@ -30,6 +30,7 @@ const NOT_ON_MODEL: &[(&str, &str)] = &[
     ("map_by_path", "OW0406"),
     ("pointer_or_null_32", "OW0311"),
     ("spin_lock_flags", "OW0402"),
+    ("tail_call_in_function", "OW0401"),
     ("trace_printk_result", "OW0402"),
     ("update_flags", "OW0402"),
     ("update_flags_invalid", "OW0402"),
