@@ -84,6 +84,8 @@ pub(crate) struct Code {
     /// Map references are constants: addresses.
     pub(crate) insns: Vec<Insn>,
     pub(crate) uses: Vec<Uses>,
+    /// Calls of bpf_loop that the kernel does not expand, ascending.
+    pub(crate) called_loops: Vec<usize>,
     pub(crate) checks: Option<Checks>,
 }
 
@@ -275,10 +277,11 @@ impl Run {
                 }
                 Insn::CallHelper { id: helpers::number::LOOP } => {
                     let [_, r1, r2, context, flags, ..] = self.regs;
-                    // Where flags and callback are constants, the kernel expands the call: it compares 64 bits, and moves the error into
-                    // w0 (kernel/bpf/verifier.c, inline_bpf_loop). Elsewhere it looks at 32 bits of the number and gives 64 of
-                    // the error; no device takes such a call.
-                    self.regs[0] = match (flags, u32::try_from(r1).unwrap_or(u32::MAX)) {
+                    // An expanded call compares 64 bits and moves the error into w0 (kernel/bpf/verifier.c, inline_bpf_loop); the
+                    // function looks at 32 bits of the number and gives 64 of the error (kernel/bpf/bpf_iter.c).
+                    let called = code.called_loops.binary_search(&at).is_ok();
+                    let count = if called { r1 as u32 } else { u32::try_from(r1).unwrap_or(u32::MAX) };
+                    self.regs[0] = match (flags, count) {
                         (1.., _) => super::maps::EINVAL as u64,
                         (0, 0) => 0,
                         (0, count @ 1..=MAX_LOOPS) => {
@@ -291,6 +294,7 @@ impl Run {
                             next = callback;
                             0
                         }
+                        _ if called => super::maps::E2BIG as u64,
                         _ => u64::from(super::maps::E2BIG as u32),
                     };
                 }

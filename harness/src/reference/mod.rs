@@ -20,7 +20,7 @@ use exec::{Code, Fault, Run};
 use maps::MapStore;
 use mem::{Mem, RecordState};
 use offload_compiler::ebpf::{Imm64, Insn, InsnIdx, MapIdx, Names, disasm};
-use offload_compiler::facts::Facts;
+use offload_compiler::facts::{self, Fact, Facts};
 use offload_compiler::object::{Object, Program};
 use offwire_diag::{Diagnostic, Span, Step, codes};
 use replay::Replay;
@@ -63,7 +63,7 @@ impl Ref {
         let Some(mem) = Mem::new(maps) else {
             return Err(Diagnostic::error(codes::host::REF_UNSUPPORTED, "the object's maps have too many entries"));
         };
-        let codes: Vec<_> = object.programs.iter().map(|program| code(program, &mem)).collect();
+        let codes: Vec<_> = object.programs.iter().map(|program| code(object, program, &mem)).collect();
         if let Some(Err(diagnostic)) = codes.get(program) {
             return Err(diagnostic.clone());
         }
@@ -289,7 +289,7 @@ impl Backend for Ref {
 }
 
 /// The program, ready to run.
-fn code(program: &Program, mem: &Mem) -> Result<Code, Diagnostic> {
+fn code(object: &Object, program: &Program, mem: &Mem) -> Result<Code, Diagnostic> {
     let mut insns = Vec::with_capacity(program.insns.len());
     for (at, insn) in program.insns.iter().enumerate() {
         insns.push(resolve(insn, mem).map_err(|what| {
@@ -301,7 +301,24 @@ fn code(program: &Program, mem: &Mem) -> Result<Code, Diagnostic> {
         })?);
     }
     let uses = insns.iter().map(exec::uses).collect();
-    Ok(Code { insns, uses, checks: None })
+    let called_loops = called_loops(object, program)?;
+    Ok(Code { insns, uses, called_loops, checks: None })
+}
+
+/// Calls of bpf_loop that the kernel does not expand, because the flags are not the constant 0 (or the callback depends on the
+/// path, which comes to the same where both callbacks agree on it).
+fn called_loops(object: &Object, program: &Program) -> Result<Vec<usize>, Diagnostic> {
+    let is_loop = |insn: &Insn| matches!(insn, Insn::CallHelper { id: helpers::number::LOOP });
+    if !program.insns.iter().any(is_loop) {
+        return Ok(Vec::new());
+    }
+    let facts = facts::analyze(object, program)?;
+    let no_flags = |at: usize| {
+        let flags = facts.before.get(at).and_then(Option::as_ref).and_then(|state| state.regs.get(4));
+        matches!(flags, Some(Fact::Scalar(range)) if range.umax == 0)
+    };
+    let loops = program.insns.iter().enumerate().filter(|(at, insn)| is_loop(insn) && !no_flags(*at));
+    Ok(loops.map(|(at, _)| at).collect())
 }
 
 /// Replaces map references by addresses; an `Err` names what is not supported.

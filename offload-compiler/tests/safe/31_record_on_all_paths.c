@@ -1,5 +1,5 @@
+// accept: each way out gives the record back, one way or the other
 // SPDX-License-Identifier: Apache-2.0 OR MIT OR GPL-2.0-only
-/* Each way out gives the record back, one way or the other. */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 

@@ -1,5 +1,5 @@
+// accept: the record is kept on the stack, and a function writes and submits it
 // SPDX-License-Identifier: Apache-2.0 OR MIT OR GPL-2.0-only
-/* The record is kept on the stack, and a function writes and submits it. */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 

@@ -1,5 +1,5 @@
+// accept: values of a map in a map are looked up, updated and deleted
 // SPDX-License-Identifier: Apache-2.0 OR MIT OR GPL-2.0-only
-/* Values of a map in a map are looked up, updated and deleted. */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 

@@ -1,5 +1,5 @@
+// accept: a tail call that failed has not moved the packet
 // SPDX-License-Identifier: Apache-2.0 OR MIT OR GPL-2.0-only
-/* A tail call that failed has not moved the packet. */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 

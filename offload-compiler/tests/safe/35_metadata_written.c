@@ -1,5 +1,5 @@
+// accept: Room for metadata is made, and written after a comparison with data
 // SPDX-License-Identifier: Apache-2.0 OR MIT OR GPL-2.0-only
-/* Room for metadata is made, and written after a comparison with data. */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 

@@ -1,5 +1,5 @@
+// accept: the packet says how many bytes are loaded, between 1 and 16
 // SPDX-License-Identifier: Apache-2.0 OR MIT OR GPL-2.0-only
-/* The packet says how many bytes are loaded, between 1 and 16. */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 

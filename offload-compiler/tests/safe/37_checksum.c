@@ -1,5 +1,5 @@
+// accept: sums over nothing, the packet and the stack
 // SPDX-License-Identifier: Apache-2.0 OR MIT OR GPL-2.0-only
-/* Sums over nothing, the packet and the stack. */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 

@@ -1,5 +1,5 @@
+// accept: the lock is released on both ways, and a function works under it
 // SPDX-License-Identifier: Apache-2.0 OR MIT OR GPL-2.0-only
-/* The lock is released on both ways, and a function works under it. */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 

@@ -1,5 +1,5 @@
+// accept: a callback counts in the context and stops early
 // SPDX-License-Identifier: Apache-2.0 OR MIT OR GPL-2.0-only
-/* A callback counts in the context and stops early. */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 

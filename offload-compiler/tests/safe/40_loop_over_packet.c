@@ -1,5 +1,5 @@
+// accept: a callback moves a packet pointer in the context on
 // SPDX-License-Identifier: Apache-2.0 OR MIT OR GPL-2.0-only
-/* A callback moves a packet pointer in the context on. */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 

@@ -1,5 +1,5 @@
+// accept: a callback loops itself, and its index is masked
 // SPDX-License-Identifier: Apache-2.0 OR MIT OR GPL-2.0-only
-/* A callback loops itself, and its index is masked. */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 

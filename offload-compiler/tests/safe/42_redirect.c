@@ -1,5 +1,5 @@
+// accept: a device map is looked up and redirected to
 // SPDX-License-Identifier: Apache-2.0 OR MIT OR GPL-2.0-only
-/* A device map is looked up and redirected to. */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 

@@ -1,5 +1,5 @@
+// accept: functions fill and read variables of their caller
 // SPDX-License-Identifier: Apache-2.0 OR MIT OR GPL-2.0-only
-/* Functions fill and read variables of their caller. */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 

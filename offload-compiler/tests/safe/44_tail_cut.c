@@ -1,5 +1,5 @@
+// accept: bytes are cut off, and the rest is compared anew
 // SPDX-License-Identifier: Apache-2.0 OR MIT OR GPL-2.0-only
-/* Bytes are cut off, and the rest is compared anew. */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 

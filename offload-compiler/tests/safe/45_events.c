@@ -1,5 +1,5 @@
+// accept: an event with its size from the packet
 // SPDX-License-Identifier: Apache-2.0 OR MIT OR GPL-2.0-only
-/* An event with its size from the packet. */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 

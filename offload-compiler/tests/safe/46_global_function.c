@@ -1,5 +1,5 @@
+// accept: a function that others may call is checked by its types, whatever it is given
 // SPDX-License-Identifier: Apache-2.0 OR MIT OR GPL-2.0-only
-/* A function that others may call is checked by its types, whatever it is given. */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 

@@ -108,7 +108,7 @@ fn the_hash_covers_profile_and_encoding() {
         ("version = 1", "version = 2"),
         ("ra:6 rb:6 rc:6", "rb:6 ra:6 rc:6"),
         ("sem = \"a + b\"", "sem = \"b + b\""),
-        ("offset = 20", "offset = 24"),
+        ("offset = 24", "offset = 32"),
     ] {
         let changed = SPEC.replacen(from, to, 1);
         assert_ne!(changed, SPEC);
