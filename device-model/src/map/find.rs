@@ -386,10 +386,8 @@ impl MapUnit {
                         port.element = copy(entry);
                         port.new = new;
                         port.in_place = in_place;
-                        if !in_place {
-                            // The bank waits for the swap, so nobody sees the index in between.
-                            self.index_banks[bank].free = HELD;
-                        }
+                        // The bank waits for the value and the swap, so nobody sees the index in between, nor takes the element away.
+                        self.index_banks[bank].free = HELD;
                         self.events.push(ready, Event::new(Kind::Indexed, bank as u16, id, 0));
                     }
                     Err(errno) => {
@@ -471,7 +469,6 @@ impl MapUnit {
             },
             RequestOp::RedirectMap => Job::Reference { id },
             RequestOp::RingOutput => Job::Output { id },
-            _ if port.in_place => Job::Write { id, index_bank: None },
             _ => Job::Write { id, index_bank: Some(bank as u8) },
         };
         self.queue_value(cycle, slot, element, job);
@@ -485,6 +482,10 @@ impl MapUnit {
         let copies = self.table.infos[slot].copies(self.timing.vcpus);
         let contents = &mut self.table.contents[slot];
         let mut answer = 0;
+        if port.in_place {
+            self.index_banks[bank].free = cycle;
+            return self.answer(cycle, bank, id, 0);
+        }
         if let Directory::Trie(trie) = &mut contents.directory {
             let there = trie.exact(&port.key, |_| ()).element.is_some();
             answer = overtaken(op, new, there, trie.is_full(), errno::NOSPC);

@@ -154,7 +154,14 @@ impl MapUnit {
     ) -> u64 {
         let port = &self.ports[usize::from(id)];
         let info = self.table.infos[usize::from(port.slot)];
-        let elements = &mut self.table.contents[usize::from(port.slot)].elements;
+        let contents = &mut self.table.contents[usize::from(port.slot)];
+        // The user may have deleted the entry since the index found it: then the update came first.
+        let gone = port.in_place
+            && contents.hash().is_some_and(|(index, keyed)| {
+                let entry = port.element / info.copies(self.timing.vcpus);
+                index.find(keyed, port.hash, &port.key).element != Some(entry)
+            });
+        let elements = &mut contents.elements;
         let size = port.value.len() as u32;
         if info.kind == MapKind::PercpuHash && !port.in_place {
             // pcpu_init_value: the copies of other vCPUs start with zeros.
@@ -163,9 +170,16 @@ impl MapUnit {
                 elements.value_mut(first + copy, size).fill(0);
             }
         }
-        info.copy_value(elements.value_mut(port.element, size), &port.value);
+        if !gone {
+            info.copy_value(elements.value_mut(port.element, size), &port.value);
+        }
+        let in_place = port.in_place;
         let beats = self.lines(0, size);
         match index_bank {
+            Some(bank) if in_place => {
+                self.note_update(cycle, id, 0, trace);
+                self.events.push(cycle + beats, Event::new(Kind::Swap, bank.into(), id, 0));
+            }
             Some(bank) => {
                 self.note(cycle, id, trace, |port| SharedOp::Write { element: port.element, bytes: &port.value });
                 self.events.push(cycle + beats, Event::new(Kind::Swap, bank.into(), id, 0));
