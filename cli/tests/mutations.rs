@@ -7,7 +7,7 @@ use offwire_image::Image;
 use offwire_isa::{PROFILES, Profile};
 use std::path::{Path, PathBuf};
 
-/// Mutations of each kind of file.
+/// Mutations of each kind of file; `OFFWIRE_MUTATIONS=25000` runs so many.
 const EACH: usize = 2_500;
 
 /// A folder of this test process, removed at the end.
@@ -73,7 +73,8 @@ fn drive(name: &str, seeds: &[Vec<u8>], arguments: impl Fn(&str) -> Vec<String>)
     let folder = Folder::new(name);
     let file = folder.0.join("input");
     let mut codes = [0u64; 3];
-    for number in 0..EACH {
+    let each = std::env::var("OFFWIRE_MUTATIONS").ok().and_then(|text| text.parse().ok()).unwrap_or(EACH);
+    for number in 0..each {
         let mut random = Random(number as u64 * 2 + 1);
         random.next();
         let bytes = mutate(&mut random, &seeds[number % seeds.len()]);
@@ -96,10 +97,18 @@ fn drive(name: &str, seeds: &[Vec<u8>], arguments: impl Fn(&str) -> Vec<String>)
 
 #[test]
 fn mutated_objects() {
-    let seeds: Vec<Vec<u8>> = common::examples()
+    let mut seeds: Vec<Vec<u8>> = common::examples()
         .iter()
         .map(|name| read(&root().join("examples").join(name).join(format!("{name}.o"))))
         .collect();
+    let mut features: Vec<PathBuf> = std::fs::read_dir(root().join("cli/tests/features"))
+        .expect("the folder of features")
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|ending| ending == "o"))
+        .collect();
+    features.sort();
+    seeds.extend(features.iter().map(|path| read(path)));
     let strings = |list: &[&str]| list.iter().map(|&argument| argument.to_owned()).collect::<Vec<_>>();
     drive("objects", &seeds, |file| strings(&["prog", "check", "--max-insns", "20000", file]));
 }
