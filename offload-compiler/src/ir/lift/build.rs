@@ -232,7 +232,7 @@ impl Builder<'_> {
     pub(super) fn known(&self, reg: Reg) -> Option<u64> {
         match self.fact(reg) {
             Fact::Scalar(range) => exact(&range),
-            Fact::Ptr { kind: PtrKind::Packet, offset, maybe_null: false } => exact(&offset),
+            Fact::Ptr { kind: PtrKind::Packet | PtrKind::PacketHalf, offset, maybe_null: false } => exact(&offset),
             Fact::Ptr { kind: PtrKind::Stack, offset, maybe_null: false } => {
                 let r10 = u64::from(self.expanded.frames[self.frame].r10);
                 exact(&offset).map(|offset| r10.wrapping_add(offset))
@@ -313,7 +313,7 @@ impl Builder<'_> {
     fn insn(&mut self, insn: &Insn) -> Result<(), Diagnostic> {
         match *insn {
             Insn::Alu { width, op, dst, src } => {
-                let result = self.taken_result(op, dst, src);
+                let result = self.taken_result(width, op, dst, src);
                 let address = self.address_result(width, op, dst, src);
                 let value = self.alu_insn(width == Width::W64, op, dst, src)?;
                 if let Some(taken) = result {
@@ -424,14 +424,14 @@ impl Builder<'_> {
             return Ok(match src {
                 Operand::Reg(reg) if wide => self.read(reg),
                 Operand::Reg(reg) => {
-                    let a = self.number(reg)?;
+                    let a = if is_half(&self.fact(reg)) { self.read(reg) } else { self.number(reg)? };
                     self.unary(AluOp::Mov, false, a)
                 }
                 Operand::Imm(imm) if wide => self.constant(i64::from(imm).cast_unsigned()),
                 Operand::Imm(imm) => self.constant(u64::from(imm.cast_unsigned())),
             });
         }
-        if wide && let Some(value) = self.pointer_arithmetic(op, dst, src) {
+        if let Some(value) = self.pointer_arithmetic(wide, op, dst, src) {
             return Ok(value);
         }
         let a = self.number(dst)?;
@@ -454,13 +454,22 @@ impl Builder<'_> {
 
     /// Pointer plus or minus number, number plus pointer, and differences of pointers into one object. `None` for anything
     /// else, which may still be arithmetic on numbers.
-    fn pointer_arithmetic(&mut self, op: EbpfAlu, dst: Reg, src: Operand) -> Option<Value> {
+    fn pointer_arithmetic(&mut self, wide: bool, op: EbpfAlu, dst: Reg, src: Operand) -> Option<Value> {
         let a = self.fact(dst);
         let b = match src {
             Operand::Reg(reg) => self.fact(reg),
             Operand::Imm(imm) => immediate(imm),
         };
         let device = match (op, a, b) {
+            // The low halves of packet pointers are those of their offsets.
+            (EbpfAlu::Sub, ref a, ref b) if !wide && is_half(a) && is_half(b) => AluOp::Sub,
+            (EbpfAlu::Add, ref half, Fact::Scalar(_)) | (EbpfAlu::Add, Fact::Scalar(_), ref half)
+                if !wide && is_half(half) =>
+            {
+                AluOp::Add
+            }
+            (EbpfAlu::Sub, ref half, Fact::Scalar(_)) if !wide && is_half(half) => AluOp::Sub,
+            _ if !wide => return None,
             (EbpfAlu::Add, Fact::Ptr { kind, .. }, Fact::Scalar(_))
             | (EbpfAlu::Add, Fact::Scalar(_), Fact::Ptr { kind, .. })
                 if !is_map(kind) =>
@@ -480,7 +489,7 @@ impl Builder<'_> {
             Operand::Reg(reg) => self.read(reg),
             Operand::Imm(imm) => self.constant(i64::from(imm).cast_unsigned()),
         };
-        Some(self.alu(device, true, a, b))
+        Some(self.alu(device, wide, a, b))
     }
 }
 
@@ -509,6 +518,12 @@ fn same_object(a: PtrKind, b: PtrKind) -> bool {
     (packet(a) && packet(b)) || (a == b && matches!(a, PtrKind::Stack | PtrKind::Ctx))
 }
 
+/// True if the low 32 bits are those of a pointer into the packet.
+pub(super) fn is_half(fact: &Fact) -> bool {
+    use PtrKind::{Packet, PacketEnd, PacketHalf, PacketMeta};
+    matches!(fact, Fact::Ptr { kind: Packet | PacketEnd | PacketMeta | PacketHalf, maybe_null: false, .. })
+}
+
 fn is_map(kind: PtrKind) -> bool {
     matches!(kind, PtrKind::Map(_) | PtrKind::InnerMap(_))
 }
@@ -520,6 +535,7 @@ pub(super) fn kind_name(kind: PtrKind) -> &'static str {
         PtrKind::Stack => "a pointer to the stack",
         PtrKind::Packet => "a packet pointer",
         PtrKind::PacketEnd => "the end of the packet",
+        PtrKind::PacketHalf => "the low half of a packet pointer",
         PtrKind::PacketMeta => "a pointer to the packet's metadata",
         PtrKind::MapValue(_) | PtrKind::InnerValue(_) => "a pointer to a map value",
         PtrKind::Map(_) | PtrKind::InnerMap(_) => "a pointer to a map",

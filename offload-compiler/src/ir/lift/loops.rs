@@ -180,7 +180,8 @@ impl Builder<'_> {
                 Term::Branch { op: CmpOp::Ltu, wide: true, a: most, b: rounds, then, els }
             }
             Step::Invalid { next } | Step::TooBig { next } => {
-                let code = if matches!(step, Step::Invalid { .. }) { error(-22) } else { error(-7) & u64::from(u32::MAX) };
+                let code =
+                    if matches!(step, Step::Invalid { .. }) { error(-22) } else { error(-7) & u64::from(u32::MAX) };
                 let value = self.emit(Op::Const(code));
                 self.callers.taken.insert(value, Taken::Number);
                 self.finish_call(value);
