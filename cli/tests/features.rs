@@ -29,7 +29,6 @@ const NOT_ON_MODEL: &[(&str, &str)] = &[
     ("isa_stack_variable", "OW0405"),
     ("loop_variable", "OW0401"),
     ("map_by_path", "OW0406"),
-    ("pointer_difference_32", "OW0405"),
     ("spin_lock_flags", "OW0402"),
     ("trace_printk_result", "OW0402"),
     ("update_flags", "OW0402"),

@@ -64,6 +64,8 @@ int prog(struct xdp_md *ctx)
 	case PLACES:
 		place = r->key & 31;
 		p = (__u8 *)r + place;
+		if ((void *)(p + 1) > end)
+			return XDP_ABORTED;
 		/* The pointers serve as such, too. */
 		r->result = (int)(end - (void *)p);
 		r->seen = (__u32)((void *)p - end);
@@ -117,7 +119,9 @@ int prog(struct xdp_md *ctx)
 	r->seen = before;
 	r->more[0] = after;
 	r->more[1] = (int)(before - after);
-	r->more[2] = (__u32)((void *)(long)ctx->data_end - (void *)r) - before;
+	place = (void *)(long)ctx->data_end - (void *)r;
+	barrier_var(place);
+	r->more[2] = place - before;
 	return XDP_PASS;
 }
 
