@@ -469,6 +469,11 @@ impl Builder<'_> {
                 AluOp::Add
             }
             (EbpfAlu::Sub, ref half, Fact::Scalar(_)) if !wide && is_half(half) => AluOp::Sub,
+            (
+                EbpfAlu::Sub,
+                Fact::Ptr { kind: a, maybe_null: false, .. },
+                Fact::Ptr { kind: b, maybe_null: false, .. },
+            ) if same_object(a, b) => AluOp::Sub,
             _ if !wide => return None,
             (EbpfAlu::Add, Fact::Ptr { kind, .. }, Fact::Scalar(_))
             | (EbpfAlu::Add, Fact::Scalar(_), Fact::Ptr { kind, .. })
@@ -477,11 +482,6 @@ impl Builder<'_> {
                 AluOp::Add
             }
             (EbpfAlu::Sub, Fact::Ptr { kind, .. }, Fact::Scalar(_)) if !is_map(kind) => AluOp::Sub,
-            (
-                EbpfAlu::Sub,
-                Fact::Ptr { kind: a, maybe_null: false, .. },
-                Fact::Ptr { kind: b, maybe_null: false, .. },
-            ) if same_object(a, b) => AluOp::Sub,
             _ => return None,
         };
         let a = self.read(dst);
