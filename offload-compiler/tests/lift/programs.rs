@@ -615,13 +615,6 @@ impl Maker {
     fn length(&mut self) {
         let alu = |op, dst, src| Insn::Alu { width: Width::W32, op, dst, src };
         let dst = self.number();
-        if self.rng.below(8) == 0 {
-            // Of two stack pointers, too.
-            self.put(copy(dst, FP));
-            self.put(add(dst, -16));
-            self.put(alu(AluOp::Sub, dst, Operand::Reg(FP)));
-            return;
-        }
         let from = self.rng.pick(&[END, DATA]);
         self.put(alu(AluOp::Mov, dst, Operand::Reg(from)));
         if self.rng.below(2) == 0 {

@@ -477,11 +477,11 @@ impl Builder<'_> {
             _ if !wide => return None,
             (EbpfAlu::Add, Fact::Ptr { kind, .. }, Fact::Scalar(_))
             | (EbpfAlu::Add, Fact::Scalar(_), Fact::Ptr { kind, .. })
-                if !is_map(kind) =>
+                if !is_fixed(kind) =>
             {
                 AluOp::Add
             }
-            (EbpfAlu::Sub, Fact::Ptr { kind, .. }, Fact::Scalar(_)) if !is_map(kind) => AluOp::Sub,
+            (EbpfAlu::Sub, Fact::Ptr { kind, .. }, Fact::Scalar(_)) if !is_fixed(kind) => AluOp::Sub,
             _ => return None,
         };
         let a = self.read(dst);
@@ -524,8 +524,9 @@ pub(super) fn is_half(fact: &Fact) -> bool {
     matches!(fact, Fact::Ptr { kind: Packet | PacketEnd | PacketMeta | PacketHalf, maybe_null: false, .. })
 }
 
-fn is_map(kind: PtrKind) -> bool {
-    matches!(kind, PtrKind::Map(_) | PtrKind::InnerMap(_))
+/// True for what is not moved by 64-bit arithmetic.
+fn is_fixed(kind: PtrKind) -> bool {
+    matches!(kind, PtrKind::Map(_) | PtrKind::InnerMap(_) | PtrKind::PacketHalf)
 }
 
 /// For messages.
