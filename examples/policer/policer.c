@@ -54,8 +54,9 @@ int xdp_policer(struct xdp_md *ctx)
 	struct ethhdr *eth = data;
 	struct bucket *bucket;
 	int action = XDP_PASS;
-	__u64 now, elapsed, tokens, len;
+	__u64 now, elapsed, tokens;
 	struct iphdr *ip;
+	__u32 len;
 
 	if ((void *)(eth + 1) > data_end)
 		return XDP_DROP;

@@ -179,13 +179,13 @@ int xdp_toobig(struct xdp_md *ctx)
 	void *data_end = (void *)(long)ctx->data_end;
 	void *data = (void *)(long)ctx->data;
 	struct ethhdr *eth = data;
-	long len = data_end - data;
+	int len = data_end - data;
 	struct ipv6hdr *ip6;
 	struct iphdr *ip;
 
 	if ((void *)(eth + 1) > data_end)
 		return XDP_DROP;
-	if (len <= (long)sizeof(*eth) + mtu)
+	if (len <= (int)sizeof(*eth) + mtu)
 		return XDP_PASS;
 
 	if (eth->h_proto == bpf_htons(ETH_P_IP)) {

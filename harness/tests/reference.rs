@@ -199,6 +199,7 @@ fn subject() -> (Vec<Insn>, Facts) {
     insns.extend([copy(R6, R5), add(R6, 3), store(Size::B8, R10, -16, R6), mov(R7, 42)]);
     insns.extend(map_value(R8, 0, 4));
     insns.extend(map(R9, 1));
+    insns.push(Insn::Alu { width: Width::W32, op: AluOp::Mov, dst: R2, src: Operand::Reg(R6) });
     insns.extend([mov(R0, 2), Insn::Exit]);
     let before = insns.iter().map(|insn| (*insn != Insn::Wide).then(unknown)).collect();
     (insns, Facts { before })
@@ -256,6 +257,8 @@ fn true_facts_hold_and_false_ones_are_found() {
         ("kind", home(R6, pointer(PtrKind::Packet, 3)), home(R6, pointer(PtrKind::Stack, 3))),
         ("offset", home(R6, pointer(PtrKind::Packet, 3)), home(R6, pointer(PtrKind::Packet, 4))),
         ("end", home(R3, pointer(PtrKind::PacketEnd, 0)), home(R3, pointer(PtrKind::PacketEnd, 64))),
+        ("half", home(R2, pointer(PtrKind::PacketHalf, 3)), home(R2, pointer(PtrKind::PacketHalf, 4))),
+        ("whole", home(R6, pointer(PtrKind::Packet, 3)), home(R6, pointer(PtrKind::PacketHalf, 3))),
         ("map", home(R8, pointer(map(0), 4)), home(R8, pointer(map(1), 4))),
         ("map itself", home(R9, pointer(PtrKind::Map(MapIdx(1)), 0)), home(R9, pointer(PtrKind::Map(MapIdx(0)), 0))),
         ("frame", home(R10, pointer(PtrKind::Stack, 0)), home(R10, pointer(PtrKind::Ctx, 0))),

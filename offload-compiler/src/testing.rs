@@ -46,6 +46,9 @@ pub(crate) fn jump_imm(cond: Cond, dst: u8, imm: i32, target: u32) -> Insn {
 pub(crate) fn jump32_imm(cond: Cond, dst: u8, imm: i32, target: u32) -> Insn {
     Insn::JumpIf { width: Width::W32, cond, dst: Reg(dst), src: Operand::Imm(imm), target: InsnIdx(target) }
 }
+pub(crate) fn jump32_if(cond: Cond, dst: u8, src: u8, target: u32) -> Insn {
+    Insn::JumpIf { width: Width::W32, cond, dst: Reg(dst), src: Operand::Reg(Reg(src)), target: InsnIdx(target) }
+}
 pub(crate) fn helper(id: u32) -> Insn {
     Insn::CallHelper { id }
 }

@@ -20,7 +20,7 @@ static __always_inline struct request *request(struct xdp_md *ctx)
 	return (void *)(long)ctx->data;
 }
 
-/* A pointer that is compared with data_end, and not one that may be null: clang would test only half of that. */
+/* A pointer that is compared with data_end. */
 static __always_inline _Bool outside(struct request *request, struct xdp_md *ctx)
 {
 	return (void *)(request + 1) > (void *)(long)ctx->data_end;

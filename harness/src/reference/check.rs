@@ -127,6 +127,8 @@ fn holds(fact: &Fact, value: u64, mem: &Mem) -> bool {
         Fact::Unknown => true,
         Fact::Scalar(range) => within(&range, value),
         Fact::Ptr { maybe_null: true, .. } if value == 0 => true,
+        Fact::Ptr { kind: PtrKind::PacketHalf, offset, .. } => u32::try_from(value)
+            .is_ok_and(|half| within(&offset, u64::from(half.wrapping_sub(mem.data_pointer() as u32)))),
         Fact::Ptr { kind, offset, .. } => {
             let (place, at) = mem.place(value);
             let (fits, at) = match (kind, place) {
@@ -165,6 +167,7 @@ pub(crate) fn describe(fact: &Fact, maps: &dyn Fn(MapIdx) -> String) -> String {
                 PtrKind::Stack => "a pointer to the stack frame".into(),
                 PtrKind::Packet => "a packet pointer".into(),
                 PtrKind::PacketEnd => "a pointer to the packet's end".into(),
+                PtrKind::PacketHalf => "the low half of a packet pointer".into(),
                 PtrKind::MapValue(map) => format!("a pointer to a value of map {}", maps(*map)),
                 PtrKind::Map(map) => format!("map {}", maps(*map)),
                 PtrKind::PacketMeta => "a pointer to packet metadata".into(),

@@ -94,6 +94,7 @@ impl Programs {
                 2 => self.call(),
                 3 => self.adjust_head(),
                 4 | 5 => self.helper(),
+                6 | 7 => self.length(),
                 _ => {}
             }
         }
@@ -514,6 +515,52 @@ impl Programs {
                 self.put([load]);
             }
         }
+    }
+
+    /// A length in 32 bits, by the low halves of two packet pointers, which are copied, moved, spilled and rarely abused before.
+    fn length(&mut self) {
+        let (low, high, by) = (Reg(1), Reg(5), self.number());
+        let alu = |width, op, dst, src| Insn::Alu { width, op, dst, src };
+        let from = self.rng.pick(&[0, 4, 8]);
+        self.put([copy(low, PACKET), load(Size::B4, high, CTX, from)]);
+        for reg in [low, high] {
+            if self.rng.below(4) == 0 {
+                continue;
+            }
+            self.put([alu(Width::W32, AluOp::Mov, reg, Operand::Reg(reg))]);
+            for _ in 0..self.rng.below(3) {
+                let op = self.rng.pick(&[AluOp::Add, AluOp::Sub]);
+                let src = if self.rng.below(2) == 0 { Operand::Imm(self.imm()) } else { Operand::Reg(by) };
+                self.put([alu(Width::W32, op, reg, src)]);
+            }
+            match self.rng.below(24) {
+                0..=5 => {
+                    let size = self.rng.pick(&[Size::B4, Size::B8]);
+                    self.put([store(size, FRAME, POINTER_SPILL, reg)]);
+                    if size == Size::B4 && self.rng.below(2) == 0 {
+                        self.put([store(size, FRAME, POINTER_SPILL + 4, by), load(size, by, FRAME, POINTER_SPILL + 4)]);
+                    }
+                    self.put([load(size, reg, FRAME, POINTER_SPILL)]);
+                }
+                6..=9 => {
+                    let cond = self.rng.pick(&[Cond::Eq, Cond::Ne]);
+                    self.leave_if(Width::W32, cond, low, Operand::Reg(high));
+                }
+                10 => self.put([alu(Width::W64, AluOp::Add, reg, Operand::Imm(1))]),
+                11 => self.put([alu(Width::W32, AluOp::And, reg, Operand::Imm(7))]),
+                12 => self.leave_if(Width::W32, Cond::Gt, low, Operand::Reg(high)),
+                13 => self.put([store(Size::B8, PACKET, 0, reg)]),
+                _ => {}
+            }
+        }
+        if self.rng.below(2) == 0 {
+            // `if (!ctx->data)`
+            let cond = self.rng.pick(&[Cond::Eq, Cond::Ne]);
+            self.leave_if(Width::W32, cond, PACKET, Operand::Imm(0));
+        }
+        let (into, width) = (self.number(), self.width());
+        let (a, b) = if self.rng.below(2) == 0 { (low, high) } else { (high, low) };
+        self.put([alu(Width::W32, AluOp::Sub, a, Operand::Reg(b)), alu(width, AluOp::Mov, into, Operand::Reg(a))]);
     }
 
     /// A jump over what `body` makes.

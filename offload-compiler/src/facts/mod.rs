@@ -57,6 +57,8 @@ pub enum PtrKind {
     PacketEnd,
     /// Packet metadata; offset 0 is `ctx->data_meta`.
     PacketMeta,
+    /// The low 32 bits of a pointer into the packet, the high ones zero; the offset is relative to those of `ctx->data`, modulo 2^32.
+    PacketHalf,
     /// A value of the map; offset 0 is its first byte.
     MapValue(MapIdx),
     /// The map itself (argument of helpers).

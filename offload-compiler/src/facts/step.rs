@@ -200,7 +200,11 @@ impl Pass<'_> {
                     }
                 }
                 (Val::Ptr { kind, offset, maybe_null }, Val::Num(zero))
-                    if width == Width::W64 && zero.as_const() == Some(0) && matches!(cond, Cond::Eq | Cond::Ne) =>
+                    if width == Width::W64
+                        && zero.as_const() == Some(0)
+                        && matches!(cond, Cond::Eq | Cond::Ne)
+                        // A half may be zero without being null.
+                        && kind != PtrKind::PacketHalf =>
                 {
                     let null = (cond == Cond::Eq) == taken;
                     if null && !maybe_null {
@@ -264,6 +268,12 @@ fn alu(at: usize, frame: &mut Frame, width: Width, op: AluOp, dst: Reg, src: Ope
         true => Val::Unknown,
         false => Val::Ptr { kind, offset: Num::alu(op, Width::W64, offset, by), maybe_null },
     };
+    if width == Width::W32
+        && let Some(result) = half_result(op, a, b)
+    {
+        frame.set_reg(dst.0, Named::new(result));
+        return;
+    }
     let result = match (width, op, a, b) {
         (Width::W64, AluOp::Add | AluOp::Sub, ptr @ Val::Ptr { .. }, Val::Num(by)) if by.as_const() == Some(0) => ptr,
         (Width::W64, AluOp::Add | AluOp::Sub, Val::Ptr { kind, offset, maybe_null }, Val::Num(by)) => {
@@ -278,7 +288,10 @@ fn alu(at: usize, frame: &mut Frame, width: Width, op: AluOp, dst: Reg, src: Ope
             Val::Ptr { kind, offset: x, maybe_null: false },
             Val::Ptr { kind: other, offset: y, maybe_null: false },
         ) if kind == other
-            && matches!(kind, PtrKind::Packet | PtrKind::PacketEnd | PtrKind::PacketMeta | PtrKind::Stack) =>
+            && matches!(
+                kind,
+                PtrKind::Packet | PtrKind::PacketEnd | PtrKind::PacketMeta | PtrKind::PacketHalf | PtrKind::Stack
+            ) =>
         {
             Val::Num(Num::alu(op, width, x, y))
         }
@@ -298,6 +311,33 @@ fn alu(at: usize, frame: &mut Frame, width: Width, op: AluOp, dst: Reg, src: Ope
         },
     };
     frame.set_reg(dst.0, Named::new(result));
+}
+
+/// The result of a 32-bit operation on pointers into the packet, or the low halves of some; `None` for other operands.
+fn half_result(op: AluOp, a: Val, b: Val) -> Option<Val> {
+    // Offset from `ctx->data` modulo 2^32.
+    let half = |val| match val {
+        Val::Ptr { kind: PtrKind::Packet | PtrKind::PacketHalf, offset, maybe_null: false } => Some(offset),
+        Val::Ptr { kind: PtrKind::PacketEnd | PtrKind::PacketMeta, maybe_null: false, .. } => Some(Num::ANY),
+        _ => None,
+    };
+    let num = |val| if let Val::Num(num) = val { Some(num) } else { None };
+    let is = |offset| Some(Val::Ptr { kind: PtrKind::PacketHalf, offset, maybe_null: false });
+    let low = |op, x, y| Num::alu(op, Width::W32, x, y);
+    match (op, half(a), half(b)) {
+        (AluOp::Mov, _, Some(y)) => is(low(op, y, y)),
+        // Of pointers relative to one place more is known.
+        (AluOp::Sub, Some(_), Some(_)) if same_origin(a, b) => None,
+        (AluOp::Sub, Some(x), Some(y)) => Some(Val::Num(low(op, x, y))),
+        (AluOp::Add | AluOp::Sub, Some(x), None) => is(low(op, x, num(b)?)),
+        (AluOp::Add, None, Some(y)) => is(low(op, num(a)?, y)),
+        _ => None,
+    }
+}
+
+/// True if both are offsets from the same place.
+fn same_origin(a: Val, b: Val) -> bool {
+    matches!((a, b), (Val::Ptr { kind: a, .. }, Val::Ptr { kind: b, .. }) if a == b)
 }
 
 /// An access through the register went well, so it is not null.
@@ -340,6 +380,15 @@ fn load_slot(at: usize, frame: &mut Frame, size: Size, signed: bool, first: i64)
         {
             let low = num.zero_extend(bits);
             Named::new(Val::Num(if signed { low.sign_extend(bits) } else { low }))
+        }
+        Slot::Held { named: named @ Named { val: Val::Ptr { kind: PtrKind::PacketHalf, .. }, .. }, size: 4 }
+            if aligned =>
+        {
+            match size {
+                Size::B4 if !signed => Named::new(named.val),
+                Size::B8 => Named::UNKNOWN,
+                _ => number,
+            }
         }
         slot => {
             let window = window(first, size);
@@ -390,6 +439,11 @@ fn store(frame: &mut Frame, size: Size, base: Reg, off: i16, written: Named) {
                     let low = num.zero_extend(u32::from(bytes).saturating_mul(8));
                     Slot::Held { named: Named::new(Val::Num(low)), size: bytes }
                 }
+                (_, val @ Val::Ptr { kind: PtrKind::PacketHalf, .. })
+                    if first.rem_euclid(8) == 0 && size == Size::B4 =>
+                {
+                    Slot::Held { named: Named::new(val), size: 4 }
+                }
                 (Slot::Held { size, .. }, _) if byte_mask(0, size) & window == 0 => old,
                 (_, Val::Num(num)) if num.as_const() == Some(0) => Slot::Data { zeros: old.zeros() | window },
                 _ => Slot::Data { zeros: old.zeros() & !window },
@@ -405,7 +459,10 @@ fn store(frame: &mut Frame, size: Size, base: Reg, off: i16, written: Named) {
 /// After the packet moved, old pointers into it are of no use.
 pub(super) fn forget_packet(frame: &mut Frame) {
     for place in frame.places_mut() {
-        if matches!(place.val, Val::Ptr { kind: PtrKind::Packet | PtrKind::PacketEnd | PtrKind::PacketMeta, .. }) {
+        if matches!(
+            place.val,
+            Val::Ptr { kind: PtrKind::Packet | PtrKind::PacketEnd | PtrKind::PacketMeta | PtrKind::PacketHalf, .. }
+        ) {
             *place = Named::UNKNOWN;
         }
     }

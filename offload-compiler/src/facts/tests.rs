@@ -49,6 +49,54 @@ fn packet_pointers_keep_kind_and_offset_through_parsing() {
 }
 
 #[test]
+fn halves_of_packet_pointers_keep_their_offset_and_subtract() {
+    let facts = facts(
+        vec![],
+        vec![
+            load(Size::B4, 2, 1, 0),
+            load(Size::B4, 3, 1, 4),
+            mov(4, 2),
+            alu_imm(AluOp::Add, 4, 34),
+            alu32(AluOp::Mov, 5, 2),
+            alu32_imm(AluOp::Sub, 5, 2),
+            alu32(AluOp::Mov, 6, 4),
+            mov_imm(7, 5),
+            alu32(AluOp::Add, 7, 6),
+            alu32(AluOp::Mov, 8, 3),
+            mov(9, 8),
+            alu32(AluOp::Sub, 9, 5),
+            alu32(AluOp::Sub, 7, 5), // 12
+            store(Size::B4, 10, -8, 6),
+            store_imm(Size::B4, 10, -4, 1),
+            load(Size::B4, 6, 10, -8), // 15
+            mov(6, 1),
+            mov_imm(2, 0),
+            helper(44),
+            mov_imm(0, 2),
+            Insn::Exit,
+        ],
+    );
+    let half = |insn, number| match reg(&facts, insn, number) {
+        Fact::Ptr { kind: PtrKind::PacketHalf, maybe_null: false, offset } => (offset.umin, offset.umax),
+        fact => panic!("{fact:?} is no half"),
+    };
+    assert_eq!(half(5, 5), (0, 0));
+    // Two bytes in front of the packet, modulo 2^32.
+    assert_eq!(half(6, 5), (0xffff_fffe, 0xffff_fffe));
+    assert_eq!(half(7, 6), (34, 34));
+    assert_eq!(half(9, 7), (39, 39));
+    assert_eq!(half(10, 8), (0, u32::MAX.into()));
+    assert_eq!(half(11, 9), half(11, 8));
+    assert_eq!(bounds(reg(&facts, 12, 9)), (0, u32::MAX.into()));
+    assert!(matches!(reg(&facts, 12, 9), Fact::Scalar(_)));
+    assert_eq!(bounds(reg(&facts, 13, 7)), (41, 41));
+    assert!(matches!(reg(&facts, 13, 7), Fact::Scalar(_)));
+    assert_eq!(half(16, 6), (34, 34));
+    // The packet moved.
+    assert_eq!(reg(&facts, 19, 8), Fact::Unknown);
+}
+
+#[test]
 fn null_checks_refine_copies_and_spills() {
     let mut insns = vec![store_imm(Size::B4, 10, -4, 0), mov(2, 10), alu_imm(AluOp::Add, 2, -4)];
     insns.extend(load_map(1, 0));

@@ -68,6 +68,7 @@ impl Verifier<'_> {
         let a = self.read(state, dst)?;
         let b = self.operand(state, src)?;
         let mut result = match (a.kind, b.kind) {
+            (x, y) if x == Kind::PacketHalf || y == Kind::PacketHalf => self.half_arithmetic(width, op, &a, &b)?,
             (Kind::Scalar, Kind::Scalar) => {
                 let mut result = self.scalar(Num::alu(op, width, a.num, b.num), a.node, b.node);
                 if let (AluOp::Add | AluOp::Sub, Some(by)) = (op, b.num.as_const()) {
@@ -110,8 +111,17 @@ impl Verifier<'_> {
             Operand::Reg(reg) => reg,
         };
         let value = self.read(state, reg)?;
-        if width == Width::W32 && value.kind != Kind::Scalar {
-            return Err(self.pointer_as_number(reg, &value, "its low 32 bits are copied"));
+        match value.kind {
+            Kind::Scalar => {}
+            Kind::Stale(_) | Kind::Released(_) if width == Width::W32 => return Err(self.stale(reg, &value)),
+            kind if width == Width::W32 && kind.has_packet_half() => {
+                state.set(dst.0, Reg::pointer(Kind::PacketHalf));
+                return Ok(());
+            }
+            _ if width == Width::W32 => {
+                return Err(self.pointer_as_number(reg, &value, "its low 32 bits are copied"));
+            }
+            _ => {}
         }
         if value.kind == Kind::Scalar && width == Width::W32 && value.num.wide.umax > u64::from(u32::MAX) {
             let low = self.scalar(value.num.zero_extend(32), value.node, NodeId::NONE);
@@ -176,6 +186,9 @@ impl Verifier<'_> {
         let is = || format!("R{} is {}", reg.0, describe(self.object, ptr));
         if let Kind::Stale(_) | Kind::Released(_) = ptr.kind {
             return Err(self.stale(reg, ptr));
+        }
+        if width == Width::W32 && op == AluOp::Sub && ptr.kind.is_packet() {
+            return Ok(Reg::pointer(Kind::PacketHalf));
         }
         if width == Width::W32 {
             return Err(refuse("32-bit pointer arithmetic".to_string())
@@ -288,6 +301,30 @@ impl Verifier<'_> {
         let what = format!("pointer arithmetic: {} of two pointers", name(op));
         let refusal = Refusal::new(codes::POINTER_ARITHMETIC, what).because(self.operands(a, b));
         Err(refusal.help("only pointers into the same object can be subtracted, and none added"))
+    }
+
+    /// Arithmetic with the low half of a packet pointer: it may be moved, and subtracted from another one, in 32 bits. For the kernel
+    /// it is a number like any other.
+    fn half_arithmetic(&mut self, width: Width, op: AluOp, a: &Reg, b: &Reg) -> Check<Reg> {
+        for stale in [a, b] {
+            if let Kind::Stale(_) | Kind::Released(_) = stale.kind {
+                return Err(self.stale(ebpf::Reg(0), stale));
+            }
+        }
+        match (width, op, a.kind, b.kind) {
+            (Width::W32, AluOp::Sub, x, y) if x.has_packet_half() && y.has_packet_half() => {
+                Ok(self.scalar(Num::loaded(32, false), NodeId::NONE, NodeId::NONE))
+            }
+            (Width::W32, AluOp::Add | AluOp::Sub, Kind::PacketHalf, Kind::Scalar)
+            | (Width::W32, AluOp::Add, Kind::Scalar, Kind::PacketHalf) => Ok(Reg::pointer(Kind::PacketHalf)),
+            _ => {
+                let what = format!("a pointer is used as a number: {} of half a packet pointer", name(op));
+                let bits = if width == Width::W32 { "" } else { ", and the operation has 64 bits" };
+                Err(Refusal::new(codes::POINTER_AS_NUMBER, what)
+                    .because(format!("{}{bits}", self.operands(a, b)))
+                    .help("subtract two pointers into the packet first, and compute with the difference"))
+            }
+        }
     }
 
     /// True if two map value pointers surely point into the same value.

@@ -80,7 +80,7 @@ impl Verifier<'_> {
                 }
             }
             Arg::Mem | Arg::UninitMem => match value.kind {
-                Kind::Scalar | Kind::Ctx | Kind::Map(_) | Kind::PacketEnd | Kind::Func(_) => {
+                Kind::Scalar | Kind::Ctx | Kind::Map(_) | Kind::PacketEnd | Kind::PacketHalf | Kind::Func(_) => {
                     Err(wrong("a pointer to memory"))
                 }
                 _ => Ok(()),
@@ -90,7 +90,7 @@ impl Verifier<'_> {
                     self.nodes.mark(value.node);
                     Ok(())
                 }
-                Kind::Scalar | Kind::Ctx | Kind::Map(_) | Kind::PacketEnd | Kind::Func(_) => {
+                Kind::Scalar | Kind::Ctx | Kind::Map(_) | Kind::PacketEnd | Kind::PacketHalf | Kind::Func(_) => {
                     Err(wrong("a pointer to memory, or NULL"))
                 }
                 _ => Ok(()),
@@ -276,7 +276,13 @@ impl Verifier<'_> {
                     .because(format!("R{} is {}", reg.0, describe(self.object, ptr)))
                     .help("copy the bytes to the stack first, or use bpf_xdp_load_bytes"));
             }
-            Kind::Scalar | Kind::Ctx | Kind::Map(_) | Kind::PacketEnd | Kind::Func(_) | Kind::Uninit => {
+            Kind::Scalar
+            | Kind::Ctx
+            | Kind::Map(_)
+            | Kind::PacketEnd
+            | Kind::PacketHalf
+            | Kind::Func(_)
+            | Kind::Uninit => {
                 return Ok(false);
             }
             _ => self.plain_access(reg, ptr, 0, size, if mode == Mode::Read { "read" } else { "write" })?,

@@ -41,6 +41,20 @@ impl Verifier<'_> {
         }
         match (a.kind, b.kind) {
             (Kind::Scalar, Kind::Scalar) => Ok(self.compare_numbers(state, width, cond, dst, src, &a, &b)),
+            // Equal or not, the halves are as far apart on the device as on the host; their order is another matter.
+            (x, y) if halves(width, x, y) => {
+                if !matches!(cond, Cond::Eq | Cond::Ne) {
+                    let why = "the order of the low 32 bits is not that of the pointers where the packet crosses 4 GiB";
+                    return Err(self.bad_compare(&a, &b, why));
+                }
+                Ok(Sides::Both { taken: Box::new(state.clone()), not_taken: Box::new(state.clone()) })
+            }
+            // clang tests the low half of ctx->data where C compares it with NULL. As in the kernel, both ways are followed.
+            _ if width == Width::W32 && data_with_null(cond, &a, &b) => {
+                self.nodes.mark(a.node);
+                self.nodes.mark(b.node);
+                Ok(Sides::Both { taken: Box::new(state.clone()), not_taken: Box::new(state.clone()) })
+            }
             _ if width == Width::W32 => Err(self.bad_compare(&a, &b, "only the low 32 bits are compared")),
             (_, Kind::Scalar) => self.compare_null(state, cond, &a, &b),
             (Kind::Scalar, _) => self.compare_null(state, cond, &b, &a),
@@ -157,6 +171,9 @@ impl Verifier<'_> {
         if zero.num.as_const() != Some(0) || !matches!(cond, Cond::Eq | Cond::Ne) {
             return Err(self.bad_compare(ptr, zero, "the only number that means something as a pointer is 0"));
         }
+        if ptr.kind == Kind::PacketHalf {
+            return Err(self.bad_compare(ptr, zero, "of an address that is not 0 the low half may be"));
+        }
         self.nodes.mark(zero.node);
         let Some(kind) = ptr.kind.not_null() else {
             return Ok(Sides::One(cond == Cond::Ne));
@@ -250,6 +267,22 @@ fn ends(ptr: &Reg, end: &Reg) -> bool {
         (Kind::PacketMeta, Kind::Packet) => end.off == 0 && end.id == 0 && end.num.as_const() == Some(0),
         _ => false,
     }
+}
+
+/// True if the comparison sees the low halves of two pointers into the packet.
+fn halves(width: Width, x: Kind, y: Kind) -> bool {
+    match width {
+        Width::W32 => x.has_packet_half() && y.has_packet_half(),
+        Width::W64 => x == Kind::PacketHalf && y == Kind::PacketHalf,
+    }
+}
+
+/// True if `ctx->data` itself is tested for being 0. It never is, nor are its low 32 bits: the headroom in front of it lies in
+/// the same page.
+fn data_with_null(cond: Cond, a: &Reg, b: &Reg) -> bool {
+    let data = |reg: &Reg| reg.kind == Kind::Packet && reg.off == 0 && reg.id == 0 && reg.num.as_const() == Some(0);
+    let null = |reg: &Reg| reg.as_const() == Some(0);
+    matches!(cond, Cond::Eq | Cond::Ne) && (data(a) && null(b) || null(a) && data(b))
 }
 
 fn register(src: Operand) -> Option<ebpf::Reg> {

@@ -212,7 +212,7 @@ impl Verifier<'_> {
 /// All pointers into the packet become stale (`clear_all_pkt_pointers`).
 pub(super) fn packet_moves(state: &mut State, insn: u32) {
     let stale = Reg { kind: Kind::Stale(insn), ..Reg::UNINIT };
-    state.update_all(|reg| reg.kind.is_packet().then_some(stale));
+    state.update_all(|reg| reg.kind.has_packet_half().then_some(stale));
 }
 
 fn helper_name(id: u32) -> String {

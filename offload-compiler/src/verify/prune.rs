@@ -147,8 +147,11 @@ fn slot_covers(old: &Slot, current: &Slot, ids: &mut Ids) -> bool {
         return current.pointer().is_none();
     }
     match (old.pointer(), current.pointer()) {
-        (Some(old), Some(current)) => return reg_covers(old, current, ids),
-        (Some(old), None) => return matches!(old.kind, Kind::Stale(_) | Kind::Released(_)),
+        // Half a pointer may have a number beside it.
+        (Some(pointer), Some(other)) => return old.bytes == current.bytes && reg_covers(pointer, other, ids),
+        (Some(pointer), None) => {
+            return matches!(pointer.kind, Kind::Stale(_) | Kind::Released(_)) && old.spill_size() == old.bytes.len();
+        }
         // A pointer is no number, whatever its bits.
         (None, Some(_)) => return false,
         (None, None) => {}

@@ -70,6 +70,7 @@ pub(super) fn describe(object: &Object, reg: &Reg) -> String {
             }
         },
         Kind::PacketEnd => "the packet's end (data_end)".to_string(),
+        Kind::PacketHalf => "the low 32 bits of a packet pointer".to_string(),
         Kind::Map(map) => format!("the address of {}", map_name(map)),
         Kind::MapValue(map) => format!("a map value pointer ({}), {}", map_name(map), offset()),
         Kind::MapValueOrNull(map) => format!("a map value pointer ({}) or null", map_name(map)),

@@ -125,12 +125,15 @@ impl Verifier<'_> {
         let bytes = usize::try_from(access.size).unwrap_or(8);
         let (bits, whole) = (access.bits(), access.size == 8);
         if let Some(pointer) = slot.pointer() {
-            if whole && start == 0 {
+            if start == 0 && bytes == slot.spill_size() && !signed {
                 return Ok(*pointer);
             }
-            return Err(Refusal::new(codes::SPILL, "part of a pointer is read from the stack")
-                .because(format!("the slot holds {}", describe(self.object, pointer)))
-                .help("copy pointers whole"));
+            // Beside half a pointer there is room for a number.
+            if start < slot.spill_size() {
+                return Err(Refusal::new(codes::SPILL, "part of a pointer is read from the stack")
+                    .because(format!("the slot holds {}", describe(self.object, pointer)))
+                    .help("copy pointers whole"));
+            }
         }
         if let Some(spilled) = slot.spilled.as_deref().filter(|_| start == 0 && bytes <= slot.spill_size()) {
             let fits = whole || spilled.num.wide.umax <= crate::range::low_mask(bits);
@@ -154,7 +157,8 @@ impl Verifier<'_> {
         let aligned = fixed && span.from.rem_euclid(8) == 0;
         let value = match value {
             Value::Reg(reg, value) if value.kind != Kind::Scalar => {
-                if !aligned || !whole {
+                let half = value.kind == Kind::PacketHalf && access.size == 4;
+                if !aligned || !whole && !half {
                     return Err(Refusal::new(
                         codes::SPILL,
                         "a pointer is stored on the stack in part, or at a variable offset",
@@ -205,7 +209,9 @@ impl Verifier<'_> {
         for byte in span.from..span.to.saturating_add(access.size.into()) {
             let (slot, at) = locate(byte);
             let Some(slot) = frame.slot_mut(slot) else { continue };
-            slot.scrub();
+            if at < slot.spill_size() || slot.pointer().is_none() {
+                slot.scrub();
+            }
             if let Some(byte) = slot.bytes.get_mut(at) {
                 // At a variable offset a byte may also keep what it was.
                 let stays_zero = zero && (fixed || *byte == Byte::Zero);

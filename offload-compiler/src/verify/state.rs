@@ -48,6 +48,9 @@ pub(super) enum Kind {
     PacketMeta,
     /// End of the packet.
     PacketEnd,
+    /// The low 32 bits of a pointer into the packet, the high ones zero; which pointer does not matter, as nothing but
+    /// differences of such halves can be used.
+    PacketHalf,
     /// The map itself.
     Map(MapRef),
     /// A map that stands in another one, or 0.
@@ -75,6 +78,11 @@ impl Kind {
     /// True for pointers into the packet that still are some.
     pub(super) fn is_packet(self) -> bool {
         matches!(self, Kind::Packet | Kind::PacketMeta | Kind::PacketEnd)
+    }
+
+    /// True if its low 32 bits are those of a pointer into the packet.
+    pub(super) fn has_packet_half(self) -> bool {
+        self.is_packet() || self == Kind::PacketHalf
     }
 
     /// What a pointer that may be null is if it is not.

@@ -209,6 +209,94 @@ fn rules_of_pointers_as_numbers() {
 }
 
 #[test]
+fn rules_of_halves_of_packet_pointers() {
+    // w2 = low half of data, w3 = of data_end, r4 = data, r5 = data_end.
+    let start = [
+        load(Size::B4, 4, 1, 0),
+        load(Size::B4, 5, 1, 4),
+        load(Size::B4, 6, 1, 8),
+        alu32(AluOp::Mov, 2, 4),
+        alu32(AluOp::Mov, 3, 5),
+        mov_imm(7, 3),
+    ];
+    let after = |insns: &[Insn]| join(&[&start, insns, &EXIT]);
+    let number = |insns: &[Insn], reg: u8| join(&[&start, insns, &[mov(0, reg), Insn::Exit]]);
+    for insns in [
+        vec![alu32(AluOp::Sub, 3, 2)],
+        vec![alu32(AluOp::Sub, 3, 4)],
+        vec![alu32(AluOp::Mov, 3, 6), alu32(AluOp::Sub, 3, 5)],
+        vec![alu32_imm(AluOp::Add, 3, -14), alu32(AluOp::Add, 3, 7), alu32(AluOp::Sub, 3, 7), alu32(AluOp::Sub, 3, 2)],
+        vec![alu32(AluOp::Add, 7, 3), alu32(AluOp::Mov, 3, 7), alu32(AluOp::Sub, 3, 2)],
+        vec![mov(3, 2), alu32(AluOp::Mov, 3, 3), alu32(AluOp::Sub, 3, 2)],
+        vec![mov(3, 4), alu32_imm(AluOp::Sub, 3, 1), alu32(AluOp::Sub, 3, 2)],
+        vec![store(Size::B8, 10, -8, 2), load(Size::B8, 2, 10, -8), alu32(AluOp::Sub, 3, 2)],
+    ] {
+        accepted(number(&insns, 3));
+    }
+    // The difference has 32 bits: no array is that large, but it is bounded.
+    accepted(number(&[alu32(AluOp::Sub, 5, 4), alu_imm(AluOp::Rsh, 5, 31), alu(AluOp::Add, 4, 5)], 5));
+    accepted(after(&[jump32_if(Cond::Eq, 2, 3, 7), jump_if(Cond::Ne, 2, 3, 8), jump32_if(Cond::Ne, 2, 5, 9)]));
+    // ctx->data is not null, but both ways are followed.
+    accepted(after(&[jump32_imm(Cond::Eq, 4, 0, 7), jump32_imm(Cond::Ne, 4, 0, 8)]));
+    refused(after(&[jump32_imm(Cond::Ne, 4, 0, 8), load(Size::B1, 0, 4, 0)]), codes::PACKET_BOUNDS);
+    for insns in [
+        vec![alu(AluOp::Sub, 3, 2)],
+        vec![alu_imm(AluOp::Add, 3, 1)],
+        vec![alu32(AluOp::Add, 3, 2)],
+        vec![alu32(AluOp::Sub, 7, 2)],
+        vec![alu32_imm(AluOp::And, 3, 1)],
+        vec![alu32_imm(AluOp::Lsh, 3, 1)],
+        vec![alu32(AluOp::Mov, 3, 10)],
+        vec![Insn::Neg { width: Width::W32, dst: Reg(3) }],
+        vec![Insn::MovSx { width: Width::W64, bits: 32, dst: Reg(3), src: Reg(3) }],
+        vec![jump32_if(Cond::Gt, 2, 3, 7)],
+        vec![jump32_if(Cond::Sgt, 2, 3, 7)],
+        vec![jump32_if(Cond::Gt, 4, 5, 7)],
+        vec![jump32_imm(Cond::Eq, 2, 0, 7)],
+        vec![jump_imm(Cond::Eq, 2, 0, 7)],
+        vec![jump32_imm(Cond::Eq, 5, 0, 7)],
+        vec![alu_imm(AluOp::Add, 4, 1), jump32_imm(Cond::Eq, 4, 0, 8)],
+        vec![jump_if(Cond::Eq, 2, 4, 7)],
+    ] {
+        refused(after(&insns), codes::POINTER_AS_NUMBER);
+    }
+    refused(number(&[], 2), codes::POINTER_AS_NUMBER);
+    // In 4 bytes of the stack, with a number beside it or without.
+    let spill = store(Size::B4, 10, -8, 2);
+    let number_beside = store_imm(Size::B4, 10, -4, 5);
+    accepted(number(&[spill, number_beside, load(Size::B4, 2, 10, -8), alu32(AluOp::Sub, 3, 2)], 3));
+    accepted(number(&[number_beside, spill, load(Size::B4, 3, 10, -4)], 3));
+    refused(number(&[spill, load(Size::B4, 3, 10, -8)], 3), codes::POINTER_AS_NUMBER);
+    let signed = Insn::Load { size: Size::B4, signed: true, dst: Reg(3), base: Reg(10), off: -8 };
+    for reading in [load(Size::B8, 3, 10, -8), load(Size::B2, 3, 10, -8), signed] {
+        refused(number(&[spill, number_beside, reading], 3), codes::SPILL);
+    }
+    refused(after(&[store(Size::B4, 10, -4, 2)]), codes::SPILL);
+    refused(after(&[store(Size::B2, 10, -8, 2)]), codes::SPILL);
+    refused(after(&[store(Size::B8, 10, -8, 2), load(Size::B4, 2, 10, -8)]), codes::SPILL);
+    refused(after(&[load(Size::B1, 0, 2, 0)]), codes::BAD_POINTER);
+    refused(after(&[alu32_imm(AluOp::Add, 4, 1)]), codes::POINTER_ARITHMETIC);
+    // They are stale when the packet has moved, also on the stack.
+    let moved = |insns: &[Insn]| {
+        after(
+            &[&[alu32(AluOp::Mov, 8, 2), store(Size::B8, 10, -8, 3), mov(9, 1), mov_imm(2, 0), helper(44)], insns]
+                .concat(),
+        )
+    };
+    accepted(moved(&[load(Size::B4, 8, 9, 0)]));
+    refused(moved(&[alu32(AluOp::Mov, 8, 8)]), codes::STALE_PACKET);
+    refused(moved(&[load(Size::B4, 4, 9, 4), alu32(AluOp::Sub, 4, 8)]), codes::STALE_PACKET);
+    let moved_after_spill =
+        |insns: &[Insn]| after(&[&[spill, number_beside, mov(9, 1), mov_imm(2, 0), helper(44)], insns].concat());
+    accepted(moved_after_spill(&[load(Size::B4, 3, 10, -4), load(Size::B4, 2, 10, -8)]));
+    refused(
+        moved_after_spill(&[load(Size::B4, 4, 9, 0), load(Size::B4, 3, 10, -8), alu32(AluOp::Sub, 3, 4)]),
+        codes::STALE_PACKET,
+    );
+    refused(moved(&[load(Size::B4, 4, 9, 0), load(Size::B8, 3, 10, -8), alu32(AluOp::Sub, 3, 4)]), codes::STALE_PACKET);
+}
+
+#[test]
 fn rules_of_calls() {
     refused(join(&[&[Insn::CallKfunc { btf_id: 1 }], &EXIT]), codes::KFUNC_UNSUPPORTED);
     refused(join(&[&[helper(165)], &EXIT]), codes::HELPER_UNSUPPORTED);

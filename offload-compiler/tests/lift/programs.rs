@@ -571,7 +571,7 @@ impl Maker {
     }
 
     fn special(&mut self) {
-        match self.rng.below(6) {
+        match self.rng.below(8) {
             0 => {
                 self.put(Insn::CallHelper { id: 8 });
                 self.scramble(&[1, 2, 3, 4, 5]);
@@ -600,6 +600,7 @@ impl Maker {
                 self.calls.push((at, 0));
                 self.scramble(&[1, 2, 3, 4, 5]);
             }
+            5 | 6 => self.length(),
             _ => {
                 // A pointer on the stack, and back.
                 self.put(Insn::Store { size: Size::B8, base: FP, off: -80, src: Operand::Reg(DATA) });
@@ -607,6 +608,31 @@ impl Maker {
                 self.some_numbers();
                 self.put(load(Size::B8, DATA, FP, -80));
             }
+        }
+    }
+
+    /// A length in 32 bits, from the low halves of two packet pointers.
+    fn length(&mut self) {
+        let alu = |op, dst, src| Insn::Alu { width: Width::W32, op, dst, src };
+        let dst = self.number();
+        let from = self.rng.pick(&[END, DATA]);
+        self.put(alu(AluOp::Mov, dst, Operand::Reg(from)));
+        if self.rng.below(2) == 0 {
+            let (op, imm) = (self.rng.pick(&[AluOp::Add, AluOp::Sub]), self.immediate());
+            self.put(alu(op, dst, Operand::Imm(imm)));
+        }
+        if self.rng.below(3) == 0 {
+            self.put(Insn::Store { size: Size::B4, base: FP, off: -80, src: Operand::Reg(dst) });
+            self.put(mov(dst, 0));
+            self.put(load(Size::B4, dst, FP, -80));
+        }
+        let other = self.number();
+        if other == dst || self.rng.below(2) == 0 {
+            self.put(alu(AluOp::Sub, dst, Operand::Reg(DATA)));
+        } else {
+            self.put(alu(AluOp::Mov, other, Operand::Reg(END)));
+            self.put(alu(AluOp::Sub, other, Operand::Reg(dst)));
+            self.put(alu(AluOp::Mov, dst, Operand::Reg(other)));
         }
     }
 

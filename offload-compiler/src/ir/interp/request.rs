@@ -214,6 +214,8 @@ impl Memory<'_> {
             return Ok(ABORTED);
         }
         if !store.has(&key.to_le_bytes()) && flags & BROADCAST == 0 {
+            // The last lookup takes precedence, also one that finds nothing.
+            self.world.redirect = None;
             return Ok(flags & ACTION);
         }
         self.world.redirect = Some(Redirect::Map { map, key, flags });

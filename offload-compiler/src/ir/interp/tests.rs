@@ -174,7 +174,7 @@ fn redirects_remember_the_last_target() {
         format!("v0 = const {key}\nv1 = const {flags}\nv9 = request.redirect_map map{map} value v0 third v1")
     };
     assert_eq!(setup.run(&to_map(0, 1, 2)), 2, "no entry: what the flags say");
-    assert_eq!(setup.world.redirect, Some(Redirect::Interface { ifindex: 3 }));
+    assert_eq!(setup.world.redirect, None, "and no target any more");
     setup.maps.update(MapIdx(0), &1u32.to_le_bytes(), &7u32.to_le_bytes(), 0).unwrap();
     assert_eq!(setup.run(&to_map(0, 1, 2)), 4);
     assert_eq!(setup.world.redirect, Some(Redirect::Map { map: MapIdx(0), key: 1, flags: 2 }));

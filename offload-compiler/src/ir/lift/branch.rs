@@ -1,6 +1,6 @@
 //! Conditional jumps: numbers, null checks, and packet bounds.
 
-use super::build::{Builder, exact, immediate, kind_name};
+use super::build::{Builder, exact, immediate, is_half, kind_name};
 use crate::ebpf::{Cond, Insn, Operand, Reg, Width};
 use crate::facts::{Fact, PtrKind};
 use crate::ir::{Block, Jump, Term};
@@ -63,6 +63,12 @@ fn plan(cond: Cond, wide: bool, a: &Fact, b: &Fact) -> Plan {
     let null = |fact: &Fact| matches!(fact, Fact::Scalar(range) if exact(range) == Some(0));
     match (*a, *b) {
         (Fact::Scalar(_), Fact::Scalar(_)) => Plan::Numbers,
+        // Their offsets' low halves are equal where theirs are.
+        (ref a, ref b) if equality && halves(wide, a, b) => Plan::Numbers,
+        // The packet begins in a page, behind its headroom: no half of its address is 0.
+        (ref data, ref zero) | (ref zero, ref data) if equality && !wide && begins_packet(data) && null(zero) => {
+            Plan::Different
+        }
         _ if !wide || cond == Cond::Set => Plan::No,
         (Fact::Ptr { kind: MapValue(_) | InnerMap(_) | InnerValue(_) | Record(_), .. }, ref other)
         | (ref other, Fact::Ptr { kind: MapValue(_) | InnerMap(_) | InnerValue(_) | Record(_), .. })
@@ -70,6 +76,7 @@ fn plan(cond: Cond, wide: bool, a: &Fact, b: &Fact) -> Plan {
         {
             Plan::Handles
         }
+        (Fact::Ptr { kind: PtrKind::PacketHalf, .. }, _) | (_, Fact::Ptr { kind: PtrKind::PacketHalf, .. }) => Plan::No,
         (Fact::Ptr { maybe_null: false, .. }, ref other) | (ref other, Fact::Ptr { maybe_null: false, .. })
             if equality && null(other) =>
         {
@@ -89,6 +96,17 @@ fn plan(cond: Cond, wide: bool, a: &Fact, b: &Fact) -> Plan {
         },
         _ => Plan::No,
     }
+}
+
+/// True if the comparison sees the low halves of two pointers into the packet.
+fn halves(wide: bool, a: &Fact, b: &Fact) -> bool {
+    let whole = |fact: &Fact| !matches!(fact, Fact::Ptr { kind: PtrKind::PacketHalf, .. });
+    is_half(a) && is_half(b) && !(wide && (whole(a) || whole(b)))
+}
+
+/// True for `ctx->data` itself.
+fn begins_packet(fact: &Fact) -> bool {
+    matches!(fact, Fact::Ptr { kind: PtrKind::Packet, offset, maybe_null: false } if exact(offset) == Some(0))
 }
 
 impl Builder<'_> {

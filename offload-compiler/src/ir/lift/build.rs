@@ -232,7 +232,7 @@ impl Builder<'_> {
     pub(super) fn known(&self, reg: Reg) -> Option<u64> {
         match self.fact(reg) {
             Fact::Scalar(range) => exact(&range),
-            Fact::Ptr { kind: PtrKind::Packet, offset, maybe_null: false } => exact(&offset),
+            Fact::Ptr { kind: PtrKind::Packet | PtrKind::PacketHalf, offset, maybe_null: false } => exact(&offset),
             Fact::Ptr { kind: PtrKind::Stack, offset, maybe_null: false } => {
                 let r10 = u64::from(self.expanded.frames[self.frame].r10);
                 exact(&offset).map(|offset| r10.wrapping_add(offset))
@@ -313,7 +313,7 @@ impl Builder<'_> {
     fn insn(&mut self, insn: &Insn) -> Result<(), Diagnostic> {
         match *insn {
             Insn::Alu { width, op, dst, src } => {
-                let result = self.taken_result(op, dst, src);
+                let result = self.taken_result(width, op, dst, src);
                 let address = self.address_result(width, op, dst, src);
                 let value = self.alu_insn(width == Width::W64, op, dst, src)?;
                 if let Some(taken) = result {
@@ -424,7 +424,7 @@ impl Builder<'_> {
             return Ok(match src {
                 Operand::Reg(reg) if wide => self.read(reg),
                 Operand::Reg(reg) => {
-                    let a = self.number(reg)?;
+                    let a = if is_half(&self.fact(reg)) { self.read(reg) } else { self.number(reg)? };
                     self.unary(AluOp::Mov, false, a)
                 }
                 Operand::Imm(imm) if wide => self.constant(i64::from(imm).cast_unsigned()),
@@ -453,7 +453,7 @@ impl Builder<'_> {
     }
 
     /// Pointer plus or minus number, number plus pointer, and differences of pointers into one object. `None` for anything
-    /// else, which may still be arithmetic on numbers. In 32 bits only differences make sense: a length that is no longer.
+    /// else, which may still be arithmetic on numbers.
     fn pointer_arithmetic(&mut self, wide: bool, op: EbpfAlu, dst: Reg, src: Operand) -> Option<Value> {
         let a = self.fact(dst);
         let b = match src {
@@ -461,18 +461,27 @@ impl Builder<'_> {
             Operand::Imm(imm) => immediate(imm),
         };
         let device = match (op, a, b) {
-            (EbpfAlu::Add, Fact::Ptr { kind, .. }, Fact::Scalar(_))
-            | (EbpfAlu::Add, Fact::Scalar(_), Fact::Ptr { kind, .. })
-                if wide && !is_map(kind) =>
+            // The low halves of packet pointers are those of their offsets.
+            (EbpfAlu::Sub, ref a, ref b) if !wide && is_half(a) && is_half(b) => AluOp::Sub,
+            (EbpfAlu::Add, ref half, Fact::Scalar(_)) | (EbpfAlu::Add, Fact::Scalar(_), ref half)
+                if !wide && is_half(half) =>
             {
                 AluOp::Add
             }
-            (EbpfAlu::Sub, Fact::Ptr { kind, .. }, Fact::Scalar(_)) if wide && !is_map(kind) => AluOp::Sub,
+            (EbpfAlu::Sub, ref half, Fact::Scalar(_)) if !wide && is_half(half) => AluOp::Sub,
             (
                 EbpfAlu::Sub,
                 Fact::Ptr { kind: a, maybe_null: false, .. },
                 Fact::Ptr { kind: b, maybe_null: false, .. },
             ) if same_object(a, b) => AluOp::Sub,
+            _ if !wide => return None,
+            (EbpfAlu::Add, Fact::Ptr { kind, .. }, Fact::Scalar(_))
+            | (EbpfAlu::Add, Fact::Scalar(_), Fact::Ptr { kind, .. })
+                if !is_fixed(kind) =>
+            {
+                AluOp::Add
+            }
+            (EbpfAlu::Sub, Fact::Ptr { kind, .. }, Fact::Scalar(_)) if !is_fixed(kind) => AluOp::Sub,
             _ => return None,
         };
         let a = self.read(dst);
@@ -509,8 +518,15 @@ fn same_object(a: PtrKind, b: PtrKind) -> bool {
     (packet(a) && packet(b)) || (a == b && matches!(a, PtrKind::Stack | PtrKind::Ctx))
 }
 
-fn is_map(kind: PtrKind) -> bool {
-    matches!(kind, PtrKind::Map(_) | PtrKind::InnerMap(_))
+/// True if the low 32 bits are those of a pointer into the packet.
+pub(super) fn is_half(fact: &Fact) -> bool {
+    use PtrKind::{Packet, PacketEnd, PacketHalf, PacketMeta};
+    matches!(fact, Fact::Ptr { kind: Packet | PacketEnd | PacketMeta | PacketHalf, maybe_null: false, .. })
+}
+
+/// True for what is not moved by 64-bit arithmetic.
+fn is_fixed(kind: PtrKind) -> bool {
+    matches!(kind, PtrKind::Map(_) | PtrKind::InnerMap(_) | PtrKind::PacketHalf)
 }
 
 /// For messages.
@@ -520,6 +536,7 @@ pub(super) fn kind_name(kind: PtrKind) -> &'static str {
         PtrKind::Stack => "a pointer to the stack",
         PtrKind::Packet => "a packet pointer",
         PtrKind::PacketEnd => "the end of the packet",
+        PtrKind::PacketHalf => "the low half of a packet pointer",
         PtrKind::PacketMeta => "a pointer to the packet's metadata",
         PtrKind::MapValue(_) | PtrKind::InnerValue(_) => "a pointer to a map value",
         PtrKind::Map(_) | PtrKind::InnerMap(_) => "a pointer to a map",

@@ -155,7 +155,9 @@ impl Builder<'_> {
         let mem = self.address(base, off)?;
         let value = match src {
             // Pointers live on the stack in the device's form; anywhere else somebody could read them.
-            Operand::Reg(reg) if mem.space == Space::Stack && size == Size::B8 => {
+            Operand::Reg(reg)
+                if mem.space == Space::Stack && (size == Size::B8 || self.is_half_to_spill(reg, size)) =>
+            {
                 let fact = self.fact(reg);
                 if !matches!(fact, Fact::Scalar(_)) {
                     self.callers.pointers.push((mem, Taken::of(&fact)));
@@ -166,6 +168,12 @@ impl Builder<'_> {
         };
         self.emit_effect(Op::Store { mem, size: size.bytes() as u8, swap: false, value });
         Ok(())
+    }
+
+    /// True if the store keeps all that there is of half a packet pointer.
+    fn is_half_to_spill(&self, reg: Reg, size: Size) -> bool {
+        let fact = self.fact(reg);
+        size == Size::B4 && matches!(fact, Fact::Ptr { kind: PtrKind::PacketHalf, maybe_null: false, .. })
     }
 
     /// Refuses to look at the bytes of a pointer on the stack as numbers.

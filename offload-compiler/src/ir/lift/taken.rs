@@ -1,6 +1,6 @@
 //! What registers hold where the facts cannot tell, as far as it is known while the function is built; see `callers`.
 
-use super::build::{Builder, exact};
+use super::build::{Builder, exact, is_half};
 use super::callers::Taken;
 use super::live::{FrameReg, effects};
 use crate::ebpf::{AluOp as EbpfAlu, AtomicOp, Imm64, Insn, Operand, Reg, Size, Width};
@@ -42,6 +42,16 @@ impl Builder<'_> {
             matches!(fact, Some(Fact::Scalar(_)))
         };
         match *insn {
+            Insn::Alu { width: Width::W32, op: op @ (EbpfAlu::Mov | EbpfAlu::Add | EbpfAlu::Sub), dst, src } => {
+                let half = |reg: Reg| {
+                    let fact = self.state().and_then(|state| state.regs.get(usize::from(reg.0)));
+                    fact.is_some_and(is_half)
+                };
+                let second = matches!(src, Operand::Reg(src) if half(src));
+                // The half of a pointer stays one until it is subtracted from another.
+                let first = op != EbpfAlu::Mov && half(dst);
+                (first == second).then_some(dst)
+            }
             Insn::Alu { width: Width::W32, dst, .. }
             | Insn::MovSx { dst, .. }
             | Insn::Neg { dst, .. }
@@ -97,7 +107,7 @@ impl Builder<'_> {
     }
 
     /// What the result of a sum or difference is taken for, if an operand is taken for something.
-    pub(super) fn taken_result(&self, op: EbpfAlu, dst: Reg, src: Operand) -> Option<Taken> {
+    pub(super) fn taken_result(&self, width: Width, op: EbpfAlu, dst: Reg, src: Operand) -> Option<Taken> {
         let other = match src {
             Operand::Reg(src) => self.taken(src),
             Operand::Imm(_) => None,
@@ -112,10 +122,12 @@ impl Builder<'_> {
         };
         match (op, Taken::of(&self.fact(dst))?, second) {
             (_, Taken::Number, Taken::Number) => Some(Taken::Number),
+            (EbpfAlu::Sub, Taken::Pointer(_), Taken::Pointer(_)) => Some(Taken::Number),
+            // Nothing else is done to packet pointers in 32 bits.
+            (EbpfAlu::Add | EbpfAlu::Sub, ..) if width == Width::W32 => Some(Taken::Pointer(PtrKind::PacketHalf)),
             (EbpfAlu::Add, Taken::Pointer(kind), Taken::Number)
             | (EbpfAlu::Add, Taken::Number, Taken::Pointer(kind)) => Some(Taken::Pointer(kind)),
             (EbpfAlu::Sub, Taken::Pointer(kind), Taken::Number) => Some(Taken::Pointer(kind)),
-            (EbpfAlu::Sub, Taken::Pointer(_), Taken::Pointer(_)) => Some(Taken::Number),
             _ => None,
         }
     }

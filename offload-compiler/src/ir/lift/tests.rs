@@ -3,7 +3,7 @@
 use super::divide::Reciprocal;
 use crate::ebpf::{AluOp, Insn, InsnIdx, Reg, Size};
 use crate::object::{Map, Object, Program};
-use crate::testing::{self, alu_imm, load_map, mov, mov_imm, store_imm};
+use crate::testing::{self, alu, alu_imm, alu32, load, load_map, mov, mov_imm, store_imm};
 use crate::{facts, ir, object};
 use offwire_diag::{Diagnostic, codes::compiler};
 use offwire_image::MapKind;
@@ -52,6 +52,27 @@ fn division_by_constants_is_exact() {
                 assert_eq!(divide(x, d), x / d, "{x} / {d}");
             }
         }
+    }
+}
+
+#[test]
+fn differences_of_two_pointers_have_32_bits_where_the_program_has() {
+    let lift = |insns: Vec<Insn>| {
+        let (object, program) = (testing::object(Vec::new()), testing::program(insns));
+        let facts = facts::analyze(&object, &program).unwrap();
+        ir::lift(&object, &program, &facts).map(|func| func.to_string())
+    };
+    // On the stack both offsets are known: r10 is 512.
+    let text = lift(vec![mov(0, 10), alu_imm(AluOp::Add, 0, -8), alu32(AluOp::Sub, 0, 10), Insn::Exit]).unwrap();
+    assert!(text.contains("sub.32") && text.contains("const 0xfffffff8"), "{text}");
+    let packet = [load(Size::B4, 2, 1, 0), load(Size::B4, 0, 1, 4)];
+    let text = lift([&packet[..], &[alu32(AluOp::Sub, 0, 2), Insn::Exit]].concat()).unwrap();
+    assert!(text.contains("sub.32"), "{text}");
+    // A half in 64 bits is no pointer, and no number either.
+    let half = alu32(AluOp::Mov, 0, 0);
+    for insns in [vec![half], vec![half, alu(AluOp::Sub, 0, 2)], vec![half, alu_imm(AluOp::Add, 0, 1)]] {
+        let refused = lift([&packet[..], &insns, &[Insn::Exit]].concat()).expect_err("it is refused");
+        assert_eq!(refused.code, compiler::POINTER_AS_NUMBER, "{refused}");
     }
 }
 
