@@ -28,7 +28,6 @@ use std::path::{Path, PathBuf};
 const NOT_ON_MODEL: &[(&str, &str)] = &[
     ("loop_variable", "OW0401"),
     ("map_by_path", "OW0406"),
-    ("pointer_or_null_32", "OW0311"),
     ("spin_lock_flags", "OW0402"),
     ("tail_call_in_function", "OW0401"),
     ("trace_printk_result", "OW0402"),
