@@ -144,7 +144,7 @@ fn stack_covers(old: &Frame, current: &Frame, ids: &mut Ids) -> bool {
 fn slot_covers(old: &Slot, current: &Slot, ids: &mut Ids) -> bool {
     if *old == Slot::INVALID {
         // Dead, or some number: the caller has cleaned dead slots of the current state as well.
-        return current.pointer().is_none();
+        return current.pointer().is_none() && !current.has_remnant();
     }
     match (old.pointer(), current.pointer()) {
         // Half a pointer may have a number beside it.
@@ -155,6 +155,10 @@ fn slot_covers(old: &Slot, current: &Slot, ids: &mut Ids) -> bool {
         // A pointer is no number, whatever its bits.
         (None, Some(_)) => return false,
         (None, None) => {}
+    }
+    // Nor is what is left of one.
+    if old.bytes.iter().zip(&current.bytes).any(|(old, current)| *current == Byte::Remnant && *old != Byte::Remnant) {
+        return false;
     }
     let zero = |slot: &Slot, at: usize| match slot.bytes.get(at) {
         Some(Byte::Zero) => true,

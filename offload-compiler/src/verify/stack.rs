@@ -103,7 +103,7 @@ impl Verifier<'_> {
         if span.from == span.to {
             return self.read_fixed(frame, span.from, access, signed);
         }
-        if pointer_within(frame, span, access.size) {
+        if pointer_within(frame, span, access.size) || remnant_within(frame, span, access.size) {
             return Err(Refusal::new(
                 codes::SPILL,
                 "a load at a variable offset may read part of the stack that holds a pointer",
@@ -142,6 +142,11 @@ impl Verifier<'_> {
             }
             let low = spilled.num.zero_extend(bits);
             return Ok(self.scalar(if signed { low.sign_extend(bits) } else { low }, spilled.node, NodeId::NONE));
+        }
+        if slot.bytes.iter().skip(start).take(bytes).any(|&byte| byte == Byte::Remnant) {
+            return Err(Refusal::new(codes::SPILL, "part of a pointer is read from the stack")
+                .because("another part of it was overwritten".to_string())
+                .help("copy pointers whole, and write variables before they are read"));
         }
         let zero_spill = slot.spilled.as_deref().is_some_and(|reg| reg.as_const() == Some(0));
         let window = slot.bytes.iter().skip(start).take(bytes);
@@ -215,7 +220,12 @@ impl Verifier<'_> {
             if let Some(byte) = slot.bytes.get_mut(at) {
                 // At a variable offset a byte may also keep what it was.
                 let stays_zero = zero && (fixed || *byte == Byte::Zero);
-                *byte = if stays_zero { Byte::Zero } else { Byte::Misc };
+                let stays_remnant = !fixed && *byte == Byte::Remnant;
+                *byte = match (stays_zero, stays_remnant) {
+                    (true, _) => Byte::Zero,
+                    (_, true) => Byte::Remnant,
+                    _ => Byte::Misc,
+                };
             }
         }
         Ok(())
@@ -234,7 +244,7 @@ impl Verifier<'_> {
     pub(super) fn stack_argument(&mut self, state: &State, access: &Access) -> Check {
         let span = self.stack_span(state, access, false)?;
         let Some(frame) = state.frame(access.depth) else { return Err(lost_frame()) };
-        if pointer_within(frame, span, access.size) {
+        if pointer_within(frame, span, access.size) || remnant_within(frame, span, access.size) {
             return Err(Refusal::new(
                 codes::POINTER_AS_NUMBER,
                 "a pointer is used as a number: a helper is given memory that holds it",
@@ -262,7 +272,9 @@ impl Verifier<'_> {
             let (slot, at) = locate(byte);
             let Some(slot) = frame.slot_mut(slot) else { continue };
             slot.scrub();
-            if let Some(byte) = slot.bytes.get_mut(at) {
+            if let Some(byte) = slot.bytes.get_mut(at)
+                && (certain || *byte != Byte::Remnant)
+            {
                 *byte = Byte::Misc;
             }
         }
@@ -299,6 +311,11 @@ impl Verifier<'_> {
 
 fn pointer_within(frame: &Frame, span: Span, size: u32) -> bool {
     !all_bytes(frame, span, size, |slot, _| slot.pointer().is_none())
+}
+
+/// True if an access may touch a byte that is left of a pointer.
+fn remnant_within(frame: &Frame, span: Span, size: u32) -> bool {
+    !all_bytes(frame, span, size, |slot, at| slot.bytes.get(at) != Some(&Byte::Remnant))
 }
 
 fn all_bytes(frame: &Frame, span: Span, size: u32, is: impl Fn(&Slot, usize) -> bool) -> bool {

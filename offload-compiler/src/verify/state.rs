@@ -165,6 +165,8 @@ pub(super) enum Byte {
     Zero,
     /// Part of the spilled register.
     Spill,
+    /// What is left of a pointer of which another part was overwritten: no number, since the device's pointers have other bits.
+    Remnant,
 }
 
 /// An aligned 8-byte slot.
@@ -189,15 +191,21 @@ impl Slot {
         self.bytes.iter().take_while(|&&byte| byte == Byte::Spill).count()
     }
 
-    /// Forgets the spilled register; its bytes are some number now.
+    /// Forgets the spilled register; its bytes are some number now, or what is left of a pointer.
     pub(super) fn scrub(&mut self) {
-        if self.spilled.take().is_some() {
+        if let Some(spilled) = self.spilled.take() {
+            let left = if spilled.kind.is_pointer() { Byte::Remnant } else { Byte::Misc };
             for byte in &mut self.bytes {
                 if *byte == Byte::Spill {
-                    *byte = Byte::Misc;
+                    *byte = left;
                 }
             }
         }
+    }
+
+    /// True if a byte is left of a pointer.
+    pub(super) fn has_remnant(&self) -> bool {
+        self.bytes.contains(&Byte::Remnant)
     }
 }
 

@@ -1,4 +1,4 @@
-// expect: number at 19
+// expect: part of a pointer at 16
 // kernel: invalid mem access
 // SPDX-License-Identifier: Apache-2.0 OR MIT OR GPL-2.0-only
 /* A byte of a spilled packet pointer is overwritten: what is filled is no pointer any more. */
