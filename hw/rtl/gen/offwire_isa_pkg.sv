@@ -24,7 +24,7 @@ package offwire_isa_pkg;
   typedef enum logic [1:0] {
     SpacePacket = 2'd0,  // Packet bytes; address 0 is the first byte (`data`), metadata has negative addresses. In bounds: -metadata length <= a, a + size <= packet length.
     SpaceStack = 2'd1,  // The program's stack, 512 B; address 0 is the lowest byte, so eBPF r10 is address 512.
-    SpaceScratch = 2'd2,  // Per-context scratch, 256 B. Bytes 0 to 63 are the read-only packet metadata, 64 to 255 spills.
+    SpaceScratch = 2'd2,  // Per-context scratch, 256 B. Bytes 0 to 63 are the read-only packet metadata, 64 to 231 spills, 232 to 255 arguments of printk.
     SpaceMapValue = 2'd3  // A map value; the base register holds a handle made by a lookup or by the compiler.
   } space_e;
 

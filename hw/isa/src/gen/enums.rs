@@ -9,7 +9,7 @@ pub enum Space {
     Packet = 0,
     /// The program's stack, 512 B; address 0 is the lowest byte, so eBPF r10 is address 512.
     Stack = 1,
-    /// Per-context scratch, 256 B. Bytes 0 to 63 are the read-only packet metadata, 64 to 255 spills.
+    /// Per-context scratch, 256 B. Bytes 0 to 63 are the read-only packet metadata, 64 to 231 spills, 232 to 255 arguments of printk.
     Scratch = 2,
     /// A map value; the base register holds a handle made by a lookup or by the compiler.
     MapValue = 3,
