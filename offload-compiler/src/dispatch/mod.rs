@@ -2,7 +2,7 @@
 //!
 //! | mode | the device keeps apart | legal if |
 //! |---|---|---|
-//! | `any` | nothing | the only changes that other packets could see are atomic adds to values that no packet reads |
+//! | `any` | nothing | the only changes that other packets could see are atomic adds to bytes of values that no packet reads |
 //! | `flow` | packets of one order bucket | the same for per-CPU values; maps that all CPUs share may change in any way |
 //! | `cpu` | packets of one vCPU | always |
 //!
@@ -48,7 +48,7 @@ pub fn prove(object: &Object, funcs: &[Func]) -> Dispatch {
     let only_adds = |maps: &BTreeSet<MapIdx>| {
         maps.is_disjoint(&traffic.changed) && {
             let mut added = maps.intersection(&traffic.added);
-            added.all(|map| !traffic.read.contains(map))
+            !added.any(|map| traffic.reads_back(map))
         }
     };
     let (per_cpu, all): (BTreeSet<MapIdx>, BTreeSet<MapIdx>) =
@@ -64,16 +64,21 @@ pub fn prove(object: &Object, funcs: &[Func]) -> Dispatch {
             DispatchMode::Any,
             if traffic.added.is_empty() {
                 "no packet changes anything that another one could see".into()
-            } else {
+            } else if traffic.added.iter().all(|map| traffic.never_reads(map)) {
                 format!(
                     "packets change nothing but by atomic adds to {}, which the program never reads",
+                    list(&traffic.added)
+                )
+            } else {
+                format!(
+                    "packets change nothing but by atomic adds to bytes of {} that the program never reads",
                     list(&traffic.added)
                 )
             },
         );
     }
     let mut culprits: BTreeSet<MapIdx> = traffic.changed.union(&traffic.reordering).copied().collect();
-    culprits.extend(traffic.added.intersection(&traffic.read));
+    culprits.extend(traffic.added.iter().filter(|map| traffic.reads_back(map)));
     if !only_adds(&per_cpu) {
         let culprits = culprits.intersection(&per_cpu).copied().collect();
         let reason = format!("per-CPU values of {} are changed other than by adds, or read back", list(&culprits));

@@ -73,6 +73,22 @@ fn adds_that_nobody_reads_need_no_order() {
     );
 }
 
+/// If this fails, a counter beside what a program reads makes packets wait for each other, or a program reads a counter that others add to.
+#[test]
+fn adds_beside_what_is_read_need_no_order() {
+    let beside = |offset: u32, size: u32| {
+        format!("v1 = lookup map1, stack[0]\natomic_add.4 map1[v1 + 4], v0\nv2 = load.{size} map1[v1 + {offset}]")
+    };
+    is(&beside(0, 4), DispatchMode::Any, "adds to bytes of hash");
+    is(&beside(8, 8), DispatchMode::Any, "adds to bytes of hash");
+    is(&beside(0, 6), DispatchMode::Flow, "packets change hash");
+    is(&beside(7, 1), DispatchMode::Flow, "packets change hash");
+    let moved = "v1 = lookup map1, stack[0]\nv3 = add.64 v1, v0\natomic_add.4 map1[v1 + 4], v0\nv2 = load.4 map1[v3]";
+    is(moved, DispatchMode::Flow, "packets change hash");
+    let as_key = "v1 = lookup map1, stack[0]\natomic_add.4 map1[v1 + 4], v0\nv2 = lookup map8, map1[v1]";
+    is(as_key, DispatchMode::Flow, "packets change hash");
+}
+
 #[test]
 fn answers_of_atomics_have_an_order() {
     let fetch = |map: &str| format!("v1 = lookup {map}, stack[0]\nv2 = request.fetch_add64 key {map}[v1]:8 value v0");

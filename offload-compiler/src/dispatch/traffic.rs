@@ -2,14 +2,40 @@
 
 use super::cpu::builds_on_cpu;
 use crate::ebpf::MapIdx;
-use crate::ir::{Func, Mem, Op, Request};
+use crate::ir::{Func, Mem, Op, Request, Value};
 use crate::object::{Initial, Object};
 use offwire_image::MapKind;
 use offwire_isa::{KeyUse, RequestOp, Space};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Stands for maps that are put into a map of maps from outside.
 pub(super) const INNER: MapIdx = MapIdx(u16::MAX);
+
+/// Bytes of a map's values that accesses touch: all of them where an access is not at a known place.
+#[derive(Default)]
+struct Bytes {
+    all: bool,
+    /// First byte, and the one behind the last.
+    ranges: BTreeSet<(i64, i64)>,
+}
+
+impl Bytes {
+    fn add(&mut self, place: Option<(i64, i64)>) {
+        match place {
+            Some(range) => drop(self.ranges.insert(range)),
+            None => self.all = true,
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        !self.all && self.ranges.is_empty()
+    }
+
+    fn meets(&self, other: &Bytes) -> bool {
+        let crossing = |a: &(i64, i64)| other.ranges.iter().any(|b| a.0 < b.1 && b.0 < a.1);
+        !self.is_empty() && !other.is_empty() && (self.all || other.all || self.ranges.iter().any(crossing))
+    }
+}
 
 /// What is known of all programs together.
 #[derive(Default)]
@@ -18,8 +44,10 @@ pub(super) struct Traffic {
     pub(super) changed: BTreeSet<MapIdx>,
     /// Maps with values that are added to atomically.
     pub(super) added: BTreeSet<MapIdx>,
-    /// Maps with values that are read, also as keys or values of requests.
-    pub(super) read: BTreeSet<MapIdx>,
+    /// Which bytes of them.
+    added_bytes: BTreeMap<MapIdx, Bytes>,
+    /// Which bytes of which maps are read, also as keys or values of requests.
+    read_bytes: BTreeMap<MapIdx, Bytes>,
     /// Maps in which a mere lookup leaves a trace.
     pub(super) reordering: BTreeSet<MapIdx>,
     /// Ring buffers and perf arrays that events leave through.
@@ -47,11 +75,25 @@ impl Traffic {
             own: rings.map(|(index, _)| index).collect(),
             ..Traffic::default()
         };
-        for inst in funcs.iter().flat_map(|func| &func.blocks).flat_map(|block| &block.insts) {
+        for func in funcs {
+            traffic.function(func, object);
+        }
+        traffic
+    }
+
+    fn function(&mut self, func: &Func, object: &Object) {
+        let traffic = self;
+        let starts = starts(func);
+        // Only what lies at a constant distance from the start of a value is at a known place.
+        let place = |mem: &Mem, size: u32| {
+            let from = i64::from(mem.offset);
+            mem.base.is_some_and(|base| starts.contains(&base)).then(|| (from, from + i64::from(size)))
+        };
+        for inst in func.blocks.iter().flat_map(|block| &block.insts) {
             match &inst.op {
-                Op::Load { mem, .. } => traffic.reads(mem),
+                Op::Load { mem, size, .. } => traffic.reads_bytes(mem, place(mem, (*size).into())),
                 Op::Store { mem, .. } => traffic.changes(mem),
-                Op::AtomicAdd { mem, .. } => traffic.adds(mem),
+                Op::AtomicAdd { mem, size, .. } => traffic.adds(mem, place(mem, (*size).into())),
                 Op::Lookup { map, key } => {
                     traffic.reads(key);
                     if object.maps.get(usize::from(map.0)).is_none_or(|map| map.spec.kind == MapKind::LruHash) {
@@ -71,7 +113,6 @@ impl Traffic {
                 Op::Const(_) | Op::Alu { .. } | Op::AdjustHead { .. } => {}
             }
         }
-        traffic
     }
 
     fn request(&mut self, request: &Request, answered: bool, object: &Object) {
@@ -82,7 +123,7 @@ impl Traffic {
             KeyUse::WritesW => key.into_iter().for_each(|key| self.changes(key)),
             KeyUse::Atomic(_) => {
                 let adds = !answered && matches!(request.op, FetchAdd32 | FetchAdd64);
-                key.into_iter().for_each(|key| if adds { self.adds(key) } else { self.changes(key) });
+                key.into_iter().for_each(|key| if adds { self.adds(key, Option::None) } else { self.changes(key) });
             }
             KeyUse::None => {}
         }
@@ -120,8 +161,13 @@ impl Traffic {
     }
 
     fn reads(&mut self, mem: &Mem) {
-        let maps = self.maps(mem);
-        self.read.extend(maps);
+        self.reads_bytes(mem, None);
+    }
+
+    fn reads_bytes(&mut self, mem: &Mem, place: Option<(i64, i64)>) {
+        for map in self.maps(mem) {
+            self.read_bytes.entry(map).or_default().add(place);
+        }
     }
 
     fn changes(&mut self, mem: &Mem) {
@@ -129,9 +175,24 @@ impl Traffic {
         self.changed.extend(maps);
     }
 
-    fn adds(&mut self, mem: &Mem) {
-        let maps = self.maps(mem);
-        self.added.extend(maps);
+    fn adds(&mut self, mem: &Mem, place: Option<(i64, i64)>) {
+        for map in self.maps(mem) {
+            self.added.insert(map);
+            self.added_bytes.entry(map).or_default().add(place);
+        }
+    }
+
+    /// True if bytes of the map's values are read that are also added to.
+    pub(super) fn reads_back(&self, map: &MapIdx) -> bool {
+        match (self.added_bytes.get(map), self.read_bytes.get(map)) {
+            (Some(added), Some(read)) => added.meets(read),
+            _ => false,
+        }
+    }
+
+    /// True if nothing of the map's values is read.
+    pub(super) fn never_reads(&self, map: &MapIdx) -> bool {
+        self.read_bytes.get(map).is_none_or(Bytes::is_empty)
     }
 
     /// True if something leaves for the host besides the packet.
@@ -145,6 +206,30 @@ impl Traffic {
             (true, true) => "bpf_trace_printk".into(),
             (true, false) => format!("{} and bpf_trace_printk", list(&self.events)),
             (false, _) => list(&self.events),
+        }
+    }
+}
+
+/// Values that point to the first byte of a map's value: answers of lookups, and parameters that are nothing else.
+fn starts(func: &Func) -> BTreeSet<Value> {
+    let insts = func.blocks.iter().flat_map(|block| &block.insts);
+    let mut starts: BTreeSet<Value> =
+        insts.filter(|inst| matches!(inst.op, Op::Lookup { .. })).filter_map(|inst| inst.result).collect();
+    let mut arguments: BTreeMap<Value, Vec<Value>> = BTreeMap::new();
+    for jump in func.blocks.iter().flat_map(|block| block.term.jumps()) {
+        for (param, arg) in func.blocks[jump.block.at()].params.iter().zip(&jump.args) {
+            arguments.entry(*param).or_default().push(*arg);
+        }
+    }
+    loop {
+        let before = starts.len();
+        for (param, args) in &arguments {
+            if args.iter().all(|arg| starts.contains(arg)) {
+                starts.insert(*param);
+            }
+        }
+        if starts.len() == before {
+            return starts;
         }
     }
 }
