@@ -150,11 +150,18 @@ fn rules_of_the_stack() {
     refused(with(&[store(Size::B4, 10, -8, 1)]), codes::SPILL);
     refused(with(&[store(Size::B8, 10, -8, 1), load(Size::B4, 2, 10, -8)]), codes::SPILL);
     refused(with(&[store(Size::B8, 10, -8, 1), load(Size::B1, 2, 10, -1)]), codes::SPILL);
-    // A pointer of which a byte was overwritten is a number.
+    // What is left of a pointer is no number, and no pointer; what overwrote a part of it is a number.
+    let left = [store(Size::B8, 10, -8, 1), store_imm(Size::B4, 10, -4, 0)];
+    refused(with(&join(&[&left, &[load(Size::B8, 2, 10, -8)]])), codes::SPILL);
+    refused(with(&join(&[&left, &[load(Size::B4, 2, 10, -8)]])), codes::SPILL);
+    accepted(with(&join(&[&left, &[load(Size::B4, 2, 10, -4)]])));
+    accepted(with(&join(&[&left, &[store_imm(Size::B4, 10, -8, 0), load(Size::B8, 2, 10, -8)]])));
+    refused(with(&join(&[&left, &[mov_imm(2, 1), atomic(Size::B4, AtomicOp::Add, false, 10, -8, 2)]])), codes::SPILL);
+    // A pointer that was overwritten is a number.
     refused(
         with(&[
             store(Size::B8, 10, -8, 1),
-            store_imm(Size::B1, 10, -1, 0),
+            store_imm(Size::B8, 10, -8, 0),
             load(Size::B8, 2, 10, -8),
             load(Size::B4, 3, 2, 0),
         ]),

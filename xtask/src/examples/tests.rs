@@ -76,7 +76,7 @@ fn heads_of_test_programs_are_well_formed() {
         }
     }
     assert!(
-        safe >= 48 && unsafe_ >= 123 && refused >= 12,
+        safe >= 48 && unsafe_ >= 126 && refused >= 12,
         "{safe} safe, {unsafe_} unsafe and {refused} refused programs"
     );
 }
