@@ -161,7 +161,7 @@ fn rules_of_the_stack() {
     refused(
         with(&[
             store(Size::B8, 10, -8, 1),
-            store_imm(Size::B8, 10, -8, 0),
+            store_imm(Size::B8, 10, -8, 9),
             load(Size::B8, 2, 10, -8),
             load(Size::B4, 3, 2, 0),
         ]),
