@@ -1,13 +1,14 @@
 //! The registry of diagnostic codes. A code never changes its meaning and is never used again for something else.
 //!
 //! Ranges: 01xx object loading, 02xx BTF, 03xx verifier, 04xx compiler, 05xx image, 06xx device, 07xx captures and map
-//! files, 08xx host kernel and reference interpreter, 09xx command line. Each range lives in a file of its own, each code
+//! files, 08xx host kernel and reference interpreter, 09xx command line, 10xx devices behind their driver. Each range lives in a file of its own, each code
 //! has a page in `docs/codes/`.
 
 pub mod cli;
 pub mod compiler;
 pub mod data;
 pub mod device;
+pub mod driver;
 pub mod host;
 pub mod image;
 pub mod object;
@@ -80,6 +81,7 @@ pub fn all() -> impl Iterator<Item = &'static Entry> {
         data::ENTRIES,
         host::ENTRIES,
         cli::ENTRIES,
+        driver::ENTRIES,
     ]
     .into_iter()
     .flatten()

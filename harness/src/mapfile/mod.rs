@@ -10,6 +10,7 @@
 
 mod json;
 mod named;
+mod single;
 mod typed;
 
 use crate::references::holds_references;
@@ -22,6 +23,8 @@ use offwire_image::MapKind;
 use serde::{Serialize, Serializer};
 use std::fmt;
 use typed::Misfit;
+
+pub use single::{Shown, read_key, read_value, show_key, show_value};
 
 /// Contents of maps: for each one its entries, ascending by key bytes.
 pub type Contents = Vec<(MapIdx, Vec<Entry>)>;

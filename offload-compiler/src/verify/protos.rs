@@ -200,3 +200,10 @@ const PROTOS: &[Proto] = &[
 pub(crate) fn find(id: u32) -> Option<&'static Proto> {
     PROTOS.iter().find(|proto| proto.id == id)
 }
+
+/// Names of all helpers that are supported, in the order of their numbers.
+pub fn supported_helpers() -> Vec<&'static str> {
+    let mut ids: Vec<u32> = PROTOS.iter().map(|proto| proto.id).collect();
+    ids.sort_unstable();
+    ids.into_iter().filter_map(crate::ebpf::helper_name).collect()
+}
