@@ -38,8 +38,9 @@ impl DmaSpace {
         &self.transport
     }
 
-    /// Makes memory of at least `size` bytes, zeros, and maps it. `name` shows in `/proc/PID/maps`.
+    /// Makes memory of at least `size` bytes, zeros, whole pages of the IOMMU, and maps it. `name` shows in `/proc/PID/maps`.
     pub fn allocate(self: &Arc<Self>, name: &str, size: u64, access: DmaAccess, pages: Pages) -> Result<DmaBuf, Error> {
+        let size = size.checked_next_multiple_of(self.transport.dma_page().max(1)).unwrap_or(u64::MAX);
         let memory = match pages {
             Pages::Normal => SharedMemory::new(name, size)?,
             Pages::Huge => SharedMemory::huge(name, size)?.0,

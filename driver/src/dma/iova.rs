@@ -51,10 +51,10 @@ impl IovaAllocator {
     /// Gives `size` bytes, rounded up to pages, at a multiple of `alignment` (a power of two).
     pub fn allocate(&mut self, size: u64, alignment: u64) -> Option<Iova> {
         let size = size.checked_next_multiple_of(self.page).filter(|&size| size > 0)?;
-        let alignment = alignment.max(self.page);
         if !alignment.is_power_of_two() {
             return None;
         }
+        let alignment = alignment.max(self.page);
         let (&first, &last, start, end) = self.free.iter().find_map(|(first, last)| {
             let start = first.checked_next_multiple_of(alignment)?;
             let end = start.checked_add(size - 1)?;
