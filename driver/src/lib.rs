@@ -1,5 +1,14 @@
 //! The userspace driver: bus, registers, DMA memory, rings, programs, maps, events and packets over VFIO, a vfio-user socket or in
-//! process.
+//! process. Linux only.
 //!
-//! Nothing is here yet: the host interface (`hw/hostif`) has no registers so far.
-#![forbid(unsafe_code)]
+//! - [`transport`]: one device, three ways in;
+//! - [`dma`]: memory that the device may use;
+//! - [`bus`]: which devices there are, and whose they are.
+#![cfg(target_os = "linux")]
+
+pub mod bus;
+pub mod dma;
+mod error;
+pub mod transport;
+
+pub use error::Error;
