@@ -155,6 +155,6 @@ impl Card {
     }
 
     pub(crate) fn program_mut(&mut self, id: ProgramId) -> Option<&mut ProgramUse> {
-        self.programs.get_mut(usize::from(u16::from(id)))
+        self.programs.get_mut(usize::from(id.0))
     }
 }

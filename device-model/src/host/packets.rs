@@ -278,7 +278,7 @@ impl HostFunction {
             port,
             seq,
             cycle: self.card.device.now(),
-            program: program.map_or(NONE, u16::from),
+            program: program.map_or(NONE, |program| program.0),
             code: reason.code(),
             ..desc::Event::default()
         };
@@ -339,7 +339,7 @@ fn told(packet: &Departure) -> desc::Event {
         port: packet.port,
         seq: packet.seq,
         cycle: packet.departed,
-        program: packet.program.map_or(NONE, u16::from),
+        program: packet.program.map_or(NONE, |program| program.0),
         ..desc::Event::default()
     }
 }

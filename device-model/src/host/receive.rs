@@ -90,7 +90,7 @@ impl HostFunction {
             meta_bytes: packet.meta.len() as u16,
             port: packet.port,
             retval: packet.retval,
-            program: packet.program.map_or(NONE, u16::from),
+            program: packet.program.map_or(NONE, |program| program.0),
             status: status.code(),
             flow_hash: flight.hash,
             seq: packet.seq,

@@ -1,9 +1,10 @@
 //! BAR0.
 
 use offwire_hostif::reg::{self, State};
+use offwire_hostif::register::{Register, RingRegister};
 use offwire_hostif::{
-    BAR0_BYTES, INTERFACE_MAJOR, INTERFACE_MINOR, PciFunction, QUEUE_PAIRS, RING_BASE, RING_STRIDE, RINGS, Register,
-    RingId, RingRegister, VECTORS,
+    BAR0_BYTES, INTERFACE_MAJOR, INTERFACE_MINOR, PciFunction, QUEUE_PAIRS, RING_BASE, RING_STRIDE, RINGS,
+    RingId, VECTORS,
 };
 use offwire_isa::ISA_VERSION;
 
