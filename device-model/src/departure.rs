@@ -20,6 +20,15 @@ pub struct Arrival {
     pub vcpu: Option<u16>,
 }
 
+/// A packet that found the ingress FIFO full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dropped {
+    /// Number of the packet, as `offer` gave it.
+    pub seq: u64,
+    /// Port at which it came.
+    pub port: u16,
+}
+
 /// A packet that has left.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Departure {

@@ -8,7 +8,7 @@ use offwire_isa::{Profile, RequestOp};
 use crate::agenda::CYCLES;
 use crate::chance::Clock;
 use crate::counters::{Counters, PortCounters};
-use crate::departure::{Arrival, Departure};
+use crate::departure::{Arrival, Departure, Dropped};
 use crate::dispatcher::Dispatcher;
 use crate::engine::{Around, Ended, Engine, Outbox, WINDOW_CYCLES};
 use crate::error::OfferError;
@@ -89,6 +89,8 @@ pub struct Device<T: Trace = Off> {
     admission: Admission,
     pub(crate) seed: u64,
     clock: Clock,
+    /// Packets that found the ingress FIFO full, if somebody wants to know.
+    drops: Option<Vec<Dropped>>,
     /// Where random numbers start after a reset, if not at the seed.
     random: Option<u64>,
     trace: T,
@@ -169,6 +171,7 @@ impl<T: Trace> Device<T> {
             admission: Admission::Drop,
             seed: SEED,
             clock: Clock::new(profile.clock_mhz),
+            drops: None,
             random: None,
             trace,
         }
@@ -247,6 +250,9 @@ impl<T: Trace> Device<T> {
         self.last_arrival = 0;
         self.next_seq = 0;
         self.counted = Counters::default();
+        if let Some(drops) = &mut self.drops {
+            drops.clear();
+        }
     }
 
     /// A packet will arrive. Arrivals are offered in ascending order of their cycles. Returns the packet's number.
@@ -350,6 +356,49 @@ impl<T: Trace> Device<T> {
         // The last window may have gone on for a while after that.
         self.now = self.departed.max(self.map.last);
         self.reclaim.reap(&mut self.map, &mut self.programs);
+    }
+
+    /// As [`Device::run_until_idle`], but for at most so many windows of cycles and to no cycle from `to` on. Returns true if the
+    /// device is idle.
+    pub fn run_share(&mut self, windows: u32, to: u64) -> bool {
+        if self.is_idle() {
+            return true;
+        }
+        let mut left = windows;
+        while left > 0 && self.now < to && !self.is_idle() && self.advance(to) {
+            left -= 1;
+        }
+        let idle = self.is_idle();
+        if idle {
+            self.now = self.departed.max(self.map.last);
+        }
+        self.reclaim.reap(&mut self.map, &mut self.programs);
+        idle
+    }
+
+    /// The next cycle at which something happens in a device that is not idle.
+    pub fn next_event(&self) -> u64 {
+        self.next_due()
+    }
+
+    /// From now on packets that find the ingress FIFO full can be taken from [`Device::drops`].
+    pub fn report_drops(&mut self) {
+        self.drops.get_or_insert_default();
+    }
+
+    /// The packets that found the ingress FIFO full and were not yet taken.
+    pub fn drops(&mut self) -> std::vec::Drain<'_, Dropped> {
+        self.drops.get_or_insert_default().drain(..)
+    }
+
+    /// The time that programs see goes on from `ns` now, also if it stood still.
+    pub fn set_ktime(&mut self, ns: u64) {
+        self.clock.set(self.now, ns);
+    }
+
+    /// The time that programs see now, ns.
+    pub fn ktime_ns(&self) -> u64 {
+        self.clock.ktime_ns(self.now)
     }
 
     /// True if nothing is in the device, see [`Device::is_idle`], and nothing is still being freed.
@@ -523,6 +572,7 @@ impl<T: Trace> Device<T> {
                 // A packet's program is the one that is attached now.
                 if let Some((program, mode)) = self.attached[port] {
                     record.out.program = Some(program);
+                    self.programs.counters[program.index()].arrived += 1;
                     record.mode = mode;
                 }
                 record.epoch = self.reclaim.epochs.enter();
@@ -530,6 +580,9 @@ impl<T: Trace> Device<T> {
             } else {
                 self.counted.tail_drops += 1;
                 counters.tail_drops += 1;
+                if let Some(drops) = &mut self.drops {
+                    drops.push(Dropped { seq: record.out.seq, port: record.out.port });
+                }
                 self.packets.remove(id);
             }
         }

@@ -31,6 +31,7 @@ mod execute;
 mod fault;
 mod flow;
 pub mod geometry;
+pub mod host;
 mod id;
 mod load;
 mod map;
@@ -47,7 +48,7 @@ mod trace;
 pub mod verdict;
 
 pub use counters::{Counters, Empty, MapCounters, MapUse, PortCounters, ProgramCounters, Replay, SlotCounters, Stall};
-pub use departure::{Arrival, Departure, DeviceEvent, Redirect};
+pub use departure::{Arrival, Departure, DeviceEvent, Dropped, Redirect};
 #[doc(hidden)]
 pub use device::serves;
 pub use device::{Admission, Device, Scheduler};
@@ -55,6 +56,7 @@ pub use error::{
     AttachError, LoadError, MapCreateError, MapError, MapFreeError, MapRefusal, Mismatch, OfferError, ProgramError,
 };
 pub use fault::{Fault, FaultCause};
+pub use geometry::{MAPS, PROGRAMS};
 pub use id::{MapId, ProgramId};
 #[doc(hidden)]
 pub use load::Parts;
