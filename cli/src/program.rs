@@ -50,21 +50,30 @@ pub fn profile(args: &ProgramArgs) -> Result<&'static Profile, Failure> {
         .ok_or_else(|| Failure::usage(codes::cli::USAGE, format!("there is no profile {:?}", args.profile)))
 }
 
-/// Loads the object.
-pub fn load(args: &ProgramArgs) -> Result<Object, Failure> {
-    let bytes = read_file(&args.object)?;
+/// `--set` and `--map-entries` as the loader has them.
+///
+/// # Errors
+/// Wrong use.
+pub fn load_options(set: &[String], map_entries: &[String]) -> Result<object::LoadOptions, Failure> {
     let mut options = object::LoadOptions::default();
-    for assignment in &args.set {
+    for assignment in set {
         let (name, value) = assignment
             .split_once('=')
             .ok_or_else(|| Failure::usage(codes::cli::USAGE, format!("--set wants VAR=VALUE, not {assignment:?}")))?;
         options.set.push((name.to_owned(), value.to_owned()));
     }
-    for assignment in &args.map_entries {
+    for assignment in map_entries {
         let wanted = || Failure::usage(codes::cli::USAGE, format!("--map-entries wants NAME=N, not {assignment:?}"));
         let (name, entries) = assignment.split_once('=').ok_or_else(wanted)?;
         options.map_entries.push((name.to_owned(), entries.parse().map_err(|_| wanted())?));
     }
+    Ok(options)
+}
+
+/// Loads the object.
+pub fn load(args: &ProgramArgs) -> Result<Object, Failure> {
+    let bytes = read_file(&args.object)?;
+    let options = load_options(&args.set, &args.map_entries)?;
     object::load(&bytes, &options).map_err(in_file(&args.object))
 }
 

@@ -2,6 +2,8 @@
 
 use super::{DispatchArg, ProgramArgs};
 use clap::{Args, Subcommand};
+use driver::bus::Bdf;
+use offwire_isa::Profile;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -10,11 +12,11 @@ use std::str::FromStr;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DevSpec {
     /// A PCI function, bound to vfio-pci: `0000:01:00.0`.
-    Pci(String),
+    Pci(Bdf),
     /// A device that another process serves: `vfio-user:PATH`.
     VfioUser(PathBuf),
-    /// The device model in this process, new each time.
-    Model,
+    /// The device model in this process, new each time: `model`, or `model:PROFILE`.
+    Model(&'static Profile),
     /// The device's SystemVerilog in this process.
     Rtl,
 }
@@ -26,34 +28,25 @@ impl FromStr for DevSpec {
         if let Some(path) = text.strip_prefix("vfio-user:") {
             return if path.is_empty() { Err("vfio-user: wants the path of a socket".to_owned()) } else { Ok(DevSpec::VfioUser(path.into())) };
         }
-        match text {
-            "model" => Ok(DevSpec::Model),
-            "rtl" => Ok(DevSpec::Rtl),
-            _ if is_pci_address(text) => Ok(DevSpec::Pci(text.to_ascii_lowercase())),
-            _ => Err("a device is a PCI address (0000:01:00.0), vfio-user:PATH, model or rtl".to_owned()),
+        if text == "rtl" {
+            return Ok(DevSpec::Rtl);
         }
+        if let Some(profile) = text.strip_prefix("model") {
+            let profile = if profile.is_empty() { ":x16" } else { profile };
+            let known = profile.strip_prefix(':').and_then(Profile::by_name);
+            return known.map(DevSpec::Model).ok_or_else(|| format!("there is no profile {profile:?}"));
+        }
+        let address = text.parse().map(DevSpec::Pci);
+        address.map_err(|_| "a device is a PCI address (0000:01:00.0), vfio-user:PATH, model or rtl".to_owned())
     }
-}
-
-/// `[dddd:]bb:dd.f`, hexadecimal.
-fn is_pci_address(text: &str) -> bool {
-    let Some((front, function)) = text.rsplit_once('.') else { return false };
-    let hex = |text: &str, digits: usize| text.len() == digits && text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let parts: Vec<&str> = front.split(':').collect();
-    let address = match parts.as_slice() {
-        [domain, bus, device] => hex(domain, 4) && hex(bus, 2) && hex(device, 2),
-        [bus, device] => hex(bus, 2) && hex(device, 2),
-        _ => false,
-    };
-    address && matches!(function.as_bytes(), [b'0'..=b'7'])
 }
 
 impl fmt::Display for DevSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            DevSpec::Pci(address) => f.write_str(address),
+            DevSpec::Pci(address) => address.fmt(f),
             DevSpec::VfioUser(path) => write!(f, "vfio-user:{}", path.display()),
-            DevSpec::Model => f.write_str("model"),
+            DevSpec::Model(profile) => write!(f, "model:{}", profile.name),
             DevSpec::Rtl => f.write_str("rtl"),
         }
     }
@@ -119,13 +112,13 @@ pub enum DevVerb {
     Bind {
         /// PCI address
         #[arg(value_name = "BDF")]
-        address: String,
+        address: Bdf,
     },
     /// Give a PCI function back to the kernel's drivers
     Unbind {
         /// PCI address
         #[arg(value_name = "BDF")]
-        address: String,
+        address: Bdf,
     },
     /// Set a port: up or down, ifindex
     Port(PortArgs),
@@ -362,11 +355,12 @@ mod tests {
 
     #[test]
     fn devices_are_named_in_four_ways() {
-        for text in ["0000:01:00.0", "01:00.7", "vfio-user:/run/dev.sock", "model", "rtl"] {
+        for text in ["0000:01:00.0", "vfio-user:/run/dev.sock", "model:small", "rtl"] {
             let spec: DevSpec = text.parse().unwrap();
             assert_eq!(spec.to_string(), text);
         }
-        for text in ["", "01:00.8", "0000:01:00", "vfio-user:", "eth0", "1:2:3:4.5", "00:zz.0"] {
+        assert_eq!("model".parse::<DevSpec>().unwrap().to_string(), "model:x16");
+        for text in ["", "01:00.8", "0000:01:00", "vfio-user:", "eth0", "1:2:3:4.5", "00:zz.0", "model:", "model:y"] {
             assert!(text.parse::<DevSpec>().is_err(), "{text}");
         }
     }

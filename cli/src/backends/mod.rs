@@ -1,6 +1,7 @@
 //! Any back end by name: this crate is the only one that knows them all.
 
 mod model;
+pub mod numbers;
 
 use crate::args::{DispatchArg, On};
 use offload_compiler::object::{Object, Program};

@@ -1,19 +1,18 @@
 //! The device model as a back end.
 
+use super::numbers::Numbers;
 use super::{Prepared, TimedBackend, Timing};
 use device_model::{
     Arrival, Departure, Device, DeviceEvent, MapError, MapId, OfferError, Redirect, Trace, Update, geometry,
 };
 use offload_compiler::ebpf::MapIdx;
-use offload_compiler::object::Initial;
 use offwire_diag::{Diagnostic, codes};
 use offwire_harness::mapfile::Contents;
 use offwire_harness::reference::printk::{self, Printed};
 use offwire_harness::{Backend, Chance, Entry, EntryValue, Event, PacketIn, PacketOut, RedirectTarget, Verdict};
-use offwire_image::{DispatchMode, MapKind, MapSpec};
-use offwire_isa::{RequestOp, Word};
+use offwire_image::{DispatchMode, MapSpec};
 use std::cell::Cell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// The device model with one program; packets run one at a time on vCPU 0.
 #[derive(Debug)]
@@ -31,74 +30,10 @@ impl Model {
     /// `OW0601` if the device refuses the image.
     pub fn new(prepared: &Prepared<'_>) -> Result<Self, Diagnostic> {
         let maps = prepared.compiled.image.maps.clone();
-        let numbers = Numbers::new(prepared);
+        let numbers = Numbers::new(prepared.object, &prepared.compiled.image);
         let mut model = Model { device: loaded(prepared)?, maps, numbers, timing: Timing::default() };
         model.set_chance(Chance::default());
         Ok(model)
-    }
-}
-
-/// Programs have a number in the object, which map files and other back ends use, and one in the image, if they are there.
-#[derive(Debug)]
-struct Numbers {
-    /// The image's number, by the object's.
-    images: Vec<Option<u32>>,
-    /// Program arrays that no word looks at, with their entries by the object's numbers: the image does not have what they name.
-    unused: BTreeMap<u16, BTreeMap<Vec<u8>, Vec<u8>>>,
-}
-
-impl Numbers {
-    fn new(prepared: &Prepared<'_>) -> Self {
-        let image = &prepared.compiled.image;
-        let number =
-            |name: &str| (0..).zip(&image.programs).find(|(_, program)| program.name == name).map(|(number, _)| number);
-        let images = prepared.object.programs.iter().map(|program| number(&program.name)).collect();
-        let words = image.words.iter().filter_map(|word| Word::decode(word).ok());
-        let calls: BTreeSet<u16> =
-            words.filter(|word| word.q_op == RequestOp::TailCall).map(|word| word.q_map.into()).collect();
-        let mut unused = BTreeMap::new();
-        for (slot, (spec, map)) in (0u16..).zip(image.maps.iter().zip(&prepared.object.maps)) {
-            if spec.kind == MapKind::ProgArray && !calls.contains(&slot) {
-                let named = map.initial.iter().filter_map(|(key, what)| {
-                    let Initial::Program(name) = what else { return None };
-                    let at = prepared.object.programs.iter().position(|program| program.name == *name)?;
-                    Some((key.to_le_bytes().to_vec(), u32::try_from(at).ok()?.to_le_bytes().to_vec()))
-                });
-                unused.insert(slot, named.collect());
-            }
-        }
-        Numbers { images, unused }
-    }
-
-    /// The entry, if the array is one that the device never looks at, is kept here.
-    fn keep(&mut self, map: MapIdx, entry: &Entry) -> bool {
-        match (self.unused.get_mut(&map.0), &entry.value) {
-            (Some(kept), EntryValue::One(value)) => {
-                kept.insert(entry.key.clone(), value.clone());
-                true
-            }
-            _ => false,
-        }
-    }
-
-    /// The value of a program array as the device has it.
-    fn to_device(&self, spec: &MapSpec, value: &[u8]) -> Result<Vec<u8>, Diagnostic> {
-        let number = value.try_into().map_or(u32::MAX, u32::from_le_bytes);
-        match usize::try_from(number).ok().and_then(|number| *self.images.get(number)?) {
-            Some(number) => Ok(number.to_le_bytes().to_vec()),
-            None => Err(Diagnostic::error(
-                codes::device::MAP,
-                format!("the image does not have program number {number}, which map {} is to hold", spec.name),
-            )
-            .with_reason("an image holds the programs that the object itself puts into program arrays")),
-        }
-    }
-
-    /// The value of a program array as the object has it.
-    fn to_object(&self, value: &[u8]) -> Vec<u8> {
-        let number = value.try_into().map_or(u32::MAX, u32::from_le_bytes);
-        let object = (0u32..).zip(&self.images).find(|(_, image)| **image == Some(number));
-        object.map_or_else(|| value.to_vec(), |(object, _)| object.to_le_bytes().to_vec())
     }
 }
 
@@ -124,7 +59,7 @@ fn load<T: Trace>(
 }
 
 fn fill<T: Trace>(device: &mut Device<T>, prepared: &Prepared<'_>, contents: &Contents) -> Result<(), Diagnostic> {
-    let mut numbers = Numbers::new(prepared);
+    let mut numbers = Numbers::new(prepared.object, &prepared.compiled.image);
     for (map, entries) in contents {
         let spec = spec(&prepared.compiled.image.maps, *map)?;
         entries.iter().try_for_each(|entry| write_entry(device, spec, &mut numbers, *map, entry))?;
@@ -180,8 +115,7 @@ fn write_entry<T: Trace>(
         return Ok(());
     }
     let values: Vec<Vec<u8>> = match &entry.value {
-        EntryValue::One(value) if spec.kind == MapKind::ProgArray => vec![numbers.to_device(spec, value)?],
-        EntryValue::One(value) => vec![value.clone()],
+        EntryValue::One(value) => vec![numbers.to_device(spec, value)?],
         EntryValue::PerCpu(values) => {
             let named: BTreeMap<u32, &Vec<u8>> = values.iter().map(|(cpu, value)| (*cpu, value)).collect();
             // A dump leaves out values that are zero; an entry of zeros only still has one.
@@ -215,7 +149,7 @@ impl Backend for Model {
 
     fn map_entries(&mut self, map: MapIdx) -> Result<Vec<Entry>, Diagnostic> {
         let spec = spec(&self.maps, map)?;
-        if let Some(kept) = self.numbers.unused.get(&map.0) {
+        if let Some(kept) = self.numbers.kept(map) {
             let entry =
                 |(key, value): (&Vec<u8>, &Vec<u8>)| Entry { key: key.clone(), value: EntryValue::One(value.clone()) };
             return Ok(kept.iter().map(entry).collect());
@@ -230,8 +164,7 @@ impl Backend for Model {
                     EntryValue::PerCpu(written.collect())
                 } else {
                     let value = values.into_iter().next().unwrap_or_default();
-                    let names = spec.kind == MapKind::ProgArray;
-                    EntryValue::One(if names { self.numbers.to_object(&value) } else { value })
+                    EntryValue::One(self.numbers.to_object(spec.kind, &value))
                 };
                 Entry { key, value }
             })
@@ -355,29 +288,6 @@ mod tests {
 
     fn printed(format: &str, arguments: [u64; 3]) -> Result<Option<Event>, Diagnostic> {
         event(DeviceEvent::Printk { format: format.as_bytes().to_vec(), arguments })
-    }
-
-    #[test]
-    fn programs_have_the_numbers_of_the_object_outside() {
-        let numbers = Numbers { images: vec![None, Some(1), Some(0)], unused: BTreeMap::new() };
-        let spec = offwire_image::MapSpec {
-            name: "jump_table".to_owned(),
-            kind: MapKind::ProgArray,
-            key_size: 4,
-            value_size: 4,
-            max_entries: 2,
-            flags: 0,
-            init: Vec::new(),
-            frozen: false,
-        };
-        for object in [1u32, 2] {
-            let device = numbers.to_device(&spec, &object.to_le_bytes()).unwrap();
-            assert_eq!(device, (2 - object).to_le_bytes());
-            assert_eq!(numbers.to_object(&device), object.to_le_bytes());
-        }
-        for missing in [0u32, 3] {
-            assert_eq!(numbers.to_device(&spec, &missing.to_le_bytes()).unwrap_err().code, codes::device::MAP);
-        }
     }
 
     #[test]

@@ -43,6 +43,8 @@ mod trace;
 use crate::object::{Object, Program};
 use offwire_diag::Diagnostic;
 
+pub use protos::supported_helpers;
+
 /// Where the exploration gives up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
