@@ -7,6 +7,7 @@ mod docs;
 mod expr;
 mod layout;
 mod profiles;
+mod regs;
 mod rust_codec;
 mod rust_expr;
 mod rust_sem;
@@ -77,6 +78,8 @@ pub(crate) fn generate(root: &Path) -> Result<Vec<Output>> {
     let isa = layout::resolve(isa).context("hw/spec/isa.toml")?;
     let profiles = profiles::read(&root.join("hw/spec/profiles"))?;
     let template = read(&root.join("hw/spec/isa.md.in"))?;
+    let regs = regs::parse(&read(&root.join("hw/spec/regs.toml"))?).context("hw/spec/regs.toml")?;
+    let registers = read(&root.join("hw/spec/regs.md.in"))?;
     Ok(vec![
         Output { path: "hw/isa/src/gen/mod.rs", text: rust_word::module() },
         Output { path: "hw/isa/src/gen/word.rs", text: rust_word::word(&isa) },
@@ -91,6 +94,17 @@ pub(crate) fn generate(root: &Path) -> Result<Vec<Output>> {
         Output { path: "hw/rtl/gen/offwire_isa_tb.sv", text: sv::bench(&isa)? },
         Output { path: "hw/isa/gen/isa.smt2", text: smt::smt(&isa)? },
         Output { path: "docs/isa.md", text: docs::chapter(&template, &isa, &profiles).context("hw/spec/isa.md.in")? },
+        Output { path: "hw/hostif/src/gen/mod.rs", text: regs::rust::module() },
+        Output { path: "hw/hostif/src/gen/consts.rs", text: regs::rust::consts(&regs) },
+        Output { path: "hw/hostif/src/gen/enums.rs", text: regs::rust::enums(&regs) },
+        Output { path: "hw/hostif/src/gen/reg.rs", text: regs::rust::registers(&regs)? },
+        Output { path: "hw/hostif/src/gen/desc.rs", text: regs::rust::descriptors(&regs)? },
+        Output { path: "hw/rtl/gen/offwire_regs_pkg.sv", text: regs::sv::package(&regs)? },
+        Output { path: "hw/rtl/gen/offwire_regs_tb.sv", text: regs::sv::bench(&regs)? },
+        Output {
+            path: "docs/registers.md",
+            text: regs::docs::chapter(&registers, &regs).context("hw/spec/regs.md.in")?,
+        },
     ])
 }
 

@@ -1,4 +1,4 @@
-//! What the standard library has no name for: eventfds, poll, signals as a file descriptor.
+//! What the standard library has no name for: poll over many descriptors, signals as a descriptor, clocks.
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -27,37 +27,6 @@ pub(crate) unsafe fn own(fd: RawFd) -> OwnedFd {
 pub(crate) fn len_of<T>() -> libc::socklen_t {
     // No structure of the kernel comes near 4 GiB.
     size_of::<T>() as libc::socklen_t
-}
-
-/// An eventfd: one thread is told that there is something to do. Rings merge.
-#[derive(Debug)]
-pub(crate) struct Bell(OwnedFd);
-
-impl Bell {
-    pub(crate) fn new() -> io::Result<Self> {
-        // SAFETY: eventfd takes two numbers and touches no memory of ours.
-        let fd = check(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) })?;
-        // SAFETY: the call above made it.
-        Ok(Bell(unsafe { own(fd) }))
-    }
-
-    /// Rings. Never blocks.
-    pub(crate) fn ring(&self) {
-        let one = 1u64.to_ne_bytes();
-        // SAFETY: the kernel reads eight bytes of an array of eight. A full counter is as good as one more.
-        let _ = unsafe { libc::write(self.0.as_raw_fd(), one.as_ptr().cast(), one.len()) };
-    }
-
-    /// Stops ringing.
-    pub(crate) fn silence(&self) {
-        let mut count = [0u8; 8];
-        // SAFETY: the kernel writes at most eight bytes into an array of eight.
-        let _ = unsafe { libc::read(self.0.as_raw_fd(), count.as_mut_ptr().cast(), count.len()) };
-    }
-
-    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
-        std::os::fd::AsFd::as_fd(&self.0)
-    }
 }
 
 /// What to wait for on a descriptor.
