@@ -12,7 +12,11 @@ const ALLOWED: &[(&str, &str, &[&str])] = &[
     ("offwire-diag", "diag", &[]),
     ("offload-compiler", "offload-compiler", &["offwire-isa", "offwire-image", "offwire-diag"]),
     ("device-model", "device-model", &["offwire-isa", "offwire-image", "offwire-hostif"]),
-    ("offwire-serve", "device-model/serve", &["device-model", "offwire-isa", "offwire-hostif", "offwire-hostmem", "offwire-capture"]),
+    (
+        "offwire-serve",
+        "device-model/serve",
+        &["device-model", "offwire-isa", "offwire-hostif", "offwire-hostmem", "offwire-capture", "offwire-diag"],
+    ),
     ("rtl-sim-bridge", "rtl-sim-bridge", &["device-model", "offwire-isa", "offwire-image"]),
     ("driver", "driver", &["offwire-image", "offwire-hostif", "offwire-hostmem"]),
     ("offwire-capture", "harness/capture", &["offwire-diag"]),

@@ -1,6 +1,6 @@
 //! The served device behind one lock, shared by the connection and the device's own thread.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use offwire_hostif::Interrupt;
@@ -25,11 +25,18 @@ pub(crate) struct Desk<N> {
     waiting: AtomicU32,
     /// Tells the device's thread that there may be work.
     bell: EventFd,
+    /// A client is there, which may ring doorbells that nobody but the device sees.
+    connected: AtomicBool,
 }
 
 impl<N> Desk<N> {
     pub(crate) fn new(nic: N) -> Result<Self, MemoryError> {
-        Ok(Desk { nic: Mutex::new(nic), waiting: AtomicU32::new(0), bell: EventFd::new()? })
+        Ok(Desk {
+            nic: Mutex::new(nic),
+            waiting: AtomicU32::new(0),
+            bell: EventFd::new()?,
+            connected: AtomicBool::new(false),
+        })
     }
 
     /// For the connection: one short access.
@@ -58,8 +65,13 @@ impl<N> Desk<N> {
         &self.bell
     }
 
-    /// The device, when all is over.
-    pub(crate) fn into_inner(self) -> Option<N> {
-        self.nic.into_inner().ok()
+    /// A client came or went.
+    pub(crate) fn set_connected(&self, connected: bool) {
+        self.connected.store(connected, Ordering::SeqCst);
+        self.ring();
+    }
+
+    pub(crate) fn is_connected(&self) -> bool {
+        self.connected.load(Ordering::SeqCst)
     }
 }

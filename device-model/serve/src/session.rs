@@ -7,7 +7,7 @@
 //! Why not a crate: `vfio_user` 0.1.7 allocates what the client's count says, loses its place in the stream after a command that it
 //! does not know, and gives no errno. Protocol: QEMU's docs/interop/vfio-user.rst.
 
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use libc::{EEXIST, EINVAL, EIO, ENOSPC, EOPNOTSUPP, EPERM};

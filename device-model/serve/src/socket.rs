@@ -63,9 +63,8 @@ fn new_socket(kind: libc::c_int) -> io::Result<OwnedFd> {
 fn is_served(address: &libc::sockaddr_un, kind: libc::c_int) -> io::Result<bool> {
     let probe = new_socket(kind | libc::SOCK_NONBLOCK)?;
     // SAFETY: the address lives in the caller's frame and has the length that is given.
-    let result = unsafe {
-        libc::connect(probe.as_raw_fd(), std::ptr::from_ref(address).cast(), len_of::<libc::sockaddr_un>())
-    };
+    let result =
+        unsafe { libc::connect(probe.as_raw_fd(), std::ptr::from_ref(address).cast(), len_of::<libc::sockaddr_un>()) };
     match check(result) {
         Ok(_) => Ok(true),
         // A full queue is a listener's.
@@ -276,9 +275,8 @@ impl Stream {
         message.msg_control = control.0.as_mut_ptr().cast();
         message.msg_controllen = control.0.len() as _;
         // SAFETY: the message points to one part, which is `bytes`, and to the control buffer, each with its length.
-        let result = unsafe {
-            libc::recvmsg(self.0.as_raw_fd(), &mut message, libc::MSG_DONTWAIT | libc::MSG_CMSG_CLOEXEC)
-        };
+        let result =
+            unsafe { libc::recvmsg(self.0.as_raw_fd(), &mut message, libc::MSG_DONTWAIT | libc::MSG_CMSG_CLOEXEC) };
         let count = check_size(result)?;
         // SAFETY: the kernel has filled `msg_controllen` bytes of the control buffer; CMSG_FIRSTHDR and CMSG_NXTHDR stay inside of
         // them, and each header tells the length of its data. The descriptors are new and ours.
@@ -359,8 +357,7 @@ impl Stream {
             }
         }
         // SAFETY: the message points to one part, which is `bytes` and only read, and to the control buffer.
-        let result =
-            unsafe { libc::sendmsg(self.0.as_raw_fd(), &message, libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL) };
+        let result = unsafe { libc::sendmsg(self.0.as_raw_fd(), &message, libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL) };
         check_size(result)
     }
 }

@@ -99,8 +99,7 @@ fn clock(id: libc::clockid_t) -> u64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the kernel writes one timespec.
     unsafe { libc::clock_gettime(id, &mut time) };
-    u64::try_from(time.tv_sec).unwrap_or(0).saturating_mul(1_000_000_000)
-        + u64::try_from(time.tv_nsec).unwrap_or(0)
+    u64::try_from(time.tv_sec).unwrap_or(0).saturating_mul(1_000_000_000) + u64::try_from(time.tv_nsec).unwrap_or(0)
 }
 
 /// CLOCK_MONOTONIC, nanoseconds.
