@@ -2,6 +2,8 @@
 
 use offwire_hostif::PciFunction;
 
+use crate::time::TimeMode;
+
 /// A frame that left on a wire.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Departed {
@@ -32,8 +34,14 @@ pub trait Nic: PciFunction {
     /// Clock and port rate.
     fn rates(&self) -> Rates;
 
-    /// The next cycle to be run.
+    /// How device time goes; a driver may change it where the device lets it.
+    fn time(&self) -> TimeMode;
+
+    /// The next cycle to be run; 0 again after a reset.
     fn now(&self) -> u64;
+
+    /// Resets since power on.
+    fn resets(&self) -> u32;
 
     /// From now on `poll` runs the device to this cycle at the most, which is not run itself. `None`: until it is idle.
     fn set_limit(&mut self, cycle: Option<u64>);

@@ -62,27 +62,42 @@ impl Port {
 
 /// The thread's state.
 pub(crate) struct Runner<'a, N> {
-    pub(crate) desk: &'a Desk<N>,
-    pub(crate) stop: &'a Stop,
-    pub(crate) time: TimeMode,
-    pub(crate) rates: Rates,
+    desk: &'a Desk<N>,
+    stop: &'a Stop,
+    rates: Rates,
     /// Port n of the device.
-    pub(crate) ports: Vec<Port>,
-    pub(crate) playback: Playback,
+    ports: Vec<Port>,
+    playback: Playback,
     clock: Clock,
     inbox: Vec<(u16, Vec<u8>)>,
     outbox: Vec<Departed>,
 }
 
-/// Where device time and the world's meet.
-#[derive(Clone, Copy, Debug, Default)]
+/// Where device time and the world's meet; anew after each reset and each change of the mode.
+#[derive(Clone, Copy, Debug)]
 struct Clock {
-    /// Cycle and CLOCK_MONOTONIC at which real time began.
-    real: (u64, u64),
-    /// Cycle at which the captures began.
-    playing: Option<u64>,
-    /// Time of that cycle for captures that are written, nanoseconds since 1970.
+    mode: TimeMode,
+    resets: u32,
+    /// The cycle that everything here counts from.
+    cycle: u64,
+    /// CLOCK_MONOTONIC at that cycle, nanoseconds.
+    monotonic_ns: u64,
+    /// What stands in written captures for that cycle, nanoseconds since 1970.
     epoch_ns: u64,
+    /// Cycle and time in the captures at which they began to play, or went on.
+    playing: Option<(u64, u64)>,
+}
+
+impl Clock {
+    fn new<N: Nic>(nic: &N, playback: &Playback) -> Self {
+        let mode = nic.time();
+        let epoch_ns = match mode {
+            TimeMode::Real => sys::realtime_ns(),
+            TimeMode::Virtual | TimeMode::Free => playback.start_ns(),
+        };
+        let (cycle, monotonic_ns) = (nic.now(), sys::monotonic_ns());
+        Clock { mode, resets: nic.resets(), cycle, monotonic_ns, epoch_ns, playing: None }
+    }
 }
 
 /// What a turn has done.
@@ -97,20 +112,9 @@ struct Turn {
 }
 
 impl<'a, N: Nic> Runner<'a, N> {
-    pub(crate) fn new(
-        desk: &'a Desk<N>,
-        stop: &'a Stop,
-        time: TimeMode,
-        ports: Vec<Port>,
-        playback: Playback,
-    ) -> Result<Self, Broken> {
-        let (rates, now) = desk.with(|nic| (nic.rates(), nic.now()))?;
-        let epoch_ns = match time {
-            TimeMode::Real => sys::realtime_ns(),
-            TimeMode::Virtual | TimeMode::Free => playback.start_ns(),
-        };
-        let clock = Clock { real: (now, sys::monotonic_ns()), playing: None, epoch_ns };
-        Ok(Runner { desk, stop, time, rates, ports, playback, clock, inbox: Vec::new(), outbox: Vec::new() })
+    pub(crate) fn new(desk: &'a Desk<N>, stop: &'a Stop, ports: Vec<Port>, playback: Playback) -> Result<Self, Broken> {
+        let (rates, clock) = desk.with(|nic| (nic.rates(), Clock::new(nic, &playback)))?;
+        Ok(Runner { desk, stop, rates, ports, playback, clock, inbox: Vec::new(), outbox: Vec::new() })
     }
 
     /// Runs until it is told to stop; gives the ports back.
@@ -137,7 +141,7 @@ impl<'a, N: Nic> Runner<'a, N> {
             return Duration::ZERO;
         }
         let longest = match turn {
-            Turn { in_flight: true, .. } if self.time == TimeMode::Real => SHORTEST_SLEEP,
+            Turn { in_flight: true, .. } if self.clock.mode == TimeMode::Real => SHORTEST_SLEEP,
             Turn { due_ns: Some(ns), .. } => LONGEST_SLEEP.min(Duration::from_nanos(ns)),
             _ if self.desk.is_connected() => LONGEST_SLEEP,
             _ => IDLE_SLEEP,
@@ -195,8 +199,12 @@ impl<'a, N: Nic> Runner<'a, N> {
         let mut nic = desk.take()?;
         let nic = &mut *nic;
         let mut turn = Turn { busy: !self.inbox.is_empty(), ..Turn::default() };
+        if (nic.resets(), nic.time()) != (self.clock.resets, self.clock.mode) {
+            self.clock = Clock::new(nic, &self.playback);
+            self.ports.iter_mut().for_each(|port| port.spacing = Spacing::default());
+        }
         self.start_playback(nic);
-        let limit = match self.time {
+        let limit = match self.clock.mode {
             TimeMode::Virtual => self.feed_virtual(nic, &mut turn),
             TimeMode::Real => Some(self.feed_real(nic, &mut turn)),
             TimeMode::Free => {
@@ -214,22 +222,22 @@ impl<'a, N: Nic> Runner<'a, N> {
         Ok(turn)
     }
 
-    /// Captures start once a driver has opened all of their ports.
+    /// Captures start, and go on after a reset, once a driver has opened all of their ports.
     fn start_playback(&mut self, nic: &N) {
-        let waits = self.clock.playing.is_none() && self.playback.next().is_some();
-        if waits && self.playback.ports().iter().all(|&port| nic.is_open(port)) {
-            let now = match self.time {
+        let Some(next) = self.playback.next().filter(|_| self.clock.playing.is_none()) else { return };
+        if self.playback.ports().iter().all(|&port| nic.is_open(port)) {
+            let now = match self.clock.mode {
                 TimeMode::Real => self.real_cycle(),
                 TimeMode::Virtual | TimeMode::Free => nic.now(),
             };
-            self.clock.playing = Some(now);
+            self.clock.playing = Some((now, next.ns));
         }
     }
 
     /// The cycle that real time has come to.
     fn real_cycle(&self) -> u64 {
-        let (cycle, start) = self.clock.real;
-        cycle_after(cycle, sys::monotonic_ns().saturating_sub(start), self.rates)
+        let ns = sys::monotonic_ns().saturating_sub(self.clock.monotonic_ns);
+        cycle_after(self.clock.cycle, ns, self.rates)
     }
 
     fn arrive(&mut self, nic: &mut N, port: u16, cycle: u64, frame: Vec<u8>) {
@@ -252,8 +260,8 @@ impl<'a, N: Nic> Runner<'a, N> {
 
     /// The next packet of the captures if they play, and its cycle.
     fn due(&self) -> Option<u64> {
-        let base = self.clock.playing?;
-        self.playback.next().map(|due| cycle_after(base, due.ns, self.rates))
+        let (cycle, ns) = self.clock.playing?;
+        self.playback.next().map(|due| cycle_after(cycle, due.ns.saturating_sub(ns), self.rates))
     }
 
     /// Lets the next packet of the captures arrive.
@@ -328,9 +336,14 @@ impl<'a, N: Nic> Runner<'a, N> {
 
     /// What left the device goes out.
     fn transmit(&mut self) {
-        let base = self.clock.playing.filter(|_| self.time != TimeMode::Real).unwrap_or(self.clock.real.0);
+        // What is written has the times of what is played; without that, device time counts.
+        let (base, ns) = match self.clock.playing {
+            Some(playing) if self.clock.mode != TimeMode::Real => playing,
+            _ => (self.clock.cycle, 0),
+        };
         for departed in self.outbox.drain(..) {
-            let ts_ns = self.clock.epoch_ns.saturating_add(ns_since(base, departed.cycle, self.rates));
+            let ns = ns.saturating_add(ns_since(base, departed.cycle, self.rates));
+            let ts_ns = self.clock.epoch_ns.saturating_add(ns);
             if let Some(port) = self.ports.get_mut(usize::from(departed.port)) {
                 port.transmit(ts_ns, &departed.frame);
             }

@@ -16,15 +16,12 @@ use crate::session::{ClientCounters, End, Session};
 use crate::socket::Bound;
 use crate::stop::{RaiseAtEnd, Stop};
 use crate::sys::{self, Watch};
-use crate::time::TimeMode;
 
 /// How to serve.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Options {
     /// Path of the vfio-user socket.
     pub socket: PathBuf,
-    /// How device time goes.
-    pub time: TimeMode,
     /// Wires; a port without one loses what leaves it.
     pub ports: Vec<PortSpec>,
 }
@@ -45,7 +42,6 @@ pub struct Service<N> {
     desk: Desk<N>,
     doorbells: Option<Arc<SharedMemory>>,
     listener: Bound,
-    time: TimeMode,
     ports: Vec<Port>,
     wired: Vec<u16>,
     playback: Playback,
@@ -84,7 +80,7 @@ impl<N: Nic> Service<N> {
         let listener = listen(&options.socket)?;
         let desk = Desk::new(nic)?;
         let playback = Playback::new(captures);
-        Ok(Service { desk, doorbells, listener, time: options.time, ports, wired, playback, warnings })
+        Ok(Service { desk, doorbells, listener, ports, wired, playback, warnings })
     }
 
     /// What the user should know before it runs.
@@ -97,10 +93,10 @@ impl<N: Nic> Service<N> {
     /// # Errors
     /// [`ServeError::Device`] if the device broke, [`ServeError::System`] if the machine did.
     pub fn run(self, stop: &Stop) -> Result<Summary, ServeError> {
-        let Service { desk, doorbells, listener, time, ports, wired, playback, .. } = self;
+        let Service { desk, doorbells, listener, ports, wired, playback, .. } = self;
         let doorbells = doorbells.as_deref();
         let broken = |Broken| ServeError::Device("it had failed before it was served".to_owned());
-        let runner = Runner::new(&desk, stop, time, ports, playback).map_err(broken)?;
+        let runner = Runner::new(&desk, stop, ports, playback).map_err(broken)?;
         let (ran, served) = std::thread::scope(|scope| {
             let ran = scope.spawn(|| {
                 let _end = RaiseAtEnd(stop);

@@ -14,6 +14,9 @@ use crate::wire::MAX_FDS;
 /// A client that takes none of its answers for so long has lost its connection.
 const SEND_TIME: Duration = Duration::from_secs(5);
 
+/// A message that is not complete so long after its first byte ends the connection.
+const MESSAGE_TIME: Duration = Duration::from_secs(5);
+
 /// A socket that is bound to a path. Dropping it removes the path, if it is still this socket's.
 #[derive(Debug)]
 pub(crate) struct Bound {
@@ -57,6 +60,14 @@ fn new_socket(kind: libc::c_int) -> io::Result<OwnedFd> {
     let fd = check(unsafe { libc::socket(libc::AF_UNIX, kind | libc::SOCK_CLOEXEC, 0) })?;
     // SAFETY: the call above made it.
     Ok(unsafe { sys::own(fd) })
+}
+
+fn is_socket(fd: &OwnedFd) -> io::Result<bool> {
+    let mut stat = MaybeUninit::<libc::stat>::uninit();
+    // SAFETY: the kernel fills one stat.
+    check(unsafe { libc::fstat(fd.as_raw_fd(), stat.as_mut_ptr()) })?;
+    // SAFETY: fstat has succeeded.
+    Ok(unsafe { stat.assume_init() }.st_mode & libc::S_IFMT == libc::S_IFSOCK)
 }
 
 /// True if somebody reads what is sent to the path.
@@ -241,7 +252,7 @@ impl Stream {
         stop: BorrowedFd<'_>,
         fresh: bool,
     ) -> Result<(), Gone> {
-        let mut done = 0;
+        let (mut done, mut end) = (0, None);
         while done < bytes.len() {
             match self.read(&mut bytes[done..], fds) {
                 Ok(0) if fresh && done == 0 => return Err(Gone::Closed),
@@ -249,7 +260,13 @@ impl Stream {
                 Ok(count) => done += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    let ready = sys::wait(&[Watch::input(self.0.as_fd()), Watch::input(stop)], None)?;
+                    let begun = !fresh || done > 0;
+                    let end = begun.then(|| *end.get_or_insert_with(|| Instant::now() + MESSAGE_TIME));
+                    let left = end.map(|end| end.saturating_duration_since(Instant::now()));
+                    if left.is_some_and(|left| left.is_zero()) {
+                        return Err(Gone::Broken("it stopped in the middle of a message"));
+                    }
+                    let ready = sys::wait(&[Watch::input(self.0.as_fd()), Watch::input(stop)], left)?;
                     if ready & 2 != 0 {
                         return Err(Gone::Stopped);
                     }
@@ -259,6 +276,12 @@ impl Stream {
             }
             if fds.len() > MAX_FDS {
                 return Err(Gone::Broken("too many file descriptors in one message"));
+            }
+            // No command takes a socket, and one could be the client's own end, which would outlive the client in our hands.
+            for fd in fds.iter() {
+                if is_socket(fd)? {
+                    return Err(Gone::Broken("a socket in a message"));
+                }
             }
         }
         Ok(())
