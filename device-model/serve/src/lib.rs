@@ -27,4 +27,3 @@ pub use ports::{PortCounters, PortKind, PortSpec, SpecError};
 pub use service::{Options, Service, Summary};
 pub use session::ClientCounters;
 pub use stop::Stop;
-pub use time::TimeMode;

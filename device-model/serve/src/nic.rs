@@ -1,8 +1,6 @@
 //! What is served: a PCI function that has ports and a clock.
 
-use offwire_hostif::PciFunction;
-
-use crate::time::TimeMode;
+use offwire_hostif::{PciFunction, TimeMode};
 
 /// A frame that left on a wire.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +32,9 @@ pub trait Nic: PciFunction {
     /// Clock and port rate.
     fn rates(&self) -> Rates;
 
-    /// How device time goes; a driver may change it where the device lets it.
+    /// How device time goes; a driver may change it where the device lets it. `Virtual`: only to the next arrival, so that
+    /// captures play with their own times and runs repeat to the cycle. `Real`: with CLOCK_MONOTONIC. `Free`: as fast as it goes;
+    /// frames arrive when they come, one behind the other at the port's rate.
     fn time(&self) -> TimeMode;
 
     /// The next cycle to be run; 0 again after a reset.

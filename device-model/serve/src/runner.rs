@@ -3,6 +3,7 @@
 use std::os::fd::AsFd;
 use std::time::Duration;
 
+use offwire_hostif::TimeMode;
 use offwire_hostmem::EventFd;
 
 use crate::desk::{Broken, Desk};
@@ -11,7 +12,7 @@ use crate::nic::{Departed, Nic, Rates};
 use crate::ports::{Playback, PortCounters, Recorder, Wire};
 use crate::stop::Stop;
 use crate::sys::{self, Watch};
-use crate::time::{Spacing, TimeMode, cycle_after, ns_since};
+use crate::time::{Spacing, cycle_after, ns_since};
 
 /// Messages taken from one wire, and packets of captures, in one turn.
 const BURST: usize = 256;

@@ -1,41 +1,6 @@
-//! Time modes: what a cycle of the device has to do with the world's time.
-
-use std::fmt;
-use std::str::FromStr;
+//! Cycles, nanoseconds, and how close frames follow each other.
 
 use crate::nic::Rates;
-
-/// How device time goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TimeMode {
-    /// Only to the next arrival; captures play with their own times, so that runs repeat to the cycle.
-    Virtual,
-    /// With CLOCK_MONOTONIC.
-    Real,
-    /// As fast as it goes; frames arrive when they come, one behind the other at the port's rate.
-    Free,
-}
-
-impl fmt::Display for TimeMode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            TimeMode::Virtual => "virtual",
-            TimeMode::Real => "real",
-            TimeMode::Free => "free",
-        })
-    }
-}
-
-impl FromStr for TimeMode {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        [TimeMode::Virtual, TimeMode::Real, TimeMode::Free]
-            .into_iter()
-            .find(|mode| mode.to_string() == text)
-            .ok_or_else(|| format!("time is virtual, real or free, not {text:?}"))
-    }
-}
 
 /// A cycle that lies `ns` after cycle `base`.
 pub(crate) fn cycle_after(base: u64, ns: u64, rates: Rates) -> u64 {
@@ -95,9 +60,5 @@ mod tests {
             assert_eq!(ns_since(7, cycle_after(7, ns, RATES), RATES), ns);
         }
         assert_eq!(cycle_after(1, u64::MAX, Rates { clock_mhz: 4000, port_gbps: 1 }), u64::MAX);
-        for mode in ["virtual", "real", "free"] {
-            assert_eq!(mode.parse::<TimeMode>().expect("a mode").to_string(), mode);
-        }
-        assert!("fast".parse::<TimeMode>().is_err());
     }
 }

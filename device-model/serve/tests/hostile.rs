@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use common::client::{self, Body, Client, body, copy, memfd};
 use common::{Folder, MAGIC, Served, Small, reg};
+use offwire_hostif::TimeMode;
 use offwire_hostmem::EventFd;
-use offwire_serve::TimeMode;
 use vmm_sys_util::sock_ctrl_msg::ScmSocket;
 
 /// Messages in all; OFFWIRE_MESSAGES sets another number.

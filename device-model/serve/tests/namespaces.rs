@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use common::{Folder, Served, Small};
-use offwire_serve::TimeMode;
+use offwire_hostif::TimeMode;
 
 /// Runs a command and gives what it says.
 fn run(line: &str) -> Output {

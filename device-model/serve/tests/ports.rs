@@ -10,7 +10,8 @@ use std::time::Duration;
 use common::client::Client;
 use common::{Folder, LATENCY, Served, Small, reg, until};
 use offwire_capture::Capture;
-use offwire_serve::{PortCounters, ServeError, Service, TimeMode};
+use offwire_hostif::TimeMode;
+use offwire_serve::{PortCounters, ServeError, Service};
 
 /// A frame that can be told from others.
 fn frame(n: u32, len: usize) -> Vec<u8> {

@@ -10,9 +10,8 @@ use std::time::Duration;
 use common::client::{self, Client, body, copy, memfd};
 use common::{BAR2, DOORBELL, Folder, MAGIC, Served, Small, VECTORS, reg, until};
 use libc::{EEXIST, EINVAL, ENOSPC, EOPNOTSUPP, EPERM};
-use offwire_hostif::HostMemory;
+use offwire_hostif::{HostMemory, TimeMode};
 use offwire_hostmem::{EventFd, SharedMemory};
-use offwire_serve::TimeMode;
 use vmm_sys_util::sock_ctrl_msg::ScmSocket;
 
 fn serve(name: &str) -> (Folder, Served) {

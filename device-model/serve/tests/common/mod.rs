@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use offwire_hostif::{AccessError, DmaAccess, DmaError, HostMemory, Interrupt, Iova, PciFunction, Region};
+use offwire_hostif::{AccessError, DmaAccess, DmaError, HostMemory, Interrupt, Iova, PciFunction, Region, TimeMode};
 use offwire_hostmem::SharedMemory;
-use offwire_serve::{Departed, Nic, Options, PortSpec, Rates, ServeError, Service, Stop, Summary, TimeMode};
+use offwire_serve::{Departed, Nic, Options, PortSpec, Rates, ServeError, Service, Stop, Summary};
 
 /// Registers of the small device in BAR0.
 pub(crate) mod reg {
