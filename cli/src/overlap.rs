@@ -2,7 +2,7 @@
 
 use crate::backends::{self, Prepared};
 use crate::throughput::WireClock;
-use device_model::{Admission, Departure, Device, Event, SharedOp, Trace};
+use device_model::{Admission, Departure, Device, Event, MapId, SharedOp, Trace};
 use offload_compiler::ebpf::MapIdx;
 use offwire_diag::{Diagnostic, codes};
 use offwire_harness::mapfile::Contents;
@@ -34,12 +34,12 @@ struct Log {
 
 impl Log {
     /// The index of a value without the CPU.
-    fn element(&self, map: u8, element: u32) -> u32 {
+    fn element(&self, map: MapId, element: u32) -> u32 {
         let per_cpu = self.maps.get(usize::from(map)).is_some_and(|spec| spec.kind.is_per_cpu());
         if per_cpu { element / self.vcpus.max(1) } else { element }
     }
 
-    fn op(&self, map: u8, op: SharedOp<'_>) -> Option<Op> {
+    fn op(&self, map: MapId, op: SharedOp<'_>) -> Option<Op> {
         let at = |element: u32| self.element(map, element);
         let answer = |helper, answer: u64| Some(Op::Answer { helper, answer });
         let errno = |answer: i32| i64::from(answer) as u64;
@@ -183,8 +183,8 @@ pub fn run(
 /// All that the maps hold, with the values of every vCPU.
 fn after(device: &Device<Log>, maps: &[MapSpec]) -> Result<Contents, Diagnostic> {
     let mut contents = Contents::new();
-    for (slot, spec) in maps.iter().enumerate() {
-        let Ok(entries) = device.map_entries(slot) else { continue };
+    for (slot, spec) in (0..).zip(maps) {
+        let Ok(entries) = device.map_entries(MapId(slot)) else { continue };
         let entry = |(key, values): (Vec<u8>, Vec<Vec<u8>>)| {
             let value = if spec.kind.is_per_cpu() {
                 EntryValue::PerCpu((0..).zip(values).collect())
@@ -193,8 +193,7 @@ fn after(device: &Device<Log>, maps: &[MapSpec]) -> Result<Contents, Diagnostic>
             };
             Entry { key, value }
         };
-        let number = u16::try_from(slot).unwrap_or(u16::MAX);
-        contents.push((MapIdx(number), entries.into_iter().map(entry).collect()));
+        contents.push((MapIdx(slot), entries.into_iter().map(entry).collect()));
     }
     Ok(contents)
 }

@@ -6,7 +6,7 @@
 use std::error::Error;
 use std::time::Instant;
 
-use device_model::{Admission, Arrival, Device, Empty, Scheduler, Stall, Update};
+use device_model::{Admission, Arrival, Device, Empty, MapId, Scheduler, Stall, Update};
 use offwire_image::{Dispatch, DispatchMode, Image, MapKind, MapSpec};
 use offwire_isa::{AsmError, CodeAddr, ISA_VERSION, Word, X16};
 
@@ -93,7 +93,7 @@ fn measure(packets: u64, flows: u32, gap: u64, mode: DispatchMode, scheduler: Sc
     let mut frame = Vec::new();
     for flow in 0..flows {
         make(&mut frame, flow);
-        device.map_update(0, &key(&frame), &[vec![0; 16]], Update::Any)?;
+        device.map_update(MapId(0), &key(&frame), &[vec![0; 16]], Update::Any)?;
     }
     let mut pool: Vec<Vec<u8>> = Vec::new();
     let mut latencies: Vec<u64> = Vec::with_capacity(packets as usize);

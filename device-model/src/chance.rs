@@ -7,6 +7,8 @@ pub(crate) struct Clock {
     mhz: u64,
     /// Time and ticks that stand still, if they do.
     fixed: Option<(u64, u64)>,
+    /// Nanoseconds at cycle 0, modulo 2^64.
+    base: u64,
 }
 
 /// Nanoseconds of a tick: 250 a second (`CONFIG_HZ` of most kernels).
@@ -14,7 +16,7 @@ const TICK_NS: u64 = 4_000_000;
 
 impl Clock {
     pub(crate) fn new(mhz: u32) -> Self {
-        Clock { mhz: u64::from(mhz.max(1)), fixed: None }
+        Clock { mhz: u64::from(mhz.max(1)), fixed: None, base: 0 }
     }
 
     /// Time and ticks stand still from now on.
@@ -22,9 +24,15 @@ impl Clock {
         self.fixed = Some((ktime_ns, jiffies));
     }
 
+    /// Time goes on from `ns` at a cycle.
+    pub(crate) fn set(&mut self, cycle: u64, ns: u64) {
+        self.fixed = None;
+        self.base = ns.wrapping_sub(cycle * 1000 / self.mhz);
+    }
+
     /// Nanoseconds since `load` at a cycle, which is below 2^48.
     pub(crate) fn ktime_ns(&self, cycle: u64) -> u64 {
-        self.fixed.map_or(cycle * 1000 / self.mhz, |fixed| fixed.0)
+        self.fixed.map_or((cycle * 1000 / self.mhz).wrapping_add(self.base), |fixed| fixed.0)
     }
 
     /// Ticks since `load` at a cycle.

@@ -10,6 +10,7 @@ use crate::geometry::{CALLS_MAX, METADATA, SCRATCH, STACK, VALID_LINE};
 use crate::op::{Goto, Part, Values};
 use crate::packet::{Lines, Packet};
 use crate::packets::{NONE, PacketId, Record};
+use crate::program::Program;
 
 /// Bytes behind each memory, so that a window at its last byte needs no second check.
 const PAD: usize = WINDOW;
@@ -165,6 +166,8 @@ pub(crate) struct Work {
 pub(crate) struct Context {
     /// The word to run; while a request is out, the word that made it.
     pub pc: Goto,
+    /// The program of its packet.
+    pub program: u16,
     /// What a unit of the engine has to do for the context's request.
     pub work: Work,
     pub packet: Packet,
@@ -198,6 +201,7 @@ impl Context {
         Context {
             values: [0; 32],
             pc: 0,
+            program: 0,
             work: Work::default(),
             packet: Packet::default(),
             miss: 0,
@@ -218,13 +222,14 @@ impl Context {
     }
 
     /// Takes a packet: registers zero, no line of stack and scratch valid but the metadata.
-    pub(crate) fn take(&mut self, id: PacketId, record: &mut Record, entry: Goto, budget: u64, window: u32, far: u32) {
+    pub(crate) fn take(&mut self, id: PacketId, record: &mut Record, program: &Program, window: u32, far: u32) {
         self.values[..16].fill(0);
-        self.pc = entry;
+        self.pc = program.entry;
+        self.program = record.out.program.map_or(0, |program| program.0);
         self.packet.take(std::mem::take(&mut record.out.bytes), window, far);
         self.id = id;
         self.seq = record.out.seq;
-        self.deadline = record.out.dispatched + budget;
+        self.deadline = record.out.dispatched + program.budget;
         self.retval = 0;
         self.words = 0;
         self.slots = 0;

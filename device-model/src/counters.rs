@@ -197,6 +197,56 @@ pub struct MapCounters {
     pub value_busy_cycles: u64,
 }
 
+/// Packets and what became of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ProgramCounters {
+    /// Packets that entered the ingress FIFO to run it.
+    pub arrived: u64,
+    /// Packets that left the device.
+    pub packets: u64,
+    /// Bytes that they had when they left.
+    pub bytes: u64,
+    /// Packets by verdict: `XDP_ABORTED`, `DROP`, `PASS`, `TX`, `REDIRECT`, and other return values.
+    pub verdicts: [u64; 6],
+    /// Packets ended by a fault, by [`FaultCause`].
+    pub faults: [u64; FaultCause::ALL.len()],
+}
+
+impl ProgramCounters {
+    /// A packet has left.
+    #[inline]
+    pub(crate) fn count(&mut self, verdict: usize, bytes: usize, fault: Option<Fault>) {
+        self.packets += 1;
+        self.bytes += bytes as u64;
+        self.verdicts[verdict] += 1;
+        if let Some(fault) = fault {
+            self.faults[fault.cause as usize] += 1;
+        }
+    }
+}
+
+/// What came to a port, and what became of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PortCounters {
+    /// Packets that came.
+    pub arrivals: u64,
+    /// Bytes that they had.
+    pub arrived_bytes: u64,
+    /// Packets dropped because the ingress FIFO was full.
+    pub tail_drops: u64,
+    /// Packets that came here and have left the device.
+    pub left: ProgramCounters,
+}
+
+/// What programs did with a map.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MapUse {
+    /// Requests that came to it: lookups, updates, deletes, redirects, tail calls, records.
+    pub requests: u64,
+    /// Posted stores and adds that took effect.
+    pub posted: u64,
+}
+
 /// All counters of a device since `load`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counters {

@@ -1,6 +1,7 @@
 //! Packets as they come and go.
 
 use crate::fault::Fault;
+use crate::id::{MapId, ProgramId};
 
 /// A packet that comes to a port.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,6 +20,15 @@ pub struct Arrival {
     pub vcpu: Option<u16>,
 }
 
+/// A packet that found the ingress FIFO full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dropped {
+    /// Number of the packet, as `offer` gave it.
+    pub seq: u64,
+    /// Port at which it came.
+    pub port: u16,
+}
+
 /// A packet that has left.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Departure {
@@ -26,7 +36,10 @@ pub struct Departure {
     pub seq: u64,
     /// Port at which it came in.
     pub port: u16,
-    /// Return value of the program; `XDP_ABORTED` after a fault.
+    /// The program that ran it, the one that was attached to the port when the packet entered the ingress FIFO; `None`: there was
+    /// none, and the packet is unchanged.
+    pub program: Option<ProgramId>,
+    /// Return value of the program; `XDP_ABORTED` after a fault; `XDP_PASS` without a program.
     pub retval: u32,
     /// The frame as the program left it, whatever the return value.
     pub bytes: Vec<u8>,
@@ -58,15 +71,15 @@ pub struct Departure {
 pub enum DeviceEvent {
     /// A record that was submitted to a ring buffer.
     Ringbuf {
-        /// Map-table slot of the ring buffer.
-        map: u8,
+        /// The ring buffer.
+        map: MapId,
         /// The record.
         bytes: Vec<u8>,
     },
     /// An event of `bpf_perf_event_output`.
     Perf {
-        /// Map-table slot of the perf event array.
-        map: u8,
+        /// The perf event array.
+        map: MapId,
         /// Index in it.
         index: u32,
         /// What the program gave.
@@ -95,8 +108,8 @@ pub enum Redirect {
     },
     /// To what an entry of a map names (`bpf_redirect_map`).
     Map {
-        /// Map-table slot.
-        map: u8,
+        /// The map.
+        map: MapId,
         /// Key of the entry.
         key: u32,
         /// Flags of the call.

@@ -2,33 +2,31 @@
 
 use std::collections::VecDeque;
 
-use offwire_image::{DispatchMode, Image, MapSpec};
-use offwire_isa::{CodeAddr, ISA_VERSION, Profile, RequestOp, Word};
+use offwire_image::DispatchMode;
+use offwire_isa::{Profile, RequestOp};
 
 use crate::agenda::CYCLES;
 use crate::chance::Clock;
-use crate::counters::Counters;
-use crate::departure::{Arrival, Departure};
+use crate::counters::{Counters, PortCounters};
+use crate::departure::{Arrival, Departure, Dropped};
 use crate::dispatcher::Dispatcher;
-use crate::engine::{Around, Ended, Engine, Outbox, Program, WINDOW_CYCLES};
-use crate::error::{LoadError, MapError, OfferError};
-use crate::geometry::{LINE, MAX_PACKET, MIN_PACKET};
-use crate::map::control::{Entry, Update};
+use crate::engine::{Around, Ended, Engine, Outbox, WINDOW_CYCLES};
+use crate::error::OfferError;
+use crate::geometry::{LINE, MAX_PACKET, MIN_PACKET, PORTS};
+use crate::id::ProgramId;
 use crate::map::port::WINDOW_MAX;
-use crate::map::table::{MapImage, Table};
 use crate::map::unit::{Arrived, ID_SHIFT, MapUnit};
 use crate::op::Op;
 use crate::packet::FAR_LINES_MAX;
 use crate::packets::{NONE, PacketId, Packets, Record};
+use crate::program::Programs;
+use crate::reclaim::Reclaim;
 use crate::restorer::Restorer;
 use crate::trace::{Off, Trace};
 use crate::{flow, verdict};
 
-/// Ports of a device.
-const PORTS: u16 = 64;
-
 /// Seed of the map unit's keyed hash if none is given.
-const SEED: u64 = 0x6f66_6677_6972_6500;
+pub(crate) const SEED: u64 = 0x6f66_6677_6972_6500;
 
 /// How the device goes from cycle to cycle. The results are the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,24 +48,33 @@ pub enum Admission {
     Hold,
 }
 
-/// A device with at most one program.
+/// A program on a port, and what it serialises.
+pub(crate) type Attached = (ProgramId, DispatchMode);
+
+/// A device: maps, programs, and ports that programs are attached to.
 ///
-/// Legal order: `load`, then any mix of `offer`, `run_until`, `run_until_idle`, `step`, `departures` and map operations; `load`
-/// again while nothing is in flight.
+/// All calls are legal at any time, between two cycles; what is on its way goes on. [`Device::load`] alone, which replaces
+/// everything, wants an idle device.
 #[derive(Clone, Debug)]
 pub struct Device<T: Trace = Off> {
-    profile: &'static Profile,
-    program: Program,
+    pub(crate) profile: &'static Profile,
+    pub(crate) programs: Programs,
+    /// Programs by port.
+    pub(crate) attached: [Option<Attached>; PORTS as usize],
+    pub(crate) ports: Vec<PortCounters>,
+    pub(crate) reclaim: Reclaim,
     engines: Vec<Engine>,
     /// For each engine the next cycle at which something happens there.
     due: Vec<u64>,
-    map: MapUnit,
+    pub(crate) map: MapUnit,
     dispatcher: Dispatcher,
     restorer: Restorer,
     packets: Packets,
     /// Packets that have not come yet.
     pending: VecDeque<PacketId>,
     arrived: Vec<Arrived>,
+    /// Packets without a program that are placed in this cycle.
+    passed: Vec<PacketId>,
     outbox: Outbox,
     departures: VecDeque<Departure>,
     /// The next cycle to be run.
@@ -80,9 +87,11 @@ pub struct Device<T: Trace = Off> {
     counted: Counters,
     scheduler: Scheduler,
     admission: Admission,
-    seed: u64,
+    pub(crate) seed: u64,
     clock: Clock,
-    /// Where the random numbers of the next `load` start, if not at the seed.
+    /// Packets that found the ingress FIFO full, if somebody wants to know.
+    drops: Option<Vec<Dropped>>,
+    /// Where random numbers start after a reset, if not at the seed.
     random: Option<u64>,
     trace: T,
 }
@@ -133,18 +142,24 @@ impl<T: Trace> Device<T> {
         assert!(profile.packet_window_bytes.is_multiple_of(LINE), "a packet window of whole lines");
         assert!(profile.pipeline_depth >= 1 && profile.restorer_entries >= 1 && profile.ingress_fifo_packets >= 1);
         assert!((1..=65536).contains(&profile.vcpus) && profile.order_buckets >= 1);
-        let (contexts, width) = (profile.contexts_per_engine, width(profile));
+        let width = width(profile);
+        let mut map = MapUnit::new(profile, SEED);
+        map.random.set(SEED);
         Device {
             profile,
-            program: Program::default(),
+            programs: Programs::default(),
+            attached: [None; PORTS as usize],
+            ports: vec![PortCounters::default(); usize::from(PORTS)],
+            reclaim: Reclaim::default(),
             engines: (0..profile.engines).map(|number| Engine::new(number as u16, profile)).collect(),
             due: vec![u64::MAX; profile.engines as usize],
-            map: MapUnit::new(profile),
-            dispatcher: Dispatcher::new(profile.ingress_fifo_packets, profile.engines, contexts, width),
+            map,
+            dispatcher: Dispatcher::new(profile, width),
             restorer: Restorer::new(profile.restorer_entries, profile.order_buckets, width),
             packets: Packets::default(),
             pending: VecDeque::new(),
             arrived: Vec::new(),
+            passed: Vec::new(),
             outbox: Outbox::new(),
             departures: VecDeque::new(),
             now: 0,
@@ -156,6 +171,7 @@ impl<T: Trace> Device<T> {
             admission: Admission::Drop,
             seed: SEED,
             clock: Clock::new(profile.clock_mhz),
+            drops: None,
             random: None,
             trace,
         }
@@ -176,9 +192,13 @@ impl<T: Trace> Device<T> {
         self.admission = admission;
     }
 
-    /// Keys the index hash of the next `load`. A card draws its seed at reset; here runs repeat.
+    /// Keys the index hash from the next `load` or reset on, or at once while there is no map. A card draws its seed at reset; here
+    /// runs repeat.
     pub fn set_seed(&mut self, seed: u64) {
         self.seed = seed;
+        if self.map.table.objects.is_empty() {
+            self.map.table.set_seed(seed);
+        }
     }
 
     /// Makes repeatable what programs cannot know before: from now on time (`ktime_ns`) and ticks (`jiffies`) stand still until
@@ -200,109 +220,28 @@ impl<T: Trace> Device<T> {
         &mut self.trace
     }
 
-    /// The dispatch mode in force.
-    pub fn dispatch_mode(&self) -> DispatchMode {
-        self.dispatcher.mode()
+    /// The device as after power on, whatever is in it: no maps, no programs, no packets; the first cycle is 0. Scheduler,
+    /// admission, seed and [`Device::set_chance`] stay.
+    pub fn reset_all(&mut self) {
+        self.reset(MapUnit::new(self.profile, self.seed), Programs::default());
     }
 
-    /// Loads a program: code and maps are replaced, everything else is as after power on. `mode` overrides the image's dispatch
-    /// mode; it is the user's to know that a looser one than the compiler proved may go wrong.
-    ///
-    /// An image that was not checked ([`Image::validate`]) may be loaded: the device refuses what it cannot run, and what is wrong
-    /// beyond that hurts only the image's own packets.
-    pub fn load(&mut self, image: &Image, mode: Option<DispatchMode>) -> Result<(), LoadError> {
-        if image.isa_version != ISA_VERSION {
-            return Err(LoadError::IsaVersion { image: image.isa_version, device: ISA_VERSION });
-        }
-        if image.profile_hash != self.profile.hash {
-            return Err(LoadError::Profile { image: image.profile.clone(), device: self.profile.name });
-        }
-        let words = image
-            .words
-            .iter()
-            .enumerate()
-            .map(|(address, raw)| Word::decode(raw).map_err(|why| LoadError::BadWord { address, why }))
-            .collect::<Result<Vec<_>, _>>()?;
-        let programs: Vec<CodeAddr> = image.programs.iter().map(|program| program.entry).collect();
-        let maps =
-            MapImage { maps: &image.maps, links: &image.links, locks: &image.locks, programs: image.programs.len() };
-        let mode = mode.unwrap_or(image.dispatch.mode);
-        self.load_linked(&words, image.entry, &programs, maps, mode, image.budget_cycles)
-    }
-
-    /// Loads a program of decoded words; [`Device::load`] does it for an image.
-    #[doc(hidden)]
-    pub fn load_words(
-        &mut self,
-        words: &[Word],
-        entry: CodeAddr,
-        maps: &[MapSpec],
-        mode: DispatchMode,
-        budget_cycles: u32,
-    ) -> Result<(), LoadError> {
-        self.load_linked(words, entry, &[], MapImage { maps, ..MapImage::default() }, mode, budget_cycles)
-    }
-
-    /// The same with all that an image has; `programs` are the entries for tail calls.
-    #[doc(hidden)]
-    pub fn load_linked(
-        &mut self,
-        words: &[Word],
-        entry: CodeAddr,
-        programs: &[CodeAddr],
-        maps: MapImage<'_>,
-        mode: DispatchMode,
-        budget_cycles: u32,
-    ) -> Result<(), LoadError> {
-        if !self.is_idle() {
-            return Err(LoadError::Busy);
-        }
-        if words.is_empty() {
-            return Err(LoadError::NoCode);
-        }
-        if words.len() as u64 > u64::from(self.profile.instruction_store_words) {
-            return Err(LoadError::CodeSize { words: words.len(), store: self.profile.instruction_store_words });
-        }
-        if usize::from(entry.0) >= words.len() {
-            return Err(LoadError::Entry { entry: entry.0, words: words.len() });
-        }
-        if budget_cycles == 0 {
-            return Err(LoadError::NoBudget);
-        }
-        if let Some(program) = programs.iter().position(|program| usize::from(program.0) >= words.len()) {
-            return Err(LoadError::Program { program, words: words.len() });
-        }
-        let ops = words
-            .iter()
-            .enumerate()
-            .map(|(address, word)| match word.check() {
-                Ok(()) if !serves(word.q_op) => Err(LoadError::Request { address, request: word.q_op.asm() }),
-                Ok(()) => Ok(Op::new(word)),
-                Err(why) => Err(LoadError::BadWord { address, why }),
-            })
-            .collect::<Result<_, _>>()?;
-        let table = Table::new(maps, self.profile, self.seed)?;
-        self.reset();
-        self.program = Program {
-            ops,
-            entry: entry.0,
-            programs: programs.iter().map(|program| program.0).collect(),
-            budget: u64::from(budget_cycles.min(self.profile.packet_cycles_max)),
-        };
-        self.map.table = table;
-        self.dispatcher.set_mode(mode, self.profile.vcpus, self.profile.order_buckets);
-        Ok(())
-    }
-
-    /// All blocks as after power on. Departures that nobody took are gone.
-    fn reset(&mut self) {
+    /// The same with maps and programs. Departures that nobody took are gone.
+    pub(crate) fn reset(&mut self, map: MapUnit, programs: Programs) {
         let profile = self.profile;
-        let (contexts, width) = (profile.contexts_per_engine, width(profile));
+        let width = width(profile);
+        self.programs = programs;
+        self.attached = [None; PORTS as usize];
+        self.ports.fill(PortCounters::default());
+        self.reclaim = Reclaim::default();
+        self.pending.clear();
+        self.arrived.clear();
+        self.outbox = Outbox::new();
         self.engines = (0..profile.engines).map(|number| Engine::new(number as u16, profile)).collect();
         self.due.fill(u64::MAX);
-        self.map = MapUnit::new(profile);
+        self.map = map;
         self.map.random.set(self.random.unwrap_or(self.seed));
-        self.dispatcher = Dispatcher::new(profile.ingress_fifo_packets, profile.engines, contexts, width);
+        self.dispatcher = Dispatcher::new(profile, width);
         self.restorer = Restorer::new(profile.restorer_entries, profile.order_buckets, width);
         self.packets = Packets::default();
         self.departures.clear();
@@ -311,14 +250,14 @@ impl<T: Trace> Device<T> {
         self.last_arrival = 0;
         self.next_seq = 0;
         self.counted = Counters::default();
+        if let Some(drops) = &mut self.drops {
+            drops.clear();
+        }
     }
 
     /// A packet will arrive. Arrivals are offered in ascending order of their cycles. Returns the packet's number.
     pub fn offer(&mut self, arrival: Arrival) -> Result<u64, OfferError> {
         let Arrival { cycle, port, ingress_ifindex, rx_queue, bytes, vcpu } = arrival;
-        if self.program.ops.is_empty() {
-            return Err(OfferError::NoProgram);
-        }
         if !(MIN_PACKET as usize..=MAX_PACKET as usize).contains(&bytes.len()) {
             return Err(OfferError::Length(bytes.len()));
         }
@@ -344,6 +283,7 @@ impl<T: Trace> Device<T> {
         let out = Departure {
             seq,
             port,
+            program: None,
             retval: 0,
             bytes,
             meta: Vec::new(),
@@ -357,7 +297,8 @@ impl<T: Trace> Device<T> {
             slots: 0,
             fault: None,
         };
-        let record = Record { out, ingress_ifindex, rx_queue, vcpu, bucket, next: NONE, done: false };
+        let mode = DispatchMode::Any;
+        let record = Record { out, ingress_ifindex, rx_queue, vcpu, mode, epoch: 0, bucket, next: NONE, done: false };
         self.pending.push_back(self.packets.add(record));
         Ok(seq)
     }
@@ -403,6 +344,7 @@ impl<T: Trace> Device<T> {
         while self.now < cycle {
             self.advance(cycle);
         }
+        self.reclaim.reap(&mut self.map, &mut self.programs);
     }
 
     /// Runs until all offered packets have left and all their writes are done; `now` is the cycle after that.
@@ -413,6 +355,55 @@ impl<T: Trace> Device<T> {
         while !self.is_idle() && self.advance(u64::MAX) {}
         // The last window may have gone on for a while after that.
         self.now = self.departed.max(self.map.last);
+        self.reclaim.reap(&mut self.map, &mut self.programs);
+    }
+
+    /// As [`Device::run_until_idle`], but for at most so many windows of cycles and to no cycle from `to` on. Returns true if the
+    /// device is idle.
+    pub fn run_share(&mut self, windows: u32, to: u64) -> bool {
+        if self.is_idle() {
+            return true;
+        }
+        let mut left = windows;
+        while left > 0 && self.now < to && !self.is_idle() && self.advance(to) {
+            left -= 1;
+        }
+        let idle = self.is_idle();
+        if idle {
+            self.now = self.departed.max(self.map.last);
+        }
+        self.reclaim.reap(&mut self.map, &mut self.programs);
+        idle
+    }
+
+    /// The next cycle at which something happens in a device that is not idle.
+    pub fn next_event(&self) -> u64 {
+        self.next_due()
+    }
+
+    /// From now on packets that find the ingress FIFO full can be taken from [`Device::drops`].
+    pub fn report_drops(&mut self) {
+        self.drops.get_or_insert_default();
+    }
+
+    /// The packets that found the ingress FIFO full and were not yet taken.
+    pub fn drops(&mut self) -> std::vec::Drain<'_, Dropped> {
+        self.drops.get_or_insert_default().drain(..)
+    }
+
+    /// The time that programs see goes on from `ns` now, also if it stood still.
+    pub fn set_ktime(&mut self, ns: u64) {
+        self.clock.set(self.now, ns);
+    }
+
+    /// The time that programs see now, ns.
+    pub fn ktime_ns(&self) -> u64 {
+        self.clock.ktime_ns(self.now)
+    }
+
+    /// True if nothing is in the device, see [`Device::is_idle`], and nothing is still being freed.
+    pub fn quiesced(&self) -> bool {
+        self.is_idle() && self.reclaim.pending() == crate::PendingFrees::default()
     }
 
     /// Goes on to the next event and runs a window of cycles from there, at most to `to` (not with it). Returns false if nothing
@@ -477,7 +468,7 @@ impl<T: Trace> Device<T> {
 
         self.outbox.start(from);
         let mut around = Around {
-            program: &self.program,
+            programs: &self.programs.running,
             clock: self.clock,
             map: &mut self.map,
             packets: &mut self.packets,
@@ -546,11 +537,21 @@ impl<T: Trace> Device<T> {
             placed += 1;
             self.packets.get_mut(id).out.dispatched = cycle;
             self.restorer.reserve(id, &mut self.packets);
-            let engine = usize::from(engine);
+            let Some(engine) = engine.map(usize::from) else {
+                self.passed.push(id);
+                continue;
+            };
             let at = self.engines[engine].dispatch(cycle, id);
             self.due[engine] = self.due[engine].min(at);
         }
         self.dispatcher.placed(cycle);
+        // A packet without a program is done at once.
+        for id in self.passed.drain(..) {
+            self.packets.get_mut(id).out.exited = cycle;
+            self.packets.get_mut(id).out.retval = verdict::PASS;
+            self.dispatcher.release(id, &mut self.packets);
+            self.restorer.done(cycle, id, &mut self.packets);
+        }
     }
 
     /// Packets whose cycle has come enter the ingress FIFO.
@@ -561,11 +562,27 @@ impl<T: Trace> Device<T> {
                 break;
             }
             self.pending.pop_front();
+            let record = self.packets.get_mut(id);
+            let port = usize::from(record.out.port);
+            let counters = &mut self.ports[port];
+            counters.arrivals += 1;
+            counters.arrived_bytes += record.out.bytes.len() as u64;
             self.counted.arrivals += 1;
             if room {
+                // A packet's program is the one that is attached now.
+                if let Some((program, mode)) = self.attached[port] {
+                    record.out.program = Some(program);
+                    self.programs.counters[program.index()].arrived += 1;
+                    record.mode = mode;
+                }
+                record.epoch = self.reclaim.epochs.enter();
                 self.dispatcher.arrive(id, &mut self.packets);
             } else {
                 self.counted.tail_drops += 1;
+                counters.tail_drops += 1;
+                if let Some(drops) = &mut self.drops {
+                    drops.push(Dropped { seq: record.out.seq, port: record.out.port });
+                }
                 self.packets.remove(id);
             }
         }
@@ -576,7 +593,7 @@ impl<T: Trace> Device<T> {
         let Some(told) = self.outbox.hear(cycle) else { return };
         for ended in told.drain(..) {
             match ended {
-                Ended::Exited { id } => self.dispatcher.release(id, &self.packets),
+                Ended::Exited { id } => self.dispatcher.release(id, &mut self.packets),
                 Ended::Done { id, engine } => {
                     self.dispatcher.context_freed(engine);
                     self.restorer.done(cycle, id, &mut self.packets);
@@ -588,13 +605,22 @@ impl<T: Trace> Device<T> {
     /// The restorer's cycle.
     fn depart(&mut self, cycle: u64) {
         let (counted, departures, departed) = (&mut self.counted, &mut self.departures, &mut self.departed);
-        let map = &mut self.map;
+        let (map, ports, programs) = (&mut self.map, &mut self.ports, &mut self.programs.counters);
+        let epochs = &mut self.reclaim.epochs;
         self.restorer.step(cycle, &mut self.packets, |id, packets| {
-            let out = &mut packets.get_mut(id).out;
+            let record = packets.get_mut(id);
+            epochs.leave(record.epoch);
+            let out = &mut record.out;
             let [bytes, meta] = [&mut out.bytes, &mut out.meta].map(std::mem::take);
             let departure = Departure { bytes, meta, events: std::mem::take(&mut out.events), departed: cycle, ..*out };
             packets.remove(id);
-            counted.verdicts[(departure.retval as usize).min(verdict::REDIRECT as usize + 1)] += 1;
+            let verdict = (departure.retval as usize).min(verdict::REDIRECT as usize + 1);
+            counted.verdicts[verdict] += 1;
+            let (bytes, fault) = (departure.bytes.len(), departure.fault);
+            ports[usize::from(departure.port)].left.count(verdict, bytes, fault);
+            if let Some(program) = departure.program {
+                programs[program.index()].count(verdict, bytes, fault);
+            }
             if let Some(fault) = departure.fault {
                 counted.faults[fault.cause as usize] += 1;
                 counted.first_fault.get_or_insert((departure.seq, fault));
@@ -621,25 +647,5 @@ impl<T: Trace> Device<T> {
     /// Issue slots of each engine, up to now.
     pub fn engine_counters(&self) -> Vec<crate::SlotCounters> {
         self.engines.iter().map(|engine| engine.counted(self.now)).collect()
-    }
-
-    /// The value of a key; of a per-CPU map the copy of vCPU `cpu`.
-    pub fn map_lookup(&self, slot: usize, key: &[u8], cpu: u16) -> Result<Option<Vec<u8>>, MapError> {
-        self.map.table.lookup(slot, key, cpu, self.profile.vcpus)
-    }
-
-    /// Sets the value of a key. A per-CPU map takes a value for each vCPU from 0 on; vCPUs without one get zeros.
-    pub fn map_update(&mut self, slot: usize, key: &[u8], values: &[Vec<u8>], update: Update) -> Result<(), MapError> {
-        self.map.table.update(slot, key, values, update, self.profile.vcpus)
-    }
-
-    /// Takes a key out of a map.
-    pub fn map_delete(&mut self, slot: usize, key: &[u8]) -> Result<(), MapError> {
-        self.map.table.delete(slot, key, self.profile.vcpus)
-    }
-
-    /// All entries of a map: of arrays in order of the index, else in order of the key's bytes.
-    pub fn map_entries(&self, slot: usize) -> Result<Vec<Entry>, MapError> {
-        self.map.table.entries(slot, self.profile.vcpus)
     }
 }

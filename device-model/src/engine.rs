@@ -10,25 +10,15 @@ use crate::execute::{self, Then};
 use crate::fault::FaultCause;
 use crate::geometry::LINE;
 use crate::map::unit::{ContextId, ID_SHIFT, MapUnit};
-use crate::op::{Goto, Op};
+use crate::op::Op;
 use crate::packets::{PacketId, Packets};
+use crate::program::Program;
 use crate::request;
 use crate::trace::{At, Event, Trace};
 use crate::verdict;
 
 /// Words that a context runs ahead at once, at most.
 const AHEAD: u64 = 64;
-
-/// The program that runs.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Program {
-    pub ops: Vec<Op>,
-    pub entry: Goto,
-    /// Entries of the programs that tail calls can go to.
-    pub programs: Vec<Goto>,
-    /// Cycles that a packet may take, from its dispatch on.
-    pub budget: u64,
-}
 
 /// What the dispatcher and the restorer have to know of a packet.
 #[derive(Clone, Copy, Debug)]
@@ -92,7 +82,7 @@ impl Outbox {
 
 /// What an engine works with in a window of cycles.
 pub(crate) struct Around<'a, T> {
-    pub program: &'a Program,
+    pub programs: &'a [Program],
     pub clock: Clock,
     pub map: &'a mut MapUnit,
     pub packets: &'a mut Packets,
@@ -476,12 +466,15 @@ impl Engine {
         let number = self.free.trailing_zeros().min(self.contexts.len() as u32 - 1) as u8;
         self.free &= !(1 << number);
         let record = around.packets.get_mut(id);
+        // The dispatcher places packets with a program only, and one that has packets stays where it is.
+        let running = record.out.program.unwrap_or_default();
+        let program = &around.programs[running.index()];
         let at = self.take_in(cycle, (record.out.bytes.len() as u32).min(self.timing.window));
         let port = &mut around.map.ports[usize::from(self.first_id | ContextId::from(number))];
-        port.take(record.out.seq, record.vcpu);
-        let (program, timing) = (around.program, self.timing);
+        port.take(record.out.seq, record.vcpu, running.0);
+        let timing = self.timing;
         let context = &mut self.contexts[usize::from(number)];
-        context.take(id, record, program.entry, program.budget, timing.window, timing.far_lines);
+        context.take(id, record, program, timing.window, timing.far_lines);
         self.events.push(at, event::PACKET_IN, number.into());
         self.waits[Wait::Transfer as usize] += 1;
         if T::ON {
@@ -553,7 +546,7 @@ impl Engine {
             self.work(cycle, number, work, around);
             return;
         }
-        let Program { ops, programs, .. } = around.program;
+        let Program { ops, programs, .. } = &around.programs[usize::from(context.program)];
         let word = ops.get(usize::from(context.pc));
         if T::ON
             && let Some(op) = word
@@ -632,11 +625,14 @@ impl Engine {
         if cycle >= context.deadline {
             return self.fault(number, FaultCause::Budget);
         }
-        let Some(op) = around.program.ops.get(usize::from(context.pc)) else {
+        let program = usize::from(context.program);
+        let ops = &around.programs[program].ops;
+        let Some(op) = ops.get(usize::from(context.pc)) else {
             return self.fault(number, FaultCause::BadCodeAddress);
         };
         let map = &mut *around.map;
-        let outcome = execute::execute::<false>(op, context, &mut map.ports[usize::from(id)], &map.table.infos, cycle);
+        let maps = &map.views[program].infos;
+        let outcome = execute::execute::<false>(op, context, &mut map.ports[usize::from(id)], maps, cycle);
         let leaves = cycle + self.timing.depth;
         if let Some(credit) = outcome.posted {
             map.post(leaves, credit, id);
@@ -668,7 +664,7 @@ impl Engine {
         if FAST && !T::ON && leave == leave::READY {
             let left = context.deadline - cycle;
             let limit = if left > AHEAD * self.timing.turn { AHEAD } else { (left - 1) / self.timing.turn };
-            let (ahead, ends) = run_ahead(context, map, id, &around.program.ops, limit);
+            let (ahead, ends) = run_ahead(context, map, id, ops, limit);
             self.ahead[usize::from(number & 63)] = ahead;
             self.ends = self.ends & !(1 << number) | u64::from(ends) << number;
         }
@@ -695,6 +691,7 @@ impl Engine {
 #[inline(always)]
 fn run_ahead(context: &mut Context, map: &mut MapUnit, id: ContextId, program: &[Op], limit: u64) -> (u8, bool) {
     let port = &mut map.ports[usize::from(id)];
+    let maps = &map.views[usize::from(context.program)].infos;
     let mut ahead = 0;
     let mut ends = false;
     while u64::from(ahead) < limit {
@@ -702,7 +699,7 @@ fn run_ahead(context: &mut Context, map: &mut MapUnit, id: ContextId, program: &
         if op.shared {
             break;
         }
-        match execute::private(op, context, port, &map.table.infos) {
+        match execute::private(op, context, port, maps) {
             Then::Next => ahead += 1,
             Then::Exit(value) => {
                 context.retval = value;

@@ -3,7 +3,9 @@
 use offwire_image::MapKind;
 use offwire_isa::DecodeError;
 
-/// Why an image was not loaded. The program that was loaded before stays.
+use crate::id::{MapId, ProgramId};
+
+/// Why an image was not loaded. All that was there before stays.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LoadError {
@@ -106,15 +108,170 @@ pub enum LoadError {
     /// The maps do not fit.
     #[error("the maps take {needed} B of map memory, the device has {available} B")]
     MapMemory {
-        /// Bytes of all maps with their indices.
+        /// Bytes of all maps that are to be created, with their indices.
         needed: u64,
-        /// Bytes of the device.
+        /// Bytes of the device that are free.
         available: u32,
+    },
+    /// The device has no numbers for so many maps more.
+    #[error("{maps} maps are to be created, the device has numbers for {free} more")]
+    MapNumbers {
+        /// Maps to be created.
+        maps: usize,
+        /// Numbers that are free.
+        free: usize,
+    },
+    /// More maps are given than the image has.
+    #[error("{given} maps are given, the image has {maps}")]
+    MapsGiven {
+        /// Maps given.
+        given: usize,
+        /// Maps of the image.
+        maps: usize,
+    },
+    /// An existing map that cannot be the image's.
+    #[error("map {map} cannot be map {slot} of the image: {what}")]
+    Mismatch {
+        /// Map-table slot of the image.
+        slot: u8,
+        /// The map.
+        map: MapId,
+        /// Why.
+        what: Mismatch,
+    },
+    /// The maps of maps hold more maps than the program's map table has slots for.
+    #[error("the maps of maps hold more maps than fit a map table of {}", offwire_image::MAPS_MAX)]
+    InnerMaps,
+    /// No gap of the instruction store is long enough.
+    #[error("the image has {words} words, the longest gap of the instruction store {longest}")]
+    StoreFull {
+        /// Words of the image.
+        words: usize,
+        /// Words of the longest gap.
+        longest: u32,
+    },
+    /// As many programs as there can be are loaded, or still being unloaded.
+    #[error("a device holds {} programs", crate::geometry::PROGRAMS)]
+    TooManyPrograms,
+}
+
+/// Why an existing map cannot be a map of an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Mismatch {
+    /// There is no such map.
+    #[error("there is none")]
+    NoMap,
+    /// The image has it in another slot already; a map has one slot in a map table.
+    #[error("it is another map of the image already")]
+    Twice,
+    /// Its kind.
+    #[error("another kind")]
+    Kind,
+    /// Its key size.
+    #[error("another key size")]
+    KeySize,
+    /// Its value size.
+    #[error("another value size")]
+    ValueSize,
+    /// Its number of entries.
+    #[error("another number of entries")]
+    MaxEntries,
+    /// Its flags.
+    #[error("other flags")]
+    Flags,
+    /// Where its values have a spin lock, or whether they have one.
+    #[error("another place of the spin lock")]
+    Lock,
+    /// What its inner maps are like.
+    #[error("other inner maps")]
+    Inner,
+    /// The image's map has constant contents; this one has others, or may get others.
+    #[error("other contents, or contents that may change")]
+    Contents,
+    /// The elements of a program array name programs of the image that it was loaded with.
+    #[error("a program array belongs to the image that it was loaded with")]
+    ProgArray,
+}
+
+/// Why a map was not created.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MapCreateError {
+    /// The device cannot hold such a map.
+    #[error(transparent)]
+    Refused(#[from] MapRefusal),
+    /// Not enough map memory is free.
+    #[error("the map takes {needed} B of map memory, {available} B are free")]
+    Memory {
+        /// Bytes of the map with its index.
+        needed: u64,
+        /// Bytes that are free.
+        available: u64,
+    },
+    /// All numbers of maps are taken.
+    #[error("a device holds {} maps", crate::geometry::MAPS)]
+    TooMany,
+    /// There cannot be a spin lock.
+    #[error("the device has no spin lock at byte {0} of the values of such a map")]
+    Lock(u32),
+    /// An inner map for a map that has none, one that does not exist, or one that cannot stand in a map of maps.
+    #[error("map {0} cannot be the type of the inner maps")]
+    Inner(MapId),
+    /// The elements of a program array name programs of an image; it is created with the image.
+    #[error("a program array is created with the image whose programs it holds")]
+    ProgArray,
+}
+
+/// Why a map was not freed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MapFreeError {
+    /// There is no such map.
+    #[error("there is no map {0}")]
+    NoMap(MapId),
+    /// It is in use.
+    #[error("{programs} programs and {outers} elements of maps of maps hold the map")]
+    InUse {
+        /// Programs that hold it.
+        programs: u32,
+        /// Elements of maps of maps that name it.
+        outers: u32,
     },
 }
 
+/// Why an operation on a program failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProgramError {
+    /// There is no such program.
+    #[error("there is no program {0}")]
+    NoProgram(ProgramId),
+    /// It is attached.
+    #[error("the program is attached to port {port}")]
+    Attached {
+        /// The lowest of its ports.
+        port: u16,
+    },
+}
+
+/// Why a program was not attached or detached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum AttachError {
+    /// Port number too high.
+    #[error("there is no port {0}")]
+    Port(u16),
+    /// There is no such program.
+    #[error("there is no program {0}")]
+    NoProgram(ProgramId),
+    /// No program is attached to the port.
+    #[error("no program is attached to port {0}")]
+    NotAttached(u16),
+}
+
 /// Why the device cannot hold a map.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MapRefusal {
     /// A kind that this device does not have yet.
@@ -152,9 +309,6 @@ pub enum MapRefusal {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OfferError {
-    /// No program is loaded.
-    #[error("no program is loaded")]
-    NoProgram,
     /// The cycle lies before now or before the last packet's.
     #[error("the packet arrives at cycle {cycle}, but the device is at {now}")]
     Past {
@@ -184,9 +338,9 @@ pub enum OfferError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MapError {
-    /// No such map-table slot.
-    #[error("there is no map in slot {0}")]
-    Slot(usize),
+    /// No such map.
+    #[error("there is no map {0}")]
+    NoMap(MapId),
     /// Wrong key length.
     #[error("the key has {given} B, the map's keys {expected}")]
     KeySize {

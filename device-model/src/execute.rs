@@ -44,21 +44,22 @@ pub(crate) struct Outcome {
 
 /// Bytes of what a handle names: a value, or a record that the packet holds (ring buffers have no elements).
 #[inline(always)]
-fn value_size(maps: &[MapInfo], held: &Held, slot: u8, element: u32) -> Result<u32, FaultCause> {
-    match maps.get(usize::from(slot)) {
-        Some(map) if element < map.elements => Ok(map.value_size),
-        _ => held.record(slot, element).map(|record| record.size).ok_or(FaultCause::BadHandle),
+fn value_size(map: &MapInfo, held: &Held, element: u32) -> Result<u32, FaultCause> {
+    if element < map.elements {
+        return Ok(map.value_size);
     }
+    held.record(map.id, element).map(|record| record.size).ok_or(FaultCause::BadHandle)
 }
 
 /// Checks an access of `size` bytes to a map value or a record.
 #[inline(always)]
 pub(crate) fn value_at(maps: &[MapInfo], held: &Held, address: u64, size: u32) -> Result<ValueAddress, FaultCause> {
-    let Handle { slot, element, offset } = Handle::unpack(address).ok_or(FaultCause::BadHandle)?;
-    if offset + size > value_size(maps, held, slot, element)? {
+    let Handle { slot: local, element, offset } = Handle::unpack(address).ok_or(FaultCause::BadHandle)?;
+    let map = maps.get(usize::from(local)).ok_or(FaultCause::BadHandle)?;
+    if offset + size > value_size(map, held, element)? {
         return Err(FaultCause::ValueBounds);
     }
-    Ok(ValueAddress { slot, element, offset })
+    Ok(ValueAddress { slot: map.id, local, element, offset })
 }
 
 /// The address if `size` bytes there are in bounds.
@@ -77,12 +78,19 @@ fn bounded(place: Place, address: u64, size: u32, context: &Context) -> Result<u
     }
 }
 
-/// The load unit where the short way does not do.
+/// The load unit where the short way does not do. `ahead`: the word's slot has not come.
 #[inline(never)]
-fn extracts(op: &Op, address: u64, context: &mut Context, port: &mut Port, maps: &[MapInfo]) -> Result<[u64; 2], Then> {
+fn extracts(
+    op: &Op,
+    address: u64,
+    ahead: bool,
+    context: &mut Context,
+    port: &mut Port,
+    maps: &[MapInfo],
+) -> Result<[u64; 2], Then> {
     let access = &op.load;
     if access.place == Place::Value {
-        return value_extracts(op, address, port, maps);
+        return value_extracts(op, address, ahead, port, maps);
     }
     let span = u32::from(access.span);
     let at = match bounded(access.place, address, span, context) {
@@ -133,17 +141,29 @@ fn dismissed(access: &Access, address: u64, context: &mut Context) -> Result<[u6
 }
 
 /// The load unit on a map value. The handle is that of the access's lowest byte.
-fn value_extracts(op: &Op, address: u64, port: &mut Port, maps: &[MapInfo]) -> Result<[u64; 2], Then> {
+fn value_extracts(op: &Op, address: u64, ahead: bool, port: &mut Port, maps: &[MapInfo]) -> Result<[u64; 2], Then> {
     let access = &op.load;
     let mut span = u32::from(access.span);
     let mut parts = access.parts;
+    let Some(handle) = Handle::unpack(address) else {
+        return if op.load_dismiss { Ok([0; 2]) } else { Err(Then::Fault(FaultCause::BadHandle)) };
+    };
+    // What the window holds was in bounds when it was filled, and what a request makes invalid it takes away.
+    if let Some(bytes) = port.window.get(handle, span) {
+        return Ok(context::extracts(bytes, &parts));
+    }
+    if ahead {
+        // The user may give the program a map, or take one away, before the word's slot comes: it is found out there.
+        return Err(Then::Value);
+    }
     let at = match value_at(maps, &port.held, address, span) {
         Ok(at) => at,
         Err(cause) if !op.load_dismiss => return Err(Then::Fault(cause)),
         // Dismissible: what is out of bounds reads 0.
         Err(_) => {
             let Ok(at) = value_at(maps, &port.held, address, 0) else { return Ok([0; 2]) };
-            let left = value_size(maps, &port.held, at.slot, at.element).map_or(0, |size| size - at.offset);
+            let map = maps.get(usize::from(at.local)).unwrap_or(&MapInfo::NONE);
+            let left = value_size(map, &port.held, at.element).map_or(0, |size| size - at.offset);
             span = 0;
             for part in &mut parts {
                 let end = u32::from(part.delta) + u32::from(part.size);
@@ -159,7 +179,7 @@ fn value_extracts(op: &Op, address: u64, port: &mut Port, maps: &[MapInfo]) -> R
             at
         }
     };
-    match port.window.get(at, span) {
+    match port.window.get(handle, span) {
         Some(bytes) => Ok(context::extracts(bytes, &parts)),
         None => {
             // An access has at most 16 B, so a window from its 16 B line on holds all of it.
@@ -184,7 +204,7 @@ fn target(access: &Access, address: u64, context: &mut Context, held: &Held, map
     let span = u32::from(access.span);
     if access.place == Place::Value {
         let at = value_at(maps, held, address, span).map_err(Then::Fault)?;
-        let read_only = maps.get(usize::from(at.slot)).is_none_or(|map| map.read_only);
+        let read_only = maps.get(usize::from(at.local)).is_none_or(|map| map.read_only);
         return if read_only { Err(Then::Fault(FaultCause::ReadOnly)) } else { Ok(Target::Value(at)) };
     }
     let at = bounded(access.place, address, span, context).map_err(Then::Fault)?;
@@ -290,7 +310,7 @@ pub(crate) fn execute<const PRIVATE: bool>(
         };
         let [x0, x1] = match bytes {
             Some(bytes) => context::extracts(bytes, &op.load.parts),
-            None => match extracts(op, address, context, port, maps) {
+            None => match extracts(op, address, PRIVATE, context, port, maps) {
                 Ok(x) => x,
                 Err(then) => return refuse(then),
             },

@@ -34,3 +34,9 @@ pub const KEY_BYTES_MAX: u32 = 512;
 pub const DATA_BYTES_MAX: u32 = 0xffff;
 /// Records of ring buffers that a packet can hold at a time; a reserve beyond that finds no room.
 pub const RECORDS_MAX: usize = 8;
+/// Maps of a device.
+pub const MAPS: usize = 1024;
+/// Programs of a device.
+pub const PROGRAMS: usize = 64;
+/// Ports of a device.
+pub const PORTS: u16 = 64;

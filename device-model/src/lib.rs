@@ -25,28 +25,46 @@ mod departure;
 mod device;
 mod dispatcher;
 mod engine;
+mod epoch;
 mod error;
 mod execute;
 mod fault;
 mod flow;
 pub mod geometry;
+pub mod host;
+mod id;
+mod load;
 mod map;
+mod objects;
 mod op;
 mod packet;
 mod packets;
+mod ports;
+mod program;
+mod reclaim;
 mod request;
 mod restorer;
 mod trace;
 pub mod verdict;
 
-pub use counters::{Counters, Empty, MapCounters, Replay, SlotCounters, Stall};
-pub use departure::{Arrival, Departure, DeviceEvent, Redirect};
+pub use counters::{Counters, Empty, MapCounters, MapUse, PortCounters, ProgramCounters, Replay, SlotCounters, Stall};
+pub use departure::{Arrival, Departure, DeviceEvent, Dropped, Redirect};
 #[doc(hidden)]
 pub use device::serves;
 pub use device::{Admission, Device, Scheduler};
-pub use error::{LoadError, MapError, MapRefusal, OfferError};
+pub use error::{
+    AttachError, LoadError, MapCreateError, MapError, MapFreeError, MapRefusal, Mismatch, OfferError, ProgramError,
+};
 pub use fault::{Fault, FaultCause};
+pub use geometry::{MAPS, PROGRAMS};
+pub use id::{MapId, ProgramId};
+#[doc(hidden)]
+pub use load::Parts;
 pub use map::control::{Entry, Update};
+pub use map::table::InnerType;
 #[doc(hidden)]
 pub use map::table::MapImage;
+pub use objects::MapState;
+pub use program::ProgramState;
+pub use reclaim::PendingFrees;
 pub use trace::{At, Event, Off, SharedOp, Trace};

@@ -1,5 +1,7 @@
 //! The packets in the device, from offer to departure; blocks hand their numbers around.
 
+use offwire_image::DispatchMode;
+
 use crate::departure::Departure;
 
 /// Number of a packet's record while it is in the device.
@@ -17,9 +19,13 @@ pub(crate) struct Record {
     pub ingress_ifindex: u32,
     pub rx_queue: u32,
     pub vcpu: u16,
+    /// What it must not run beside; set when it enters the ingress FIFO, as its program.
+    pub mode: DispatchMode,
+    /// The epoch that it belongs to.
+    pub epoch: u8,
     /// Order bucket.
     pub bucket: u32,
-    /// The next packet of the same dispatcher queue, then of the same restorer queue.
+    /// The next packet of the same dispatcher lane, then of the same restorer queue.
     pub next: PacketId,
     /// It is out of its context and waits for its turn to depart.
     pub done: bool,

@@ -71,7 +71,9 @@ fn gather(operand: Operand, size: u32, context: &mut Context, into: &mut Vec<u8>
 
 /// A request that is known to be allowed.
 pub(crate) struct Checked {
-    slot: u8,
+    /// Number of the map, and the program's map-table slot for it.
+    slot: u16,
+    local: u8,
     key: Operand,
     key_size: u32,
     value: Operand,
@@ -103,7 +105,7 @@ fn map_of<'a>(request: &Request, third: u64, maps: &'a [MapInfo]) -> Result<Opti
 fn named(request: &Request, key: u64, number: u64, held: &Held, maps: &[MapInfo]) -> Result<ValueAddress, FaultCause> {
     let changed = |address, size| {
         let at = value_at(maps, held, address, size)?;
-        let read_only = maps.get(usize::from(at.slot)).is_none_or(|map| map.read_only);
+        let read_only = maps.get(usize::from(at.local)).is_none_or(|map| map.read_only);
         if read_only { Err(FaultCause::ReadOnly) } else { Ok(at) }
     };
     match (request.shape.key, request.op) {
@@ -115,8 +117,10 @@ fn named(request: &Request, key: u64, number: u64, held: &Held, maps: &[MapInfo]
             if held.lock == wanted { Ok(at) } else { Err(FaultCause::BadLock) }
         }
         (_, RequestOp::RingSubmit | RequestOp::RingDiscard) => match Handle::unpack(number) {
-            Some(Handle { slot, element, offset: 0 }) if held.record(slot, element).is_some() => {
-                Ok(ValueAddress { slot, element, offset: 0 })
+            Some(Handle { slot: local, element, offset: 0 }) => {
+                let slot = maps.get(usize::from(local)).map_or(MapInfo::NONE.id, |map| map.id);
+                let held = held.record(slot, element).ok_or(FaultCause::BadHandle)?;
+                Ok(ValueAddress { slot, local, element: held.element, offset: 0 })
             }
             _ => Err(FaultCause::BadHandle),
         },
@@ -137,7 +141,7 @@ fn beyond_packet(offset: u64, len: u64, packet: u32) -> Option<i32> {
 fn writable(operand: Operand, maps: &[MapInfo]) -> Result<(), FaultCause> {
     match operand {
         Operand::Scratch(at) if at < METADATA => Err(FaultCause::ReadOnly),
-        Operand::Value(at) if maps.get(usize::from(at.slot)).is_none_or(|map| map.read_only) => {
+        Operand::Value(at) if maps.get(usize::from(at.local)).is_none_or(|map| map.read_only) => {
             Err(FaultCause::ReadOnly)
         }
         _ => Ok(()),
@@ -187,14 +191,15 @@ pub(crate) fn check(
             value = operand(Space::Packet, 0, wanted, context, held, maps, &mut late)?;
         }
     }
-    let slot = map.map_or(at.slot, |(slot, _)| slot);
-    Ok(Checked { slot, key, key_size: key_size as u32, value, value_size, number, third, at, late, refused })
+    let (slot, local) = map.map_or((at.slot, at.local), |(local, map)| (map.id, local));
+    Ok(Checked { slot, local, key, key_size: key_size as u32, value, value_size, number, third, at, late, refused })
 }
 
 /// Sends a request to the map unit.
 #[inline]
 fn ask(checked: &Checked, context: &mut Context, port: &mut Port) -> Then {
     port.slot = checked.slot;
+    port.local = checked.local;
     port.at = checked.at;
     port.packet_len = context.packet.len();
     port.window.valid = false;
@@ -258,6 +263,7 @@ fn work(request: &Request, checked: &Checked, context: &mut Context, port: &mut 
             if let Operand::Value(at) = checked.key {
                 port.at = at;
                 port.slot = at.slot;
+                port.local = at.local;
                 port.window.valid = false;
                 return Then::Request { late };
             }
@@ -268,7 +274,7 @@ fn work(request: &Request, checked: &Checked, context: &mut Context, port: &mut 
         RequestOp::StoreBytes | RequestOp::Csum | RequestOp::Printk => {
             if let Operand::Value(at) = checked.key {
                 port.fetches = true;
-                return ask(&Checked { slot: at.slot, at, ..*checked }, context, port);
+                return ask(&Checked { slot: at.slot, local: at.local, at, ..*checked }, context, port);
             }
             gather(checked.key, checked.key_size, context, &mut port.key);
             work = Work { late, ..taken(context, port) };

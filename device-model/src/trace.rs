@@ -4,6 +4,7 @@ use offwire_isa::{CodeAddr, RequestOp};
 
 use crate::counters::Replay;
 use crate::fault::Fault;
+use crate::id::MapId;
 
 /// A sink of events. Events come in cycle order; those of one cycle in the order of the blocks: map unit, then engines. With a sink that is on, contexts do not run ahead of their slots, so a traced device is slower, never different.
 pub trait Trace {
@@ -72,8 +73,8 @@ pub enum Event<'a> {
         seq: u64,
         /// vCPU of the packet.
         vcpu: u16,
-        /// Map-table slot.
-        map: u8,
+        /// The map.
+        map: MapId,
         /// What it was.
         op: SharedOp<'a>,
     },
@@ -106,7 +107,8 @@ pub enum Event<'a> {
 /// An operation on a map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SharedOp<'a> {
-    /// A lookup; 0 if there is no such key, else a handle, or in a map of maps a map pointer.
+    /// A lookup; 0 if there is no such key, else a handle, or in a map of maps a map pointer. Both name slots of the map table of
+    /// the packet's program.
     Lookup {
         /// The key.
         key: &'a [u8],

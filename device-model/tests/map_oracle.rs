@@ -6,7 +6,7 @@ mod common;
 use std::collections::BTreeMap;
 
 use common::{Random, TINY, map};
-use device_model::{Arrival, Device, MapError, MapImage, Update};
+use device_model::{Arrival, Device, MapError, MapId, MapImage, Update};
 use offwire_image::{DispatchMode, Link, MapKind, MapSpec};
 use offwire_isa::{CodeAddr, Word};
 
@@ -75,9 +75,9 @@ fn code(done: Result<(), MapError>, full: i64) -> Gave {
 /// A user's operation: an update sets the copies of all vCPUs.
 fn by_user(device: &mut Device, what: u8, key: &[u8], value: Value, full: i64, copies: usize, vcpu: usize) -> Gave {
     match what {
-        0 => Gave::Value(device.map_lookup(0, key, vcpu as u16).unwrap().map(|value| value.try_into().unwrap())),
-        4 => code(device.map_delete(0, key), full),
-        _ => code(device.map_update(0, key, &vec![value.to_vec(); copies], flags(what)), full),
+        0 => Gave::Value(device.map_lookup(MapId(0), key, vcpu as u16).unwrap().map(|value| value.try_into().unwrap())),
+        4 => code(device.map_delete(MapId(0), key), full),
+        _ => code(device.map_update(MapId(0), key, &vec![value.to_vec(); copies], flags(what)), full),
     }
 }
 
@@ -258,7 +258,7 @@ fn every_kind_is_a_plain_map() {
                     *codes.entry(code).or_insert(0) += 1;
                 }
                 if step % 16 == 0 {
-                    let entries: BTreeMap<_, _> = device.map_entries(0).unwrap().into_iter().collect();
+                    let entries: BTreeMap<_, _> = device.map_entries(MapId(0)).unwrap().into_iter().collect();
                     assert_eq!(entries, plain.all(), "{told}");
                 }
             }
@@ -293,7 +293,7 @@ fn a_crowded_lru_map_takes_everything() {
         for departure in device.departures() {
             assert_eq!(departure.bytes[8..16], [0; 8], "an update failed");
         }
-        assert_eq!(device.map_entries(0).unwrap().len(), max as usize);
+        assert_eq!(device.map_entries(MapId(0)).unwrap().len(), max as usize);
         let counters = device.counters().map;
         assert!(counters.evictions > 100, "{counters:?}");
         assert!(max > 2 || counters.eviction_wait_cycles > 0, "nobody ever had to wait: {counters:?}");
@@ -322,7 +322,9 @@ fn references_are_checked() {
     device.load_linked(&words("next=pass"), CodeAddr(0), &entries, image, DispatchMode::Any, 100).unwrap();
     let word = |number: u32| number.to_le_bytes().to_vec();
     let wide = |low: u32, high: u32| [word(low), word(high)].concat();
-    let mut set = |map: usize, key: Vec<u8>, value: Vec<u8>, how: Update| device.map_update(map, &key, &[value], how);
+    let mut set = |map: usize, key: Vec<u8>, value: Vec<u8>, how: Update| {
+        device.map_update(MapId(map as u16), &key, &[value], how)
+    };
     use MapError::*;
     assert_eq!(set(0, word(0), word(1), Update::Any), Err(Reference), "no such program");
     assert_eq!(set(0, word(2), word(0), Update::Any), Err(Full), "beyond the end");
@@ -348,23 +350,23 @@ fn references_are_checked() {
     assert_eq!(set(4, word(8), wide(3, 0), Update::Any), Err(Full));
     assert_eq!(set(8, vec![], vec![], Update::Any), Err(Invalid));
     assert_eq!(set(9, word(0), word(0), Update::Any), Err(Invalid));
-    let entries = |slot| device.map_entries(slot).unwrap();
+    let entries = |slot| device.map_entries(MapId(slot as u16)).unwrap();
     assert_eq!(entries(0), [(word(1), vec![word(0)])]);
     assert_eq!(entries(1), [(word(0), vec![word(5)]), (word(1), vec![word(6)])]);
     assert_eq!(entries(2), [(wide(1, 2), vec![word(8)])]);
     assert_eq!(entries(3), [(word(1), vec![wide(4, u32::MAX)])]);
     assert_eq!(entries(4), [(word(9), vec![wide(3, 0)])]);
     assert_eq!((entries(8), entries(9)), (vec![], vec![]));
-    assert_eq!(device.map_lookup(0, &word(1), 0), Ok(Some(word(0))));
-    assert_eq!(device.map_lookup(0, &word(0), 0), Ok(None));
-    assert_eq!(device.map_delete(0, &word(1)), Ok(()));
-    assert_eq!(device.map_delete(0, &word(1)), Err(NoSuchKey));
-    assert_eq!(device.map_delete(0, &word(2)), Err(Full));
-    assert_eq!(device.map_delete(3, &word(0)), Ok(()), "a device map does not tell whether there was one");
-    assert_eq!(device.map_delete(3, &word(2)), Err(Invalid));
-    assert_eq!(device.map_delete(4, &word(8)), Err(NoSuchKey));
-    assert_eq!(device.map_delete(2, &wide(1, 2)), Ok(()));
-    assert_eq!(device.map_delete(8, &[]), Err(Invalid));
+    assert_eq!(device.map_lookup(MapId(0), &word(1), 0), Ok(Some(word(0))));
+    assert_eq!(device.map_lookup(MapId(0), &word(0), 0), Ok(None));
+    assert_eq!(device.map_delete(MapId(0), &word(1)), Ok(()));
+    assert_eq!(device.map_delete(MapId(0), &word(1)), Err(NoSuchKey));
+    assert_eq!(device.map_delete(MapId(0), &word(2)), Err(Full));
+    assert_eq!(device.map_delete(MapId(3), &word(0)), Ok(()), "a device map does not tell whether there was one");
+    assert_eq!(device.map_delete(MapId(3), &word(2)), Err(Invalid));
+    assert_eq!(device.map_delete(MapId(4), &word(8)), Err(NoSuchKey));
+    assert_eq!(device.map_delete(MapId(2), &wide(1, 2)), Ok(()));
+    assert_eq!(device.map_delete(MapId(8), &[]), Err(Invalid));
 }
 
 /// The host's ring for perf events takes 512 KiB of one packet, each event with its header and length (struct perf_event_header and
@@ -408,24 +410,25 @@ fn updates_that_the_user_overtakes_come_after_it() {
                 let mut bytes = vec![0; 60];
                 bytes[16..24].copy_from_slice(&key(1));
                 if how != "noexist" {
-                    device.map_update(0, &key(1), &[vec![9; 4]], Update::Any).unwrap();
+                    device.map_update(MapId(0), &key(1), &[vec![9; 4]], Update::Any).unwrap();
                 }
                 device.offer(Arrival { bytes, ..Arrival::default() }).unwrap();
                 device.run_until(cycle);
-                let first = device.map_entries(0).unwrap();
+                let first = device.map_entries(MapId(0)).unwrap();
                 match how {
                     // The key is gone, and another one has its place.
                     "any" | "exist" => {
-                        device.map_delete(0, &key(1)).unwrap();
-                        device.map_update(0, &key(2), &[vec![7; 4]], Update::Any).unwrap();
+                        device.map_delete(MapId(0), &key(1)).unwrap();
+                        device.map_update(MapId(0), &key(2), &[vec![7; 4]], Update::Any).unwrap();
                     }
                     // The key is there already.
-                    _ => drop(device.map_update(0, &key(1), &[vec![7; 4]], Update::NoExist)),
+                    _ => drop(device.map_update(MapId(0), &key(1), &[vec![7; 4]], Update::NoExist)),
                 }
                 device.run_until_idle();
                 let out = device.departures().next().unwrap();
                 let answer = i64::from_le_bytes(out.bytes[8..16].try_into().unwrap());
-                let entries: Vec<Vec<u8>> = device.map_entries(0).unwrap().into_iter().map(|entry| entry.0).collect();
+                let entries: Vec<Vec<u8>> =
+                    device.map_entries(MapId(0)).unwrap().into_iter().map(|entry| entry.0).collect();
                 assert_eq!(entries.len(), 1, "{kind:?} {how} at {cycle}: {answer}");
                 // Whose update came first cannot be told from the answer alone, but what is there afterwards fits it.
                 let want: &[(i64, u8)] = match how {
@@ -451,7 +454,7 @@ fn inner_arrays_may_differ_in_their_entries_if_all_of_them_say_so() {
     let image = MapImage { maps: &maps, links: &links, locks: &[], programs: 0 };
     let mut device = Device::new(&TINY);
     device.load_linked(&words("next=pass"), CodeAddr(0), &[], image, DispatchMode::Any, 100).unwrap();
-    let mut set = |to: u32| device.map_update(0, &[1, 0, 0, 0], &[to.to_le_bytes().to_vec()], Update::Any);
+    let mut set = |to: u32| device.map_update(MapId(0), &[1, 0, 0, 0], &[to.to_le_bytes().to_vec()], Update::Any);
     assert_eq!(set(2), Ok(()));
     assert_eq!(set(3), Err(MapError::Reference), "other flags");
 }

@@ -5,7 +5,7 @@ mod common;
 
 use common::{Random, TINY, arrivals, load_all, maps, mode, useful_program};
 use device_model::{
-    Admission, At, Counters, Departure, Device, Empty, Entry, Event, MapError, Scheduler, Trace, Update,
+    Admission, At, Counters, Departure, Device, Empty, Entry, Event, MapError, MapId, Scheduler, Trace, Update,
 };
 use offwire_image::MapKind;
 use offwire_isa::{Profile, SMALL, X16};
@@ -30,14 +30,14 @@ fn by_user<T: Trace>(device: &mut Device<T>, random: &mut Random) -> Result<(), 
         key[4..].fill(random.below(3) as u8);
     }
     if random.once_in(3) {
-        return device.map_delete(map, &key);
+        return device.map_delete(MapId(map as u16), &key);
     }
     let mut value = vec![random.below(8) as u8; spec.value_size as usize];
     if matches!(spec.kind, MapKind::ProgArray | MapKind::ArrayOfMaps | MapKind::HashOfMaps | MapKind::Devmap) {
         value[1..].fill(0);
     }
     let how = random.pick(&[Update::Any, Update::Any, Update::NoExist, Update::Exist]);
-    device.map_update(map, &key, &[value], how)
+    device.map_update(MapId(map as u16), &key, &[value], how)
 }
 
 fn run<T: Trace>(mut device: Device<T>, seed: u64, scheduler: Scheduler) -> (Seen, Device<T>) {
@@ -68,7 +68,7 @@ fn run<T: Trace>(mut device: Device<T>, seed: u64, scheduler: Scheduler) -> (See
                 for _ in 0..random.below(4) {
                     seen.answers.push(by_user(&mut device, random));
                     for (slot, spec) in maps().iter().enumerate() {
-                        let entries = device.map_entries(slot).unwrap().len() as u64;
+                        let entries = device.map_entries(MapId(slot as u16)).unwrap().len() as u64;
                         assert!(entries <= u64::from(spec.max_entries), "seed {seed}: {entries} in map {slot}");
                     }
                 }
@@ -83,7 +83,7 @@ fn run<T: Trace>(mut device: Device<T>, seed: u64, scheduler: Scheduler) -> (See
     seen.now = device.now();
     seen.counters.push(device.counters());
     seen.departures.extend(device.departures());
-    seen.maps = (0..maps().len()).map(|slot| device.map_entries(slot).unwrap()).collect();
+    seen.maps = (0..maps().len()).map(|slot| device.map_entries(MapId(slot as u16)).unwrap()).collect();
     (seen, device)
 }
 

@@ -6,7 +6,7 @@ mod common;
 use std::collections::BTreeMap;
 
 use common::{DEVICES, LINKS, LOCKS, Random, TINY, arrivals, load_all, maps, mode, useful_program};
-use device_model::{Admission, Device, DeviceEvent, Event, Redirect, SharedOp, Trace};
+use device_model::{Admission, Device, DeviceEvent, Event, MapId, Redirect, SharedOp, Trace};
 use offwire_image::MapKind;
 use offwire_isa::RequestOp;
 
@@ -240,7 +240,9 @@ fn atomic(op: RequestOp, old: u64, operand: u64, compare: u64) -> (u64, usize) {
 
 impl Trace for Replay {
     fn event(&mut self, event: Event<'_>) {
-        let Event::Shared { seq, vcpu, map, op, .. } = event else { return };
+        let Event::Shared { seq, vcpu, map: id, op, .. } = event else { return };
+        // Numbers of maps are slots of the map table after `load`.
+        let map = id.0 as u8;
         let seed = self.seed;
         match op {
             SharedOp::Lookup { key, answer } => {
@@ -330,7 +332,7 @@ impl Trace for Replay {
                 self.seen[12] += 1;
                 assert_eq!(self.ring.open.remove(&element), Some(bytes.len() as u64), "seed {seed}");
                 assert_eq!(self.values[&(map, element)], bytes, "seed {seed}: a record");
-                let event = DeviceEvent::Ringbuf { map, bytes: bytes.to_vec() };
+                let event = DeviceEvent::Ringbuf { map: id, bytes: bytes.to_vec() };
                 self.events.entry(seq).or_default().push(event);
             }
             SharedOp::RingDiscard { element } => {
@@ -342,7 +344,7 @@ impl Trace for Replay {
                 match answer {
                     0 => {
                         assert!(self.reserve(seq, bytes.len() as u64), "seed {seed}: there was no room");
-                        let event = DeviceEvent::Ringbuf { map, bytes: bytes.to_vec() };
+                        let event = DeviceEvent::Ringbuf { map: id, bytes: bytes.to_vec() };
                         self.events.entry(seq).or_default().push(event);
                     }
                     -11 => assert!(!self.reserve(seq, bytes.len() as u64), "seed {seed}: there was room"),
@@ -375,7 +377,7 @@ impl Trace for Replay {
                 };
                 assert!(answer == want || (answer == -14 && want != -22), "seed {seed}: {answer}, not {want}");
                 if answer == 0 {
-                    let event = DeviceEvent::Perf { map, index, bytes: bytes.to_vec(), packet: Vec::new() };
+                    let event = DeviceEvent::Perf { map: id, index, bytes: bytes.to_vec(), packet: Vec::new() };
                     self.events.entry(seq).or_default().push(event);
                 }
             }
@@ -390,7 +392,7 @@ impl Trace for Replay {
                 };
                 assert_eq!(answer, want, "seed {seed}: key {key} flags {flags}");
                 if flags & !0x1b == 0 {
-                    self.redirects.insert(seq, there.then_some(Redirect::Map { map, key, flags }));
+                    self.redirects.insert(seq, there.then_some(Redirect::Map { map: id, key, flags }));
                 }
             }
             SharedOp::TailCall { index, program } => {
@@ -414,7 +416,7 @@ fn the_told_order_explains_every_answer() {
             device.offer(arrival).unwrap();
         }
         device.run_until_idle();
-        let entries: Vec<_> = (0..maps().len()).map(|slot| device.map_entries(slot).unwrap()).collect();
+        let entries: Vec<_> = (0..maps().len()).map(|slot| device.map_entries(MapId(slot as u16)).unwrap()).collect();
         let departures: Vec<_> = device.departures().collect();
         let replay = device.trace_mut();
         for (slot, entries) in (0..).zip(entries) {

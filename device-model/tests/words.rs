@@ -17,7 +17,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use common::{TINY, map};
-use device_model::{Arrival, Departure, Device, DeviceEvent, MapImage, Redirect, Scheduler, Update};
+use device_model::{Arrival, Departure, Device, DeviceEvent, MapId, MapImage, Redirect, Scheduler, Update};
 use offwire_image::{DispatchMode, Link, Lock, MapKind, MapSpec};
 use offwire_isa::{CodeAddr, Profile, Word};
 
@@ -170,7 +170,7 @@ fn run(case: &Case, scheduler: Scheduler) -> String {
     }
     for (slot, key, value) in &case.entries {
         let copies = if case.maps[*slot].kind.is_per_cpu() { case.profile.vcpus as usize } else { 1 };
-        device.map_update(*slot, key, &vec![value.clone(); copies], Update::Any).unwrap();
+        device.map_update(MapId(*slot as u16), key, &vec![value.clone(); copies], Update::Any).unwrap();
     }
     let mut out = String::new();
     let mut tell = |input: &Arrival, departure: &Departure| {
@@ -216,7 +216,7 @@ fn run(case: &Case, scheduler: Scheduler) -> String {
         }
     }
     for (slot, spec) in case.maps.iter().enumerate() {
-        for (key, values) in device.map_entries(slot).unwrap() {
+        for (key, values) in device.map_entries(MapId(slot as u16)).unwrap() {
             for (cpu, value) in values.iter().enumerate() {
                 let full = !matches!(spec.kind, MapKind::Array | MapKind::PercpuArray | MapKind::PercpuHash);
                 let shown = full || value.iter().any(|&byte| byte != 0);

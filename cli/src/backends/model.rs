@@ -1,7 +1,9 @@
 //! The device model as a back end.
 
 use super::{Prepared, TimedBackend, Timing};
-use device_model::{Arrival, Departure, Device, DeviceEvent, MapError, OfferError, Redirect, Trace, Update, geometry};
+use device_model::{
+    Arrival, Departure, Device, DeviceEvent, MapError, MapId, OfferError, Redirect, Trace, Update, geometry,
+};
 use offload_compiler::ebpf::MapIdx;
 use offload_compiler::object::Initial;
 use offwire_diag::{Diagnostic, codes};
@@ -199,7 +201,7 @@ fn write_entry<T: Trace>(
             (0..copies).map(|cpu| named.get(&cpu).map_or_else(|| zeros.clone(), |value| (*value).clone())).collect()
         }
     };
-    device.map_update(usize::from(map.0), &entry.key, &values, Update::Any).map_err(|error| map_error(spec, &error))
+    device.map_update(MapId(map.0), &entry.key, &values, Update::Any).map_err(|error| map_error(spec, &error))
 }
 
 impl Backend for Model {
@@ -218,7 +220,7 @@ impl Backend for Model {
                 |(key, value): (&Vec<u8>, &Vec<u8>)| Entry { key: key.clone(), value: EntryValue::One(value.clone()) };
             return Ok(kept.iter().map(entry).collect());
         }
-        let entries = self.device.map_entries(usize::from(map.0)).map_err(|error| map_error(spec, &error))?;
+        let entries = self.device.map_entries(MapId(map.0)).map_err(|error| map_error(spec, &error))?;
         let per_cpu = spec.kind.is_per_cpu();
         let mut entries: Vec<Entry> = entries
             .into_iter()
@@ -395,13 +397,13 @@ mod tests {
 
     #[test]
     fn data_and_packet_of_a_perf_event_follow_each_other() {
-        let perf = DeviceEvent::Perf { map: 3, index: 0, bytes: vec![1, 2], packet: vec![3] };
+        let perf = DeviceEvent::Perf { map: MapId(3), index: 0, bytes: vec![1, 2], packet: vec![3] };
         assert_eq!(event(perf).unwrap(), Some(Event::Perf { map: 3, bytes: vec![1, 2, 3] }));
     }
 
     #[test]
     fn targets_of_redirects_are_named_as_the_kernel_does() {
-        let map = |flags| target(Redirect::Map { map: 2, key: 7, flags });
+        let map = |flags| target(Redirect::Map { map: MapId(2), key: 7, flags });
         assert_eq!(map(0), RedirectTarget::Entry { map: 2, key: 7 });
         assert_eq!(map(8), RedirectTarget::Broadcast { map: 2, exclude_ingress: false });
         assert_eq!(map(24), RedirectTarget::Broadcast { map: 2, exclude_ingress: true });

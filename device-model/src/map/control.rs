@@ -1,11 +1,12 @@
-//! The control plane's operations on maps. They take effect at once, between two cycles; the kernel's user-space semantics
-//! (`bpf_map_update_value` and others of kernel/bpf/syscall.c).
+//! The control plane's operations on entries. They take effect at once, between two cycles; the kernel's user-space semantics
+//! (`bpf_map_update_value` and others of kernel/bpf/syscall.c). Keys are listed in `map::next`, maps of maps are `map::outer`'s.
 
 use offwire_image::MapKind;
 
 use super::index::KeyHash;
-use super::table::{Contents, Directory, LOCK_BYTES, MapInfo, Table};
+use super::table::{Contents, Directory, LOCK_BYTES, MapInfo, MapObject, Table};
 use crate::error::MapError;
+use crate::id::MapId;
 
 /// Flags of an update.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,22 +23,70 @@ pub enum Update {
 /// An entry of a map: its key, and its value for each vCPU (one value if the map is not per-CPU).
 pub type Entry = (Vec<u8>, Vec<Vec<u8>>);
 
+/// The values of an update.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Values<'a> {
+    /// A value for each vCPU from 0 on; vCPUs without one get zeros.
+    Each(&'a [Vec<u8>]),
+    /// The value, or those of all vCPUs, each in steps of 8 B.
+    Flat(&'a [u8]),
+}
+
+impl Values<'_> {
+    fn check(self, info: &MapInfo, copies: u32) -> Result<(), MapError> {
+        let size = |given: usize, expected: u64| {
+            let expected = expected.min(u32::MAX.into()) as u32;
+            if given as u64 == u64::from(expected) { Ok(()) } else { Err(MapError::ValueSize { given, expected }) }
+        };
+        match self {
+            Values::Each(values) if values.is_empty() || values.len() as u64 > u64::from(copies) => {
+                Err(MapError::Values { given: values.len(), expected: copies })
+            }
+            Values::Each(values) => values.iter().try_for_each(|value| size(value.len(), info.value_size.into())),
+            Values::Flat(bytes) => size(bytes.len(), info.flat_size(copies)),
+        }
+    }
+
+    /// The value of a copy, after [`Values::check`].
+    fn get(&self, copy: u32, info: &MapInfo) -> Option<&[u8]> {
+        match self {
+            Values::Each(values) => values.get(copy as usize).map(Vec::as_slice),
+            Values::Flat(bytes) => {
+                let start = copy as usize * info.value_size.next_multiple_of(8) as usize;
+                bytes.get(start..start + info.value_size as usize)
+            }
+        }
+    }
+}
+
+impl MapInfo {
+    /// Bytes of all copies of a value in the kernel's form: each in steps of 8 B if there is one for each vCPU.
+    fn flat_size(&self, copies: u32) -> u64 {
+        if self.kind.is_per_cpu() {
+            u64::from(self.value_size).next_multiple_of(8) * u64::from(copies)
+        } else {
+            self.value_size.into()
+        }
+    }
+}
+
 /// A map that the control plane works on.
-struct Map<'a> {
-    info: MapInfo,
-    contents: &'a Contents,
-    hash: &'a KeyHash,
-    vcpus: u32,
+pub(super) struct Map<'a> {
+    pub info: MapInfo,
+    pub object: &'a MapObject,
+    pub contents: &'a Contents,
+    pub hash: &'a KeyHash,
+    pub vcpus: u32,
 }
 
 /// The index that an array's key holds.
-fn array_index(key: &[u8]) -> Option<u32> {
+pub(super) fn array_index(key: &[u8]) -> Option<u32> {
     Some(u32::from_le_bytes(*key.first_chunk::<4>()?))
 }
 
 impl Map<'_> {
     /// Element of the key's first copy.
-    fn element(&self, key: &[u8]) -> Option<u32> {
+    pub(super) fn element(&self, key: &[u8]) -> Option<u32> {
         let copies = self.info.copies(self.vcpus);
         match &self.contents.directory {
             Directory::Array => array_index(key).filter(|&at| at < self.info.max_entries).map(|at| at * copies),
@@ -67,13 +116,15 @@ impl Map<'_> {
 }
 
 /// A number in the value of a map whose elements are references.
-fn number(value: &[u8]) -> Option<u32> {
+pub(super) fn number(value: &[u8]) -> Option<u32> {
     value.first_chunk::<4>().map(|bytes| u32::from_le_bytes(*bytes))
 }
 
 impl Table {
-    fn map(&self, slot: usize, key: Option<&[u8]>, vcpus: u32) -> Result<Map<'_>, MapError> {
-        let info = *self.infos.get(slot).ok_or(MapError::Slot(slot))?;
+    /// A map, and whether the key may be one of its.
+    pub(super) fn map(&self, map: MapId, key: Option<&[u8]>) -> Result<Map<'_>, MapError> {
+        let object = self.object(map).ok_or(MapError::NoMap(map))?;
+        let info = self.infos[map.index()];
         if let Some(key) = key {
             if matches!(info.kind, MapKind::Ringbuf | MapKind::PerfEventArray) {
                 return Err(MapError::Invalid);
@@ -82,21 +133,41 @@ impl Table {
                 return Err(MapError::KeySize { given: key.len(), expected: info.key_size });
             }
         }
-        Ok(Map { info, contents: &self.contents[slot], hash: &self.hash, vcpus })
+        Ok(Map { info, object, contents: &self.contents[map.index()], hash: &self.hash, vcpus: self.vcpus })
     }
 
-    pub(crate) fn lookup(&self, slot: usize, key: &[u8], cpu: u16, vcpus: u32) -> Result<Option<Vec<u8>>, MapError> {
-        let map = self.map(slot, Some(key), vcpus)?;
-        if u32::from(cpu) >= vcpus {
+    pub(crate) fn lookup(&self, map: MapId, key: &[u8], cpu: u16) -> Result<Option<Vec<u8>>, MapError> {
+        let map = self.map(map, Some(key))?;
+        if u32::from(cpu) >= map.vcpus {
             return Err(MapError::Vcpu(cpu));
         }
         let copy = if map.info.kind.is_per_cpu() { u32::from(cpu) } else { 0 };
         Ok(map.element(key).map(|element| map.value(element + copy)))
     }
 
-    pub(crate) fn entries(&self, slot: usize, vcpus: u32) -> Result<Vec<Entry>, MapError> {
-        let map = self.map(slot, None, vcpus)?;
-        let array = |at: u32| (at.to_le_bytes().to_vec(), map.values(at * map.info.copies(vcpus)));
+    /// All copies of a value in the kernel's form.
+    pub(crate) fn lookup_into(&self, map: MapId, key: &[u8], out: &mut Vec<u8>) -> Result<(), MapError> {
+        out.clear();
+        let map = self.map(map, Some(key))?;
+        let element = map.element(key).ok_or(MapError::NoSuchKey)?;
+        let copies = map.info.copies(map.vcpus);
+        for copy in 0..copies {
+            let start = out.len();
+            out.extend_from_slice(map.contents.elements.value(element + copy, map.info.value_size));
+            if let Some(lock) = map.info.lock {
+                out[start + lock as usize..start + (lock + LOCK_BYTES) as usize].fill(0);
+            }
+            if map.info.kind.is_per_cpu() {
+                out.resize(out.len().next_multiple_of(8), 0);
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn entries(&self, map: MapId) -> Result<Vec<Entry>, MapError> {
+        let map = self.map(map, None)?;
+        let copies = map.info.copies(map.vcpus);
+        let array = |at: u32| (at.to_le_bytes().to_vec(), map.values(at * copies));
         let mut entries: Vec<Entry> = match &map.contents.directory {
             Directory::Array => return Ok((0..map.info.max_entries).map(array).collect()),
             Directory::Sparse(there) => {
@@ -104,7 +175,6 @@ impl Table {
             }
             Directory::Hash(index) => {
                 let keyed = map.contents.keyed();
-                let copies = map.info.copies(vcpus);
                 index.elements(keyed).map(|at| (keyed.key(at).to_vec(), map.values(at * copies))).collect()
             }
             Directory::Trie(trie) => {
@@ -116,46 +186,44 @@ impl Table {
         Ok(entries)
     }
 
-    /// Puts an initial element of the image in its place.
-    pub(crate) fn link(&mut self, slot: usize, key: u32, to: u32, vcpus: u32) -> Result<(), MapError> {
-        let info = self.map(slot, None, vcpus)?.info;
-        if !matches!(info.kind, MapKind::ProgArray | MapKind::ArrayOfMaps | MapKind::HashOfMaps) {
-            return Err(MapError::Invalid);
-        }
-        let value = to.to_le_bytes().to_vec();
-        self.set(slot, &key.to_le_bytes(), &[value], Update::Any, vcpus)?;
-        if info.kind != MapKind::ProgArray {
-            self.templates[slot].get_or_insert(to as u8);
-        }
-        Ok(())
-    }
-
     pub(crate) fn update(
         &mut self,
-        slot: usize,
+        map: MapId,
         key: &[u8],
-        values: &[Vec<u8>],
+        values: Values<'_>,
         update: Update,
-        vcpus: u32,
     ) -> Result<(), MapError> {
-        if self.map(slot, Some(key), vcpus)?.info.frozen {
+        if self.map(map, Some(key))?.info.frozen {
             return Err(MapError::Frozen);
         }
-        self.set(slot, key, values, update, vcpus)
+        self.set(map, key, values, update)
+    }
+
+    /// What an update of a map of maps is to put there, if it may.
+    pub(super) fn checked_inner(
+        &self,
+        map: MapId,
+        key: &[u8],
+        values: Values<'_>,
+        update: Update,
+    ) -> Result<MapId, MapError> {
+        let map = self.map(map, Some(key))?;
+        values.check(&map.info, 1)?;
+        let value = values.get(0, &map.info).unwrap_or_default();
+        self.check_reference(&map, value, update)?;
+        number(value).and_then(|inner| u16::try_from(inner).ok()).map(MapId).ok_or(MapError::Reference)
     }
 
     /// An update, also of a frozen map.
-    fn set(&mut self, slot: usize, key: &[u8], values: &[Vec<u8>], update: Update, vcpus: u32) -> Result<(), MapError> {
-        let map = self.map(slot, Some(key), vcpus)?;
+    pub(crate) fn set(&mut self, map: MapId, key: &[u8], values: Values<'_>, update: Update) -> Result<(), MapError> {
+        let id = map;
+        let map = self.map(id, Some(key))?;
         let info = map.info;
-        let copies = info.copies(vcpus);
-        if values.is_empty() || values.len() as u64 > u64::from(copies) {
-            return Err(MapError::Values { given: values.len(), expected: copies });
-        }
-        if let Some(value) = values.iter().find(|value| value.len() as u64 != u64::from(info.value_size)) {
-            return Err(MapError::ValueSize { given: value.len(), expected: info.value_size });
-        }
-        self.check_reference(slot, info.kind, &values[0], update)?;
+        let copies = info.copies(self.vcpus);
+        values.check(&info, copies)?;
+        let first = values.get(0, &info).unwrap_or_default();
+        self.check_reference(&map, first, update)?;
+        let slot = id.index();
         let hash = self.hash.hash(key);
         let contents = &mut self.contents[slot];
         let element = match &mut contents.directory {
@@ -166,7 +234,7 @@ impl Table {
                 }
                 if let Directory::Sparse(there) = &mut contents.directory {
                     // __dev_map_update_elem: interface 0 empties the entry.
-                    there[at as usize] = info.kind != MapKind::Devmap || number(&values[0]) != Some(0);
+                    there[at as usize] = info.kind != MapKind::Devmap || number(first) != Some(0);
                 }
                 at * copies
             }
@@ -181,8 +249,7 @@ impl Table {
                     _ => {
                         while old.is_none() && index.must_evict() {
                             let (victim, _) = index.victim(|_| false).ok_or(MapError::Full)?;
-                            let victim = keyed.key(victim).to_vec();
-                            index.remove(keyed, self.hash.hash(&victim), &victim);
+                            index.evict(keyed, self.hash.hash(keyed.key(victim)), victim);
                         }
                         let element = index.reserve(old.is_none()).ok_or(MapError::Full)?;
                         index.swap(keyed, hash, key, element, old.is_none());
@@ -204,7 +271,7 @@ impl Table {
         };
         for copy in 0..copies {
             let to = contents.elements.value_mut(element + copy, info.value_size);
-            match values.get(copy as usize) {
+            match values.get(copy, &info) {
                 Some(value) => info.copy_value(to, value),
                 None => to.fill(0),
             }
@@ -213,29 +280,17 @@ impl Table {
     }
 
     /// What a reference has to name.
-    fn check_reference(&self, slot: usize, kind: MapKind, value: &[u8], update: Update) -> Result<(), MapError> {
+    fn check_reference(&self, map: &Map<'_>, value: &[u8], update: Update) -> Result<(), MapError> {
         let to = number(value).unwrap_or(0);
-        match kind {
-            MapKind::ProgArray if to >= self.programs => Err(MapError::Reference),
+        match map.info.kind {
+            MapKind::ProgArray if to >= map.object.entries => Err(MapError::Reference),
             // bpf_fd_array_map_update_elem takes no flags.
             MapKind::ProgArray | MapKind::ArrayOfMaps if update != Update::Any => Err(MapError::Invalid),
             MapKind::ArrayOfMaps | MapKind::HashOfMaps => {
-                let inner = self.infos.get(to as usize).ok_or(MapError::Reference)?;
-                // Maps whose elements are values or records; the inner map of a map of maps is none (bpf_map_meta_alloc).
-                let ordinary = inner.serves(offwire_isa::RequestOp::Delete) || inner.kind == MapKind::Ringbuf;
-                let like = match self.templates[slot].and_then(|template| self.infos.get(usize::from(template))) {
-                    // bpf_map_meta_equal, array_map_meta_equal
-                    Some(template) => {
-                        let array = matches!(inner.kind, MapKind::Array | MapKind::PercpuArray);
-                        template.kind == inner.kind
-                            && template.key_size == inner.key_size
-                            && template.value_size == inner.value_size
-                            && template.any_length == inner.any_length
-                            && (!array || inner.any_length || template.max_entries == inner.max_entries)
-                    }
-                    None => true,
-                };
-                if ordinary && like { Ok(()) } else { Err(MapError::Reference) }
+                let inner = u16::try_from(to).ok().map(MapId).filter(|&inner| self.object(inner).is_some());
+                let inner = &self.infos[inner.ok_or(MapError::Reference)?.index()];
+                let like = map.object.inner.is_none_or(|all| all == inner.as_inner());
+                if inner.is_ordinary() && like { Ok(()) } else { Err(MapError::Reference) }
             }
             // No program runs at the egress.
             MapKind::Devmap | MapKind::DevmapHash
@@ -248,13 +303,13 @@ impl Table {
         }
     }
 
-    pub(crate) fn delete(&mut self, slot: usize, key: &[u8], vcpus: u32) -> Result<(), MapError> {
-        let info = self.map(slot, Some(key), vcpus)?.info;
+    pub(crate) fn delete(&mut self, map: MapId, key: &[u8]) -> Result<(), MapError> {
+        let info = self.map(map, Some(key))?.info;
         if info.frozen {
             return Err(MapError::Frozen);
         }
         let hash = self.hash.hash(key);
-        let contents = &mut self.contents[slot];
+        let contents = &mut self.contents[map.index()];
         let gone = match &mut contents.directory {
             Directory::Array | Directory::Ring(_) | Directory::Perf => return Err(MapError::Invalid),
             Directory::Sparse(there) => {

@@ -9,6 +9,7 @@ use super::unit::{ContextId, Event, HELD, Job, Kind, MapUnit, errno, negative};
 use crate::context::load;
 use crate::departure::{DeviceEvent, Redirect};
 use crate::geometry::RECORDS_MAX;
+use crate::id::MapId;
 use crate::trace::{self, SharedOp, Trace};
 use crate::verdict;
 
@@ -60,12 +61,13 @@ impl MapUnit {
             RequestOp::Lookup if matches!(info.kind, MapKind::Array | MapKind::PercpuArray) => {
                 self.counters.lookups += 1;
                 self.counters.lookup_hits += u64::from(inside);
-                let handle = if inside { Handle { slot, element, offset: 0 }.pack() } else { 0 };
+                let local = self.ports[usize::from(id)].local;
+                let handle = if inside { Handle { slot: local, element, offset: 0 }.pack() } else { 0 };
                 self.note(cycle, id, trace, |port| SharedOp::Lookup { key: &port.key, answer: handle });
                 if inside {
                     let port = &mut self.ports[usize::from(id)];
                     port.answer = handle;
-                    port.wanted = ValueAddress { slot, element, offset: 0 };
+                    port.wanted = ValueAddress { slot, local, element, offset: 0 };
                     self.queue_value(cycle, slot, element, Job::Window { id });
                 } else {
                     self.answer(cycle + 1, 0, id, 0);
@@ -119,19 +121,23 @@ impl MapUnit {
                 // __bpf_xdp_redirect_map of include/linux/filter.h
                 let (key, flags) = (port.number as u32, port.third);
                 let goes = number.is_some() || flags & BROADCAST != 0;
-                port.redirect = goes.then_some(Redirect::Map { map: slot, key, flags });
+                port.redirect = goes.then_some(Redirect::Map { map: MapId(slot), key, flags });
                 let answer = if goes { verdict::REDIRECT } else { (flags & ACTION_MASK) as u32 };
                 self.note(cycle, id, trace, |_| SharedOp::RedirectMap { key, flags, answer });
                 answer.into()
             }
             _ => {
                 let kind = self.table.infos[usize::from(slot)].kind;
+                let view = self.views.get(usize::from(port.program));
                 let answer = match number {
                     None => 0,
                     Some(_) if matches!(kind, MapKind::Devmap | MapKind::DevmapHash) => {
-                        Handle { slot, element: port.element, offset: 0 }.pack()
+                        Handle { slot: port.local, element: port.element, offset: 0 }.pack()
                     }
-                    Some(inner) => offwire_isa::MapPointer { slot: inner as u8 }.pack(),
+                    // Who put it there gave it a slot in the table of each program that has the outer map.
+                    Some(inner) => view
+                        .and_then(|view| view.slot_of(inner as u16))
+                        .map_or(0, |slot| offwire_isa::MapPointer { slot }.pack()),
                 };
                 self.counters.lookups += 1;
                 self.counters.lookup_hits += u64::from(number.is_some());
@@ -176,7 +182,7 @@ impl MapUnit {
             errno::NOSPC
         } else {
             let (bytes, packet) = (port.key.clone(), port.value.clone());
-            port.events.push(DeviceEvent::Perf { map, index: index as u32, bytes, packet });
+            port.events.push(DeviceEvent::Perf { map: MapId(map), index: index as u32, bytes, packet });
             0
         };
         self.note(cycle, id, trace, |port| SharedOp::PerfOutput { bytes: &port.key, flags, answer });
@@ -234,7 +240,7 @@ impl MapUnit {
             let (victim, looked) = index.victim(kept)?;
             let key = keyed.key(victim).to_vec();
             let other = bank_of(&key);
-            index.remove(keyed, hash.hash(&key), &key);
+            index.evict(keyed, hash.hash(&key), victim);
             sum += u64::from(looked);
             self.counters.evictions += 1;
             self.note(cycle, id, trace, |_| SharedOp::Evict { key: &key });
@@ -356,7 +362,8 @@ impl MapUnit {
                 if values && port.op == RequestOp::Lookup {
                     self.counters.lookups += 1;
                     self.counters.lookup_hits += u64::from(element.is_some());
-                    let answer = element.map_or(0, |element| Handle { slot, element, offset: 0 }.pack());
+                    let local = port.local;
+                    let answer = element.map_or(0, |element| Handle { slot: local, element, offset: 0 }.pack());
                     port.answer = answer;
                     self.note(cycle, id, trace, |port| SharedOp::Lookup { key: &port.key, answer });
                 }
@@ -431,7 +438,7 @@ impl MapUnit {
                 let size = port.number as u32;
                 contents.elements.value_mut(element, size).fill(0);
                 port.held.records.push(Record { slot, element, size, end });
-                Handle { slot, element, offset: 0 }.pack()
+                Handle { slot: port.local, element, offset: 0 }.pack()
             });
             let bytes = port.number;
             self.note(cycle, id, trace, |_| SharedOp::RingReserve { bytes, answer });
@@ -463,7 +470,7 @@ impl MapUnit {
             RequestOp::Lookup => match self.table.infos[usize::from(slot)].kind {
                 MapKind::HashOfMaps | MapKind::DevmapHash => Job::Reference { id },
                 _ => {
-                    port.wanted = ValueAddress { slot, element, offset: 0 };
+                    port.wanted = ValueAddress { slot, local: port.local, element, offset: 0 };
                     Job::Window { id }
                 }
             },
@@ -503,7 +510,7 @@ impl MapUnit {
                 self.counters.evictions += 1;
                 if T::ON {
                     let op = SharedOp::Evict { key: &victim };
-                    let (seq, vcpu, map) = (port.seq, port.vcpu, port.slot);
+                    let (seq, vcpu, map) = (port.seq, port.vcpu, MapId(port.slot));
                     trace.event(trace::Event::Shared { cycle, seq, vcpu, map, op });
                 }
             }

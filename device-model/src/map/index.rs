@@ -215,7 +215,7 @@ impl Index {
     /// Makes `element` the key's element. The one that was there is free again. `new`: as it was reserved.
     pub(crate) fn swap(&mut self, elements: &mut Elements, hash: u32, key: &[u8], element: u32, new: bool) {
         elements.set_key(element, key);
-        let old = self.unlink(elements, hash, key, Some(element));
+        let old = self.unlink(elements, hash, |elements, at| elements.key(at) == key, Some(element));
         if old.is_none() {
             let bucket = self.bucket(hash) as usize;
             elements.set_link(element, self.heads[bucket]);
@@ -233,24 +233,37 @@ impl Index {
     /// Takes a key out; its element is free again.
     pub(crate) fn remove(&mut self, elements: &mut Elements, hash: u32, key: &[u8]) -> Found {
         let found = self.find(elements, hash, key);
-        if let Some(element) = self.unlink(elements, hash, key, None) {
+        if let Some(element) = found.element {
+            self.evict(elements, hash, element);
+        }
+        found
+    }
+
+    /// Takes an element out whose key has this hash.
+    pub(crate) fn evict(&mut self, elements: &mut Elements, hash: u32, element: u32) {
+        if let Some(element) = self.unlink(elements, hash, |_, at| at == element, None) {
             if let Some(lru) = &mut self.lru {
                 lru.remove(element);
             }
             self.pool.give(element);
         }
-        found
     }
 
-    /// Unlinks the key's element, or puts `instead` in its place.
-    fn unlink(&mut self, elements: &mut Elements, hash: u32, key: &[u8], instead: Option<u32>) -> Option<u32> {
+    /// Unlinks an element, or puts `instead` in its place.
+    fn unlink(
+        &mut self,
+        elements: &mut Elements,
+        hash: u32,
+        is: impl Fn(&Elements, u32) -> bool,
+        instead: Option<u32>,
+    ) -> Option<u32> {
         let bucket = self.bucket(hash) as usize;
         let mut before = None;
         let mut link = self.heads[bucket];
         while link != END {
             let element = link - 1;
             let after = elements.link(element);
-            if elements.key(element) == key {
+            if is(elements, element) {
                 let to = match instead {
                     Some(other) => {
                         elements.set_link(other, after);
@@ -268,6 +281,19 @@ impl Index {
             link = after;
         }
         None
+    }
+
+    /// The element that comes after another one whose key has the hash, or the first one: in the order of buckets, then chains.
+    pub(crate) fn after(&self, elements: &Elements, before: Option<(u32, u32)>) -> Option<u32> {
+        let mut bucket = 0;
+        if let Some((hash, element)) = before {
+            let link = elements.link(element);
+            if link != END {
+                return Some(link - 1);
+            }
+            bucket = self.bucket(hash) as usize + 1;
+        }
+        self.heads.get(bucket..)?.iter().find(|&&head| head != END).map(|head| head - 1)
     }
 
     /// All elements in the index, in no order that means something.

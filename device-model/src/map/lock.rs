@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use super::port::ValueAddress;
 use super::unit::{ContextId, MapUnit};
+use crate::id::MapId;
 use crate::trace::{self, SharedOp, Trace};
 
 /// A lock that is held.
@@ -18,11 +19,11 @@ struct Taken {
     waiting: VecDeque<(u64, ContextId)>,
 }
 
-/// The locks that are held, by slot, element and offset.
+/// The locks that are held, by map, element and offset.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Locks(BTreeMap<(u8, u32, u32), Taken>);
+pub(super) struct Locks(BTreeMap<(u16, u32, u32), Taken>);
 
-fn place(at: ValueAddress) -> (u8, u32, u32) {
+fn place(at: ValueAddress) -> (u16, u32, u32) {
     (at.slot, at.element, at.offset)
 }
 
@@ -57,7 +58,7 @@ impl MapUnit {
         let Some(mut taken) = self.locks.0.remove(&place(at)) else { return };
         if T::ON {
             let op = SharedOp::Unlock { element: at.element, offset: at.offset };
-            trace.event(trace::Event::Shared { cycle, seq: taken.seq, vcpu: taken.vcpu, map: at.slot, op });
+            trace.event(trace::Event::Shared { cycle, seq: taken.seq, vcpu: taken.vcpu, map: MapId(at.slot), op });
         }
         if let Some((since, next)) = taken.waiting.pop_front() {
             self.counters.lock_wait_cycles += cycle - since;
@@ -79,7 +80,7 @@ impl MapUnit {
             for record in left.records {
                 let (seq, vcpu) = left.packet;
                 let op = SharedOp::RingDiscard { element: record.element };
-                trace.event(trace::Event::Shared { cycle, seq, vcpu, map: record.slot, op });
+                trace.event(trace::Event::Shared { cycle, seq, vcpu, map: MapId(record.slot), op });
             }
         }
     }

@@ -4,6 +4,7 @@ use offwire_isa::RequestOp;
 
 use super::port::{Port, Posted, PostedKind, ValueAddress};
 use super::unit::{ContextId, MapUnit};
+use crate::id::MapId;
 use crate::trace::{self, SharedOp, Trace};
 
 /// The flags argument of an update.
@@ -26,7 +27,7 @@ impl MapUnit {
     ) {
         if T::ON {
             let port = &self.ports[usize::from(id)];
-            let (seq, vcpu, map) = (port.seq, port.vcpu, port.slot);
+            let (seq, vcpu, map) = (port.seq, port.vcpu, MapId(port.slot));
             trace.event(trace::Event::Shared { cycle, seq, vcpu, map, op: op(port) });
         }
     }
@@ -46,7 +47,7 @@ impl MapUnit {
             let port = &self.ports[usize::from(id)];
             let value = self.table.contents[usize::from(at.slot)].elements.value(at.element, at.offset + len);
             let op = SharedOp::Read { element: at.element, offset: at.offset, bytes: &value[at.offset as usize..] };
-            trace.event(trace::Event::Shared { cycle, seq: port.seq, vcpu: port.vcpu, map: at.slot, op });
+            trace.event(trace::Event::Shared { cycle, seq: port.seq, vcpu: port.vcpu, map: MapId(at.slot), op });
         }
     }
 
@@ -60,7 +61,7 @@ impl MapUnit {
                     PostedKind::Store => SharedOp::Store { element, offset, bytes: &bytes[..usize::from(size)] },
                     PostedKind::Add32 | PostedKind::Add64 => SharedOp::Add { element, offset, size, value: operand },
                 };
-                let (seq, vcpu, map) = (posted.seq, posted.vcpu, posted.slot);
+                let (seq, vcpu, map) = (posted.seq, posted.vcpu, MapId(posted.slot));
                 trace.event(trace::Event::Shared { cycle, seq, vcpu, map, op });
             }
         }

@@ -2,11 +2,12 @@
 
 use std::collections::VecDeque;
 
-use offwire_isa::RequestOp;
+use offwire_isa::{Handle, RequestOp};
 
 use crate::context::WINDOW;
 use crate::departure::{DeviceEvent, Redirect};
 use crate::geometry::POSTED_CREDITS;
+use crate::id::MapId;
 
 /// Bytes that a value window can be built with.
 pub(crate) const WINDOW_MAX: usize = 64;
@@ -14,7 +15,10 @@ pub(crate) const WINDOW_MAX: usize = 64;
 /// Where bytes of a map value are; checked against the map table when it was made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ValueAddress {
-    pub slot: u8,
+    /// Number of the map.
+    pub slot: u16,
+    /// The program's map-table slot for it.
+    pub local: u8,
     pub element: u32,
     pub offset: u32,
 }
@@ -34,13 +38,13 @@ impl ValueWindow {
         ValueWindow { valid: false, at: ValueAddress::default(), len: 0, bytes: [0; WINDOW_MAX + WINDOW] }
     }
 
-    /// The bytes at `at` if all `size` of them are here.
+    /// The bytes that a handle names if all `size` of them are here. The map table is not asked: a program has one slot for a map.
     #[inline(always)]
-    pub(crate) fn get(&self, at: ValueAddress, size: u32) -> Option<&[u8]> {
+    pub(crate) fn get(&self, at: Handle, size: u32) -> Option<&[u8]> {
         let index = at.offset.wrapping_sub(self.at.offset);
         let hit = self.valid
             && at.element == self.at.element
-            && at.slot == self.at.slot
+            && at.slot == self.at.local
             && at.offset >= self.at.offset
             && index + size <= self.len;
         if hit { Some(&self.bytes[index as usize..]) } else { None }
@@ -58,7 +62,7 @@ impl ValueWindow {
     /// An own store writes through to what is held.
     #[inline(always)]
     pub(crate) fn write_through(&mut self, at: ValueAddress, size: u8, value: u64) {
-        if size == 0 || !self.valid || at.element != self.at.element || at.slot != self.at.slot {
+        if size == 0 || !self.valid || at.element != self.at.element || at.local != self.at.local {
             return;
         }
         for (n, byte) in value.to_le_bytes().into_iter().take(usize::from(size)).enumerate() {
@@ -83,7 +87,8 @@ pub(crate) enum PostedKind {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Posted {
     pub kind: PostedKind,
-    pub slot: u8,
+    /// Number of the map.
+    pub slot: u16,
     pub element: u32,
     /// Offset, size (0: off) and value of each insert; the second wins.
     pub parts: [(u32, u8, u64); 2],
@@ -95,8 +100,8 @@ pub(crate) struct Posted {
 /// A record of a ring buffer that a packet has reserved and not yet submitted or discarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Record {
-    /// Map-table slot of the ring buffer.
-    pub slot: u8,
+    /// Number of the ring buffer.
+    pub slot: u16,
     /// Element that its handle names.
     pub element: u32,
     /// Bytes that the program may touch.
@@ -108,7 +113,7 @@ pub(crate) struct Record {
 /// A record among the events of a packet.
 #[derive(Clone, Copy, Debug)]
 struct Rung {
-    slot: u8,
+    slot: u16,
     end: u64,
     /// Which event.
     at: usize,
@@ -132,8 +137,8 @@ impl Held {
         self.records.is_empty() && self.lock.is_none()
     }
 
-    /// The record that a handle's slot and element name.
-    pub(crate) fn record(&self, slot: u8, element: u32) -> Option<Record> {
+    /// The record that a handle's map and element name.
+    pub(crate) fn record(&self, slot: u16, element: u32) -> Option<Record> {
         self.records.iter().copied().find(|record| record.slot == slot && record.element == element)
     }
 }
@@ -143,14 +148,17 @@ impl Held {
 #[repr(C, align(64))]
 pub(crate) struct Port {
     pub op: RequestOp,
-    /// Map-table slot of the request's map; of an atomic, a lock or a record that of its handle.
-    pub slot: u8,
+    /// Number of the request's map; of an atomic, a lock or a record that of its handle.
+    pub slot: u16,
+    /// The program's map-table slot for it.
+    pub local: u8,
     /// A load missed the window: the answer fills it and nothing else.
     pub reads: bool,
     /// A unit of the engine only wants the bytes at K: they are fetched, and the answer says so.
     pub fetches: bool,
-    /// vCPU and number of the context's packet.
+    /// vCPU, program and number of the context's packet.
     pub vcpu: u16,
+    pub program: u16,
     /// Element that the request is about.
     pub element: u32,
     /// The element was taken for a new key.
@@ -199,13 +207,13 @@ pub(crate) struct Port {
 impl Port {
     /// Tells the host of a record that ends at `end` in its ring: before those that lie behind it in the same ring, whichever was
     /// submitted first (kernel/bpf/ringbuf.c: the consumer waits at a record that is not submitted).
-    pub(crate) fn tell_record(&mut self, slot: u8, end: u64, bytes: Vec<u8>) {
+    pub(crate) fn tell_record(&mut self, slot: u16, end: u64, bytes: Vec<u8>) {
         let place = self.rung.iter().position(|other| other.slot == slot && other.end > end);
         let place = place.unwrap_or(self.rung.len());
         let at = self.rung.get(place).map_or(self.events.len(), |behind| behind.at);
         self.rung.iter_mut().skip(place).for_each(|behind| behind.at += 1);
         self.rung.insert(place, Rung { slot, end, at });
-        self.events.insert(at, DeviceEvent::Ringbuf { map: slot, bytes });
+        self.events.insert(at, DeviceEvent::Ringbuf { map: MapId(slot), bytes });
     }
 
     /// What the packet has told the host; the next packet begins anew.
@@ -218,9 +226,11 @@ impl Port {
         Port {
             op: RequestOp::None,
             slot: 0,
+            local: 0,
             reads: false,
             fetches: false,
             vcpu: 0,
+            program: 0,
             element: 0,
             new: false,
             in_place: false,
@@ -249,11 +259,22 @@ impl Port {
     }
 
     /// A packet comes into the context; what the last one held was given back.
-    pub(crate) fn take(&mut self, seq: u64, vcpu: u16) {
+    pub(crate) fn take(&mut self, seq: u64, vcpu: u16, program: u16) {
         self.window.valid = false;
         self.seq = seq;
         self.vcpu = vcpu;
+        self.program = program;
         self.redirect = None;
+    }
+
+    /// True if a write that was posted to a map has not taken effect, or something of it that a packet held is on its way back.
+    pub(crate) fn is_on_its_way_to(&self, slot: u16) -> bool {
+        let posted =
+            self.credits.iter().zip(&self.posted).any(|(&free, posted)| free == u64::MAX && posted.slot == slot);
+        let held = |held: &Held| {
+            held.lock.is_some_and(|at| at.slot == slot) || held.records.iter().any(|record| record.slot == slot)
+        };
+        posted || self.left.iter().any(held)
     }
 
     /// A free credit at cycle `now`.

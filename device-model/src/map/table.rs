@@ -1,14 +1,17 @@
-//! The map table of the running image: geometry, values and indices. What happens at what cycle is `map::unit`'s.
+//! The maps of the device: geometry, values and indices. What happens at what cycle is `map::unit`'s.
 
-use offwire_image::{ELEMENTS_MAX, Link, Lock, MAPS_MAX, MapKind, MapSpec, VALUE_BYTES_MAX};
+use offwire_image::{ELEMENTS_MAX, Link, Lock, MapKind, MapSpec, VALUE_BYTES_MAX};
 use offwire_isa::{Profile, RequestOp};
 
 use super::index::{Elements, Index, KeyHash};
 use super::pool::Reuse;
 use super::ring::Ring;
 use super::trie::Trie;
-use crate::error::{LoadError, MapRefusal};
-use crate::geometry::KEY_BYTES_MAX;
+use crate::counters::MapUse;
+use crate::epoch::Grace;
+use crate::error::MapRefusal;
+use crate::geometry::{KEY_BYTES_MAX, MAPS};
+use crate::id::MapId;
 
 /// `BPF_F_*` of include/uapi/linux/bpf.h.
 mod flag {
@@ -38,6 +41,8 @@ const LRU_BYTES: u64 = 8;
 /// What the engines need to know of a map.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct MapInfo {
+    /// Number of the map.
+    pub id: u16,
     pub kind: MapKind,
     pub key_size: u32,
     pub value_size: u32,
@@ -59,6 +64,43 @@ pub(crate) struct MapInfo {
 pub(crate) const LOCK_BYTES: u32 = 4;
 
 impl MapInfo {
+    /// No map: it has no elements and serves no request.
+    pub(crate) const NONE: MapInfo = MapInfo {
+        id: u16::MAX,
+        kind: MapKind::Cpumap,
+        key_size: 0,
+        value_size: 0,
+        max_entries: 0,
+        elements: 0,
+        read_only: true,
+        frozen: true,
+        lock: None,
+        any_length: false,
+    };
+
+    /// What a map of maps asks of its inner maps if this is one of them.
+    pub(crate) fn as_inner(&self) -> InnerType {
+        let array = matches!(self.kind, MapKind::Array | MapKind::PercpuArray);
+        InnerType {
+            kind: self.kind,
+            key_size: self.key_size,
+            value_size: self.value_size,
+            max_entries: (array && !self.any_length).then_some(self.max_entries),
+            any_length: self.any_length,
+        }
+    }
+
+    /// True if the map can stand in a map of maps: its elements are values or records; an inner map is no map of maps
+    /// (`bpf_map_meta_alloc`).
+    pub(crate) fn is_ordinary(&self) -> bool {
+        self.serves(RequestOp::Delete) || self.kind == MapKind::Ringbuf
+    }
+
+    /// True if its elements are maps.
+    pub(crate) fn is_outer(&self) -> bool {
+        matches!(self.kind, MapKind::ArrayOfMaps | MapKind::HashOfMaps)
+    }
+
     /// Copies of a value.
     pub(crate) fn copies(&self, vcpus: u32) -> u32 {
         if self.kind.is_per_cpu() { vcpus } else { 1 }
@@ -114,9 +156,20 @@ pub(crate) struct Contents {
     /// Keys of a per-CPU hash map, by entry.
     pub keys: Option<Elements>,
     pub directory: Directory,
+    pub counted: MapUse,
 }
 
 impl Contents {
+    /// Those of no map.
+    fn none() -> Self {
+        Contents {
+            elements: Elements::new(0, 0, None),
+            keys: None,
+            directory: Directory::Perf,
+            counted: MapUse::default(),
+        }
+    }
+
     /// The index of a hash map, and the elements that hold its keys.
     #[inline]
     pub(crate) fn hash(&mut self) -> Option<(&mut Index, &mut Elements)> {
@@ -145,65 +198,131 @@ pub struct MapImage<'a> {
     pub programs: usize,
 }
 
-/// All maps of an image.
+/// What all inner maps of a map of maps have in common (`bpf_map_meta_equal`, `array_map_meta_equal`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InnerType {
+    /// Kind.
+    pub kind: MapKind,
+    /// Key size in bytes.
+    pub key_size: u32,
+    /// Value size in bytes.
+    pub value_size: u32,
+    /// Entries; `None` where any number is allowed.
+    pub max_entries: Option<u32>,
+    /// `BPF_F_INNER_MAP`: inner arrays of any length.
+    pub any_length: bool,
+}
+
+/// What the control plane knows of a map.
+#[derive(Clone, Debug)]
+pub(crate) struct MapObject {
+    /// As it was created, without the initial contents.
+    pub spec: MapSpec,
+    /// For maps of maps what all inner ones are like, if that is said.
+    pub inner: Option<InnerType>,
+    /// Bytes of map memory.
+    pub memory: u64,
+    /// Programs that hold it.
+    pub programs: u32,
+    /// Elements of maps of maps that name it.
+    pub outers: u32,
+    /// It goes with the last program that holds it.
+    pub follows: bool,
+    /// It was freed and waits for packets that may know of it.
+    pub leaving: bool,
+    /// When the last packet has left that was inside when the last element that named it went.
+    pub unnamed: Grace,
+    /// Programs that the elements of a program array can name.
+    pub entries: u32,
+}
+
+/// All maps of the device, by number.
 #[derive(Clone, Debug)]
 pub(crate) struct Table {
     pub infos: Vec<MapInfo>,
     pub contents: Vec<Contents>,
+    pub objects: Vec<Option<MapObject>>,
     pub hash: KeyHash,
-    /// Programs that tail calls can go to.
-    pub programs: u32,
-    /// For maps of maps the slot of a map that all inner ones are like, if the image names one.
-    pub templates: Vec<Option<u8>>,
+    /// Bytes of map memory that are taken.
+    pub memory: u64,
+    pub(super) vcpus: u32,
 }
 
 impl Table {
-    /// The table without maps.
-    pub(crate) fn empty() -> Self {
-        Table { infos: Vec::new(), contents: Vec::new(), hash: KeyHash::new(0, 8), programs: 0, templates: Vec::new() }
+    /// No maps; `seed` keys the index hash.
+    pub(crate) fn new(profile: &Profile, seed: u64) -> Self {
+        Table {
+            infos: Vec::new(),
+            contents: Vec::new(),
+            objects: Vec::new(),
+            hash: KeyHash::new(seed, KEY_BYTES_MAX),
+            memory: 0,
+            vcpus: profile.vcpus,
+        }
     }
 
-    /// Builds the maps of an image with their initial contents.
-    pub(crate) fn new(image: MapImage<'_>, profile: &Profile, seed: u64) -> Result<Self, LoadError> {
-        let maps = image.maps;
-        if maps.len() > MAPS_MAX {
-            return Err(LoadError::TooManyMaps { maps: maps.len() });
-        }
-        let refuse = |spec: &MapSpec, why| LoadError::Map { name: spec.name.clone(), why };
-        let mut infos = Vec::with_capacity(maps.len());
-        let mut bytes = 0u64;
-        for spec in maps {
-            let info = info(spec, profile).map_err(|why| refuse(spec, why))?;
-            bytes = bytes.saturating_add(memory(&info, profile));
-            infos.push(info);
-        }
-        if bytes > u64::from(profile.map_memory_bytes) {
-            return Err(LoadError::MapMemory { needed: bytes, available: profile.map_memory_bytes });
-        }
-        for lock in image.locks {
-            let info = infos.get_mut(usize::from(lock.map)).filter(|info| {
-                let fits = lock.offset.checked_add(LOCK_BYTES).is_some_and(|end| end <= info.value_size);
-                // map_check_btf of kernel/bpf/syscall.c; a value holds one lock at most.
-                let kind = matches!(info.kind, MapKind::Hash | MapKind::Array);
-                fits && kind && lock.offset.is_multiple_of(4) && info.lock.is_none()
-            });
-            info.ok_or(LoadError::Lock { map: lock.map, offset: lock.offset })?.lock = Some(lock.offset);
-        }
-        let contents = maps.iter().zip(&infos).map(|(spec, info)| contents(spec, info, profile)).collect();
-        let longest = infos.iter().map(|info| info.key_size).max().unwrap_or(0);
-        let mut table = Table {
-            templates: vec![None; infos.len()],
-            infos,
-            contents,
-            hash: KeyHash::new(seed, longest.max(8)),
-            programs: image.programs.min(u32::MAX as usize) as u32,
-        };
-        for link in image.links {
-            let done = table.link(usize::from(link.map), link.key, link.to, profile.vcpus);
-            done.map_err(|_| LoadError::Link { map: link.map, key: link.key })?;
-        }
-        Ok(table)
+    /// Keys the index hash; there are no maps.
+    pub(crate) fn set_seed(&mut self, seed: u64) {
+        self.hash = KeyHash::new(seed, KEY_BYTES_MAX);
     }
+
+    /// A map that is there and not being freed.
+    pub(crate) fn object(&self, map: MapId) -> Option<&MapObject> {
+        self.objects.get(map.index())?.as_ref().filter(|object| !object.leaving)
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn object_mut(&mut self, map: MapId) -> Option<&mut MapObject> {
+        self.objects.get_mut(map.index())?.as_mut().filter(|object| !object.leaving)
+    }
+
+    /// Numbers that are free.
+    pub(crate) fn free_numbers(&self) -> usize {
+        MAPS - self.objects.iter().flatten().count()
+    }
+
+    /// Makes a map of a type that [`info`] and [`Table::free_numbers`] allow, with its initial contents.
+    pub(crate) fn create(&mut self, spec: &MapSpec, info: MapInfo, profile: &Profile) -> MapId {
+        let free = self.objects.iter().position(Option::is_none).unwrap_or(self.objects.len());
+        if free == self.objects.len() {
+            self.objects.push(None);
+            self.infos.push(MapInfo::NONE);
+            self.contents.push(Contents::none());
+        }
+        let info = MapInfo { id: free as u16, ..info };
+        let memory = memory(&info, profile);
+        self.memory += memory;
+        self.infos[free] = info;
+        self.contents[free] = contents(spec, &info, profile);
+        self.objects[free] = Some(MapObject {
+            spec: MapSpec { init: Vec::new(), ..spec.clone() },
+            inner: None,
+            memory,
+            programs: 0,
+            outers: 0,
+            follows: false,
+            leaving: false,
+            unnamed: Grace::default(),
+            entries: 0,
+        });
+        MapId(info.id)
+    }
+
+    /// Takes a map away that nobody can reach any more.
+    pub(crate) fn destroy(&mut self, map: MapId) {
+        if let Some(object) = self.objects.get_mut(map.index()).and_then(Option::take) {
+            self.memory -= object.memory;
+            self.infos[map.index()] = MapInfo::NONE;
+            self.contents[map.index()] = Contents::none();
+        }
+    }
+}
+
+/// True if a spin lock can be at this byte of a map's values (`map_check_btf` of kernel/bpf/syscall.c); a value holds one at most.
+pub(crate) fn can_lock(info: &MapInfo, offset: u32) -> bool {
+    let fits = offset.checked_add(LOCK_BYTES).is_some_and(|end| end <= info.value_size);
+    let kind = matches!(info.kind, MapKind::Hash | MapKind::Array);
+    fits && kind && offset.is_multiple_of(4) && info.lock.is_none()
 }
 
 /// Spare elements of a hash map or trie: one update can be on its way in each index bank, and the control plane has one. Copies
@@ -212,7 +331,8 @@ fn spares(kind: MapKind, profile: &Profile) -> u32 {
     if kind.is_per_cpu() { 0 } else { profile.map_banks + 1 }
 }
 
-fn info(spec: &MapSpec, profile: &Profile) -> Result<MapInfo, MapRefusal> {
+/// The type of a map that the device can hold.
+pub(crate) fn info(spec: &MapSpec, profile: &Profile) -> Result<MapInfo, MapRefusal> {
     use MapKind::*;
     let kind = spec.kind;
     let known = flag::KNOWN
@@ -274,6 +394,7 @@ fn info(spec: &MapSpec, profile: &Profile) -> Result<MapInfo, MapRefusal> {
     }
     let references = matches!(kind, Devmap | DevmapHash | ProgArray | PerfEventArray | ArrayOfMaps | HashOfMaps);
     Ok(MapInfo {
+        id: u16::MAX,
         kind,
         key_size: spec.key_size,
         value_size: spec.value_size,
@@ -308,7 +429,7 @@ fn count(info: &MapInfo, profile: &Profile) -> u32 {
 }
 
 /// Bytes of map memory that a map takes: its elements with their keys, and what finds them.
-fn memory(info: &MapInfo, profile: &Profile) -> u64 {
+pub(crate) fn memory(info: &MapInfo, profile: &Profile) -> u64 {
     use MapKind::*;
     let elements = u64::from(count(info, profile));
     let values = elements * Elements::stride(info.value_size, held_key(info));
@@ -354,5 +475,5 @@ fn contents(spec: &MapSpec, info: &MapInfo, profile: &Profile) -> Contents {
         PerfEventArray | Cpumap | Xskmap => Directory::Perf,
         Array | PercpuArray => Directory::Array,
     };
-    Contents { elements, keys, directory }
+    Contents { elements, keys, directory, counted: MapUse::default() }
 }

@@ -265,6 +265,47 @@ impl Trie {
         walked
     }
 
+    /// Writes the key of the entry behind that of another key, or of the first entry; more specific ones come first, smaller bits
+    /// before larger ones (`trie_get_next_key`). False if there is none.
+    pub(crate) fn next_key(&self, key: Option<&[u8]>, out: &mut Vec<u8>) -> bool {
+        let first = |at: u32| {
+            let mut at = at;
+            // A node without children is an entry.
+            while at != NONE {
+                match self.node(at).children {
+                    [NONE, NONE] => break,
+                    [NONE, right] => at = right,
+                    [left, _] => at = left,
+                }
+            }
+            at
+        };
+        let known = key.filter(|key| self.fits(key) && self.exact(key, |_| ()).element.is_some());
+        let next = match known {
+            None => first(self.root),
+            Some(key) => {
+                let (mut places, _) = self.walk(split(key), |_| ());
+                loop {
+                    let Some(Some((parent, side))) = places.pop() else { break NONE };
+                    let right = self.node(parent).children[1];
+                    if side == 0 && right != NONE {
+                        break first(right);
+                    }
+                    if self.node(parent).element != NONE {
+                        break parent;
+                    }
+                }
+            }
+        };
+        out.clear();
+        if next == NONE {
+            return false;
+        }
+        out.extend_from_slice(&self.node(next).prefix.to_le_bytes());
+        out.extend_from_slice(self.data(next));
+        true
+    }
+
     /// All entries: their keys as given, and their elements.
     pub(crate) fn entries(&self) -> Vec<(Vec<u8>, u32)> {
         let mut entries = Vec::new();
@@ -334,6 +375,14 @@ mod tests {
                     .collect();
                 want.sort();
                 assert_eq!(entries, want);
+                let (mut listed, mut key) = (Vec::new(), Vec::new());
+                while trie.next_key((!listed.is_empty()).then_some(key.clone().as_slice()), &mut key) {
+                    let element = trie.exact(&key, |_| ()).element;
+                    listed.push((key.clone(), element.unwrap()));
+                    assert!(listed.len() <= want.len(), "listed for ever");
+                }
+                listed.sort();
+                assert_eq!(listed, want);
                 most = most.max(trie.nodes.len() - trie.free_nodes.len());
                 assert!(trie.nodes.len() as u64 <= Trie::nodes(max), "more nodes than there is memory for");
             }

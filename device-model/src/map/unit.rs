@@ -11,9 +11,11 @@ use offwire_isa::{KeyUse, MapUse, Profile, RequestOp};
 use super::lock::Locks;
 use super::port::{Held, Port};
 use super::table::{Directory, Table};
+use super::view::View;
 use crate::calendar::Calendar;
 use crate::chance::Generator;
 use crate::counters::MapCounters;
+use crate::id::MapId;
 use crate::trace::{self, SharedOp, Trace};
 
 /// Answers of the kernel's map operations.
@@ -175,6 +177,8 @@ pub(super) struct Timing {
 #[derive(Clone, Debug)]
 pub(crate) struct MapUnit {
     pub table: Table,
+    /// The map tables of the programs, by program.
+    pub views: Vec<View>,
     pub ports: Vec<Port>,
     pub counters: MapCounters,
     pub random: Generator,
@@ -214,9 +218,11 @@ pub(super) fn negative(errno: i32) -> u64 {
 }
 
 impl MapUnit {
-    pub(crate) fn new(profile: &Profile) -> Self {
+    /// A map unit without maps; `seed` keys the index hash.
+    pub(crate) fn new(profile: &Profile, seed: u64) -> Self {
         MapUnit {
-            table: Table::empty(),
+            table: Table::new(profile, seed),
+            views: Vec::new(),
             ports: (0..profile.engines << ID_SHIFT).map(|_| Port::new()).collect(),
             counters: MapCounters::default(),
             random: Generator::new(0),
@@ -330,11 +336,11 @@ impl MapUnit {
         u64::from(((offset + size.max(1) - 1) >> bank_bytes) - (offset >> bank_bytes) + 1)
     }
 
-    pub(super) fn value_bank(&self, slot: u8, element: u32) -> usize {
+    pub(super) fn value_bank(&self, slot: u16, element: u32) -> usize {
         (element.wrapping_add(u32::from(slot)) & (self.timing.banks - 1)) as usize
     }
 
-    pub(super) fn queue_value(&mut self, cycle: u64, slot: u8, element: u32, job: Job) {
+    pub(super) fn queue_value(&mut self, cycle: u64, slot: u16, element: u32, job: Job) {
         let bank = self.value_bank(slot, element);
         self.value_waiting |= 1 << bank;
         self.value_banks[bank].queue.push_back((cycle, job));
@@ -412,6 +418,7 @@ impl MapUnit {
                         && ring.read(seq)
                         && T::ON
                     {
+                        let map = MapId(map);
                         trace.event(trace::Event::Shared { cycle, seq, vcpu: 0, map, op: SharedOp::RingRead });
                     }
                 }
@@ -485,7 +492,9 @@ impl MapUnit {
             }
             return;
         }
-        let bank = match self.table.infos[usize::from(port.slot)].kind {
+        let slot = usize::from(port.slot);
+        self.table.contents[slot].counted.requests += 1;
+        let bank = match self.table.infos[slot].kind {
             Array | PercpuArray | Devmap | ProgArray | ArrayOfMaps => return self.array(cycle, id, trace),
             Hash | PercpuHash | LruHash | DevmapHash | HashOfMaps => {
                 port.hash = self.table.hash.hash(&port.key);

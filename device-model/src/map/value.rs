@@ -205,7 +205,7 @@ impl MapUnit {
         }
         let value = contents.elements.value(element, info.value_size);
         if info.elements > 0 && port.op == RequestOp::Lookup {
-            port.window.fill(ValueAddress { slot, element, offset: 0 }, value);
+            port.window.fill(ValueAddress { slot, local: port.local, element, offset: 0 }, value);
         }
         Some(load(value, 4) as u32)
     }
@@ -215,7 +215,7 @@ impl MapUnit {
     fn run_atomic<T: Trace>(&mut self, cycle: u64, id: ContextId, trace: &mut T) -> u64 {
         let port = &mut self.ports[usize::from(id)];
         let KeyUse::Atomic(size) = port.op.shape().key else { return 1 };
-        let ValueAddress { slot, element, offset } = port.at;
+        let ValueAddress { slot, element, offset, .. } = port.at;
         let elements = &mut self.table.contents[usize::from(slot)].elements;
         let bytes = &mut elements.value_mut(element, offset + u32::from(size))[offset as usize..];
         let old = load(bytes, size);
@@ -257,7 +257,9 @@ impl MapUnit {
             low = low.min(*offset);
             high = high.max(offset + u32::from(*size));
         }
-        let value = self.table.contents[usize::from(posted.slot)].elements.value_mut(posted.element, high);
+        let contents = &mut self.table.contents[usize::from(posted.slot)];
+        contents.counted.posted += 1;
+        let value = contents.elements.value_mut(posted.element, high);
         for (offset, size, operand) in posted.parts {
             if size > 0 {
                 let bytes = &mut value[offset as usize..];

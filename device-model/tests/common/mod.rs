@@ -3,7 +3,7 @@
 
 mod requests;
 
-use device_model::{Arrival, Device, MapImage, Update};
+use device_model::{Arrival, Device, MapId, MapImage, Update};
 use offwire_image::{DispatchMode, Link, Lock, MapKind, MapSpec};
 use offwire_isa::{
     AluOp, Base, CmpOp, CodeAddr, KeyUse, Profile, Read, RequestOp, SMALL, Space, Src, StoreOp, Target, WORD_BYTES,
@@ -422,6 +422,6 @@ pub(crate) fn load_all<T: device_model::Trace>(
     for (map, key) in DEVICES {
         let mut value = (key + 7).to_le_bytes().to_vec();
         value.resize(maps()[map].value_size as usize, 0);
-        device.map_update(map, &key.to_le_bytes(), &[value], Update::Any).unwrap();
+        device.map_update(MapId(map as u16), &key.to_le_bytes(), &[value], Update::Any).unwrap();
     }
 }

@@ -147,6 +147,15 @@ impl Image {
         out.0
     }
 
+    /// The SHA-256 digest over the words: tells programs apart whatever they are called.
+    pub fn words_digest(&self) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        for word in &self.words {
+            hash.update(word);
+        }
+        hash.finalize().into()
+    }
+
     /// Reads a container. Total: any bytes give an image or an error, without panic and without taking more memory than a
     /// small multiple of the input. The program itself is not looked at; that is [`Image::validate`]'s work.
     ///
