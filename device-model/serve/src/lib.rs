@@ -10,6 +10,7 @@
 
 mod desk;
 mod error;
+mod host;
 mod nic;
 mod ports;
 mod runner;
@@ -22,6 +23,7 @@ mod time;
 mod wire;
 
 pub use error::ServeError;
+pub use host::device;
 pub use nic::{Departed, Nic, Rates};
 pub use ports::{PortCounters, PortKind, PortSpec, SpecError};
 pub use service::{Options, Service, Summary};
