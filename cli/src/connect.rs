@@ -6,7 +6,6 @@ use crate::output::{Failure, Output};
 use crate::program;
 use crate::state::{Kind, ProgramRecord, State};
 use device_model::host::{Doorbells, HostConfig, HostFunction};
-use driver::bus::Bdf;
 use driver::transport::vfio::Vfio;
 use driver::transport::{InProcess, Transport, VfioUser, VfioUserOptions};
 use driver::{Device, Info, MapId, MapInfo, OpenOptions, ProgramId, ProgramInfo};
@@ -51,9 +50,8 @@ pub fn diagnostic(error: &driver::Error) -> Diagnostic {
             said(codes::driver::NOT_READY, "the device cannot be opened")
                 .with_help("docs/driver.md tells how a machine is prepared")
         }
-        Error::WasReset { .. } | Error::Failed => {
-            said(codes::driver::GONE, "the device was reset or has failed").with_help("offwire dev show tells what is there")
-        }
+        Error::WasReset { .. } | Error::Failed => said(codes::driver::GONE, "the device was reset or has failed")
+            .with_help("offwire dev show tells what is there"),
         _ if error.is_gone() => said(codes::driver::GONE, "the device does not answer")
             .with_help("is it running, and has no other process opened it? --deadline gives it more time"),
         Error::Deadline { .. } => {
@@ -72,9 +70,9 @@ pub fn spec(args: &DeviceArgs) -> Result<DevSpec, Failure> {
         return Ok(spec.clone());
     }
     match std::env::var("OFFWIRE_DEV") {
-        Ok(text) if !text.is_empty() => text
-            .parse()
-            .map_err(|error| Failure::usage(codes::cli::USAGE, format!("OFFWIRE_DEV={text}: {error}"))),
+        Ok(text) if !text.is_empty() => {
+            text.parse().map_err(|error| Failure::usage(codes::cli::USAGE, format!("OFFWIRE_DEV={text}: {error}")))
+        }
         _ => Err(Failure::usage(codes::cli::USAGE, "which device? --dev DEV or OFFWIRE_DEV is wanted")),
     }
 }
@@ -85,10 +83,7 @@ pub fn spec(args: &DeviceArgs) -> Result<DevSpec, Failure> {
 /// `OW1001`, `OW1002`, `OW1008`.
 pub fn transport(spec: &DevSpec, deadline: Duration) -> Result<Arc<dyn Transport>, Failure> {
     Ok(match spec {
-        DevSpec::Pci(address) => {
-            let address: Bdf = address.parse().map_err(|error| failure(&error))?;
-            Arc::new(Vfio::open(address).map_err(|error| failure(&error))?)
-        }
+        DevSpec::Pci(address) => Arc::new(Vfio::open(*address).map_err(|error| failure(&error))?),
         DevSpec::VfioUser(path) => {
             let options = VfioUserOptions { deadline, ..VfioUserOptions::default() };
             let open = VfioUser::connect(path, options);
@@ -100,10 +95,13 @@ pub fn transport(spec: &DevSpec, deadline: Duration) -> Result<Arc<dyn Transport
         }
         DevSpec::Model(profile) => model(profile),
         DevSpec::Rtl => {
-            return Err(Diagnostic::error(codes::driver::NO_SUCH_DEVICE_KIND, "the SystemVerilog device cannot be opened")
-                .with_reason("it is not there yet")
-                .with_help("use vfio-user:PATH with offwire dev serve, or model")
-                .into());
+            return Err(Diagnostic::error(
+                codes::driver::NO_SUCH_DEVICE_KIND,
+                "the SystemVerilog device cannot be opened",
+            )
+            .with_reason("it is not there yet")
+            .with_help("use vfio-user:PATH with offwire dev serve, or model")
+            .into());
         }
     })
 }
@@ -143,7 +141,10 @@ fn no_such(what: &str, reason: String) -> Failure {
 
 impl Session {
     /// Drops what the state knows of programs and maps that the device does not have any more.
-    fn refresh(&mut self) -> Result<(), Failure> {
+    ///
+    /// # Errors
+    /// What the driver says.
+    pub fn refresh(&mut self) -> Result<(), Failure> {
         let programs: Vec<u16> = self.device.programs().map_err(|e| failure(&e))?.into_iter().map(|id| id.0).collect();
         let maps: Vec<u16> = self.device.maps().map_err(|e| failure(&e))?.into_iter().map(|id| id.0).collect();
         self.state.keep_only(&programs, &maps);
@@ -169,11 +170,8 @@ impl Session {
     /// # Errors
     /// `OW1004`.
     pub fn program(&self, chosen: &Chosen) -> Result<ProgramInfo, Failure> {
-        let found = self.programs(&ChosenOrAll {
-            id: chosen.id,
-            name: chosen.name.clone(),
-            pinned: chosen.pinned.clone(),
-        })?;
+        let found =
+            self.programs(&ChosenOrAll { id: chosen.id, name: chosen.name.clone(), pinned: chosen.pinned.clone() })?;
         one("program", found, |program| program.id.0)
     }
 
@@ -237,7 +235,11 @@ impl Session {
                 Some(id) => Ok(Some(id)),
                 None => {
                     let names = self.state.names(kind);
-                    let known = if names.is_empty() { "nothing is".to_owned() } else { format!("pinned are {}", names.join(", ")) };
+                    let known = if names.is_empty() {
+                        "nothing is".to_owned()
+                    } else {
+                        format!("pinned are {}", names.join(", "))
+                    };
                     Err(no_such(what, format!("none is pinned as {pin}; {known}")))
                 }
             },

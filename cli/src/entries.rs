@@ -51,12 +51,14 @@ pub fn parse(part: Part, tokens: &[String], size: u32, types: Option<Types<'_>>)
             return match (types, part) {
                 (Some(Types { map, .. }), Part::Key) => mapfile::read_key(map, one),
                 (Some(Types { object, map }), Part::Value) => mapfile::read_value(object, map, one),
-                (None, _) => Err(refuse("the types of the map are not known: its program was loaded by somebody else".to_owned())),
+                (None, _) => Err(refuse(
+                    "the types of the map are not known: its program was loaded by somebody else".to_owned(),
+                )),
             };
         }
-        [one] if size != 1 || number(one).is_none() => scalar(one, size).ok_or_else(|| {
-            refuse(format!("{one:?} is no number or address of {size} B"))
-        })?,
+        [one] if size != 1 || number(one).is_none() => {
+            scalar(one, size).ok_or_else(|| refuse(format!("{one:?} is no number or address of {size} B")))?
+        }
         [first, rest @ ..] if first == "hex" => {
             let byte = |text: &String| {
                 let digits = text.strip_prefix("0x").unwrap_or(text);
@@ -192,7 +194,8 @@ impl EntryReport {
 
     /// For people: by the types, or as bytes.
     pub fn text(&self) -> String {
-        let plain = |bytes: &[String]| bytes.iter().map(|byte| byte.trim_start_matches("0x")).collect::<Vec<_>>().join(" ");
+        let plain =
+            |bytes: &[String]| bytes.iter().map(|byte| byte.trim_start_matches("0x")).collect::<Vec<_>>().join(" ");
         match &self.formatted {
             Some(Formatted { key, value: Some(value), .. }) => format!("{key}: {value}\n"),
             Some(Formatted { key, values: Some(values), .. }) => {

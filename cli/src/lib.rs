@@ -8,10 +8,13 @@
 pub mod args;
 pub mod backends;
 pub mod commands;
+pub mod connect;
 mod coverage;
+pub mod entries;
 pub mod output;
 pub mod overlap;
 pub mod program;
+pub mod state;
 pub mod throughput;
 
 use clap::Parser;

@@ -63,6 +63,16 @@ impl<'a> Output<'a> {
         let _ = self.stdout.write_all(text.as_bytes());
     }
 
+    /// Prints one of many results that come one by one: a line of JSON with -j.
+    pub fn line(&mut self, document: &impl Serialize, text: impl FnOnce() -> String) {
+        let text = match self.form {
+            Form::Text => text(),
+            Form::Json | Form::Pretty => serde_json::to_string(document).unwrap_or_default() + "\n",
+        };
+        let _ = self.stdout.write_all(text.as_bytes());
+        let _ = self.stdout.flush();
+    }
+
     /// Prints text as it is: help and version.
     pub fn plain(&mut self, text: &str) {
         let _ = self.stdout.write_all(text.as_bytes());

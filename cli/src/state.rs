@@ -13,6 +13,7 @@ use offwire_diag::{Diagnostic, codes};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -113,7 +114,7 @@ impl State {
     /// `OW1005` if the folder cannot be made, locked or read.
     pub fn open(args: &DeviceArgs, device: &DevSpec, instance: u64, resets: u32) -> Result<Self, Failure> {
         let fresh = List { instance, resets, ..List::default() };
-        if matches!(device, DevSpec::Model | DevSpec::Rtl) {
+        if matches!(device, DevSpec::Model(_) | DevSpec::Rtl) {
             return Ok(State { folder: PathBuf::new(), list: fresh, lock: None, stale: None });
         }
         let folder = root(args).join(folder_name(device));
@@ -124,7 +125,9 @@ impl State {
         lock.lock().map_err(|error| failed(&path, "lock the state folder", &error))?;
         let path = folder.join("state.json");
         let mut list = match fs::read(&path) {
-            Ok(bytes) => serde_json::from_slice::<List>(&bytes).map_err(|error| failed(&path, "read the state", &error))?,
+            Ok(bytes) => {
+                serde_json::from_slice::<List>(&bytes).map_err(|error| failed(&path, "read the state", &error))?
+            }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => fresh.clone(),
             Err(error) => return Err(failed(&path, "read the state", &error)),
         };
@@ -132,12 +135,20 @@ impl State {
         if (list.instance, list.resets) != (instance, resets) {
             let pins: Vec<&str> = list.program_pins.keys().chain(list.map_pins.keys()).map(String::as_str).collect();
             if !list.programs.is_empty() || !pins.is_empty() {
-                let lost = if pins.is_empty() { "nothing was pinned".to_owned() } else { format!("gone are {}", pins.join(", ")) };
-                let why = if list.instance == instance { "it was reset" } else { "it was switched off or started anew" };
+                let lost = if pins.is_empty() {
+                    "nothing was pinned".to_owned()
+                } else {
+                    format!("gone are {}", pins.join(", "))
+                };
+                let why =
+                    if list.instance == instance { "it was reset" } else { "it was switched off or started anew" };
                 stale = Some(
-                    Diagnostic::warning(codes::driver::STALE, "the programs and maps of the device are not there any more")
-                        .with_reason(format!("{why}; {lost}"))
-                        .with_help("load the programs again"),
+                    Diagnostic::warning(
+                        codes::driver::STALE,
+                        "the programs and maps of the device are not there any more",
+                    )
+                    .with_reason(format!("{why}; {lost}"))
+                    .with_help("load the programs again"),
                 );
             }
             list = fresh;
@@ -177,7 +188,9 @@ impl State {
         let path = self.folder.join("state.json");
         let new = self.folder.join("state.json.new");
         let text = serde_json::to_vec_pretty(&self.list).map_err(|error| failed(&path, "write the state", &error))?;
-        fs::write(&new, text).and_then(|()| fs::rename(&new, &path)).map_err(|error| failed(&path, "write the state", &error))?;
+        fs::write(&new, text)
+            .and_then(|()| fs::rename(&new, &path))
+            .map_err(|error| failed(&path, "write the state", &error))?;
         let used = |name: &str| self.list.programs.values().any(|program| format!("{}.o", program.object) == name);
         for entry in fs::read_dir(&self.folder).into_iter().flatten().flatten() {
             let name = entry.file_name();
@@ -206,6 +219,11 @@ impl State {
     /// Where a kept object is.
     pub fn object_path(&self, program: &ProgramRecord) -> PathBuf {
         self.folder.join(format!("{}.o", program.object))
+    }
+
+    /// The user that runs the command: who owns the files that it makes.
+    pub fn uid(&self) -> u32 {
+        self.lock.as_ref().and_then(|lock| lock.metadata().ok()).map_or(0, |metadata| metadata.uid())
     }
 
     /// What is known of a program.
@@ -312,7 +330,7 @@ mod tests {
     #[test]
     fn names_come_back_until_the_device_is_another() {
         let folder = scratch("names");
-        let device = DevSpec::Pci("0000:01:00.0".to_owned());
+        let device: DevSpec = "0000:01:00.0".parse().unwrap();
         let mut state = State::open(&args(&folder), &device, 5, 0).unwrap();
         let object = state.keep_object(b"elf", 0x1234).unwrap();
         state.add_program(3, record(&object));
@@ -343,7 +361,7 @@ mod tests {
     #[test]
     fn what_the_device_lost_is_forgotten() {
         let folder = scratch("lost");
-        let device = DevSpec::Pci("0000:01:00.0".to_owned());
+        let device: DevSpec = "0000:01:00.0".parse().unwrap();
         let mut state = State::open(&args(&folder), &device, 5, 0).unwrap();
         let object = state.keep_object(b"elf", 1).unwrap();
         state.add_program(3, record(&object));
@@ -360,7 +378,7 @@ mod tests {
     #[test]
     fn a_broken_list_is_refused_and_kept() {
         let folder = scratch("broken");
-        let device = DevSpec::Pci("0000:01:00.0".to_owned());
+        let device: DevSpec = "0000:01:00.0".parse().unwrap();
         drop(State::open(&args(&folder), &device, 5, 0).unwrap());
         let path = folder.join(folder_name(&device)).join("state.json");
         fs::write(&path, "{").unwrap();

@@ -26,7 +26,11 @@ impl FromStr for DevSpec {
 
     fn from_str(text: &str) -> Result<Self, String> {
         if let Some(path) = text.strip_prefix("vfio-user:") {
-            return if path.is_empty() { Err("vfio-user: wants the path of a socket".to_owned()) } else { Ok(DevSpec::VfioUser(path.into())) };
+            return if path.is_empty() {
+                Err("vfio-user: wants the path of a socket".to_owned())
+            } else {
+                Ok(DevSpec::VfioUser(path.into()))
+            };
         }
         if text == "rtl" {
             return Ok(DevSpec::Rtl);
@@ -147,6 +151,35 @@ pub struct PortArgs {
     pub ifindex: Option<u32>,
 }
 
+/// A program for a device that knows its own profile.
+#[derive(Clone, Debug, Args)]
+pub struct Source {
+    /// ELF object that clang or rustc made
+    pub object: PathBuf,
+    /// Program (C function); may be left out if the object has only one
+    #[arg(long, value_name = "NAME")]
+    pub prog: Option<String>,
+    /// Set a global variable before the program is verified
+    #[arg(long, value_name = "VAR=VALUE")]
+    pub set: Vec<String>,
+    /// Give a map another number of entries before it is made
+    #[arg(long, value_name = "NAME=N")]
+    pub map_entries: Vec<String>,
+}
+
+impl Source {
+    /// The same with a profile.
+    pub fn on(&self, profile: &Profile) -> ProgramArgs {
+        ProgramArgs {
+            object: self.object.clone(),
+            prog: self.prog.clone(),
+            profile: profile.name.to_owned(),
+            set: self.set.clone(),
+            map_entries: self.map_entries.clone(),
+        }
+    }
+}
+
 /// `prog load`.
 #[derive(Debug, Args)]
 pub struct LoadArgs {
@@ -155,7 +188,7 @@ pub struct LoadArgs {
     pub device: DeviceArgs,
     /// Which program
     #[command(flatten)]
-    pub program: ProgramArgs,
+    pub program: Source,
     /// Pin the program under this name
     #[arg(long, value_name = "PIN")]
     pub pin: Option<String>,

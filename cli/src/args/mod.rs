@@ -1,6 +1,11 @@
 //! The command line: OBJECT VERB as bpftool has it, with ordinary flags.
 
+pub mod device;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use device::{
+    AttachArgs, DetachArgs, DevVerb, EventVerb, FeatureVerb, LoadArgs, MapVerb, PinArgs, ShowArgs, UnloadArgs,
+};
 use std::path::PathBuf;
 
 /// Runs unmodified XDP programs on a SmartNIC: verify, compile, run, compare.
@@ -21,9 +26,21 @@ pub struct Cli {
 /// The OBJECT of OBJECT VERB.
 #[derive(Debug, Subcommand)]
 pub enum ObjectArg {
-    /// Programs: check, build, dump, run
+    /// Programs: check, build, dump, run; on a device load, attach, swap, detach, show
     #[command(subcommand, visible_alias = "program")]
     Prog(ProgVerb),
+    /// Devices: list, show, stats, reset, bind, unbind, port
+    #[command(subcommand, visible_alias = "device")]
+    Dev(DevVerb),
+    /// Maps of a device: show, dump, lookup, update, delete, getnext, freeze, pin
+    #[command(subcommand)]
+    Map(MapVerb),
+    /// What programs tell
+    #[command(subcommand)]
+    Event(EventVerb),
+    /// What a device can do
+    #[command(subcommand)]
+    Feature(FeatureVerb),
     /// Run one program on several back ends and compare packets, verdicts and maps
     Diff(DiffArgs),
     /// Run a bare program, as bpf_conformance asks its plugins to
@@ -49,6 +66,21 @@ pub enum ProgVerb {
     /// Run a capture through a program
     #[command(visible_alias = "test_run")]
     Run(RunArgs),
+    /// Load a program to a device
+    Load(LoadArgs),
+    /// Attach a program to a port, in place of what is attached there
+    Attach(AttachArgs),
+    /// Replace what is attached to a port while packets flow: each runs under exactly one of the two
+    Swap(AttachArgs),
+    /// Detach the program of a port
+    Detach(DetachArgs),
+    /// Unload a program
+    Unload(UnloadArgs),
+    /// Show programs of a device
+    #[command(visible_alias = "list")]
+    Show(ShowArgs),
+    /// Pin a program under a name
+    Pin(PinArgs),
 }
 
 /// Which program, for which device.

@@ -11,7 +11,7 @@ use offwire_harness::{Backend, host, reference};
 use offwire_image::DispatchMode;
 use offwire_isa::Profile;
 
-pub use model::{Model, arrival, device, fits_device, packet_out, traced_device};
+pub use model::{Model, arrival, device, fault_name, fits_device, packet_out, printed, traced_device};
 
 /// A program that is verified and compiled, ready for any back end.
 #[derive(Debug)]

@@ -228,6 +228,20 @@ impl TimedBackend for Model {
     }
 }
 
+/// Why a fault ended a packet, by the number that the device gives.
+pub fn fault_name(cause: u16) -> Option<&'static str> {
+    device_model::FaultCause::ALL.into_iter().find(|&known| known as u16 == cause).map(device_model::FaultCause::name)
+}
+
+/// A text of bpf_trace_printk, formatted; `None` if the format is none.
+///
+/// # Errors
+/// `OW0604` for a text that cannot be told without the device's memory.
+pub fn printed(format: Vec<u8>, arguments: [u64; 3], memory: Vec<u8>) -> Result<Option<Event>, Diagnostic> {
+    let _ = memory;
+    event(DeviceEvent::Printk { format, arguments })
+}
+
 /// An event as the host sees it; a text that is no format prints nothing.
 fn event(event: DeviceEvent) -> Result<Option<Event>, Diagnostic> {
     Ok(Some(match event {

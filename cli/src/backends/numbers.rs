@@ -43,6 +43,11 @@ impl Numbers {
         Numbers { images, unused, maps }
     }
 
+    /// Only maps, which have these numbers on a device, in the object's order.
+    pub fn of_maps(maps: Vec<u16>) -> Self {
+        Numbers { images: Vec::new(), unused: BTreeMap::new(), maps }
+    }
+
     /// The same on a device where the maps have these numbers, in the object's order.
     #[must_use]
     pub fn with_maps(self, maps: Vec<u16>) -> Self {
@@ -97,9 +102,7 @@ impl Numbers {
         let number = || value.try_into().map_or(u32::MAX, u32::from_le_bytes);
         let object = match kind {
             MapKind::ProgArray => self.images.iter().position(|image| *image == Some(number())),
-            MapKind::ArrayOfMaps | MapKind::HashOfMaps => {
-                self.maps.iter().position(|&map| u32::from(map) == number())
-            }
+            MapKind::ArrayOfMaps | MapKind::HashOfMaps => self.maps.iter().position(|&map| u32::from(map) == number()),
             _ => None,
         };
         match object.and_then(|object| u32::try_from(object).ok()) {
@@ -128,8 +131,7 @@ mod tests {
 
     #[test]
     fn programs_and_maps_have_the_numbers_of_the_object_outside() {
-        let numbers =
-            Numbers { images: vec![None, Some(1), Some(0)], unused: BTreeMap::new(), maps: vec![9, 5, 7] };
+        let numbers = Numbers { images: vec![None, Some(1), Some(0)], unused: BTreeMap::new(), maps: vec![9, 5, 7] };
         let table = spec(MapKind::ProgArray);
         for object in [1u32, 2] {
             let device = numbers.to_device(&table, &object.to_le_bytes()).unwrap();

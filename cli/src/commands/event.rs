@@ -102,7 +102,8 @@ impl Line {
                 text += &format!("  {name} {value}");
             }
         };
-        let plain = |bytes: &Vec<String>| bytes.iter().map(|byte| byte.trim_start_matches("0x")).collect::<Vec<_>>().join(" ");
+        let plain =
+            |bytes: &Vec<String>| bytes.iter().map(|byte| byte.trim_start_matches("0x")).collect::<Vec<_>>().join(" ");
         add("port", self.port.map(|port| port.to_string()));
         add("program", self.program.map(|program| program.to_string()));
         add("map", self.map_name.clone().or(self.map.map(|map| map.to_string())));

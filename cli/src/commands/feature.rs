@@ -91,17 +91,15 @@ pub(super) fn probe(args: &DeviceArgs, output: &mut Output<'_>) -> Outcome {
     Ok(0)
 }
 
-fn takes(
-    device: &driver::Device,
-    kind: MapKind,
-    inner: Option<driver::MapId>,
-) -> Result<bool, crate::output::Failure> {
+fn takes(device: &driver::Device, kind: MapKind, inner: Option<driver::MapId>) -> Result<bool, crate::output::Failure> {
     match device.create_map(&smallest(kind), None, inner) {
         Ok(map) => {
             device.free_map(map).map_err(|error| failure(&error))?;
             Ok(true)
         }
-        Err(Error::Command(refused)) if matches!(refused.status, Status::MapRefused | Status::NotSupported) => Ok(false),
+        Err(Error::Command(refused)) if matches!(refused.status, Status::MapRefused | Status::NotSupported) => {
+            Ok(false)
+        }
         Err(error) => Err(failure(&error)),
     }
 }

@@ -219,7 +219,11 @@ fn getnext(args: &NextArgs, output: &mut Output<'_>) -> Outcome {
     let opened = Opened::new(&session, &args.map)?;
     let key = if args.key.is_empty() { None } else { Some(opened.read(Part::Key, &args.key)?) };
     let Some(next) = opened.map.next_key(key.as_deref()).map_err(|error| failure(&error))? else {
-        return Err(Diagnostic::error(codes::driver::REFUSED, format!("map {} has no further key", opened.map.info().name)).into());
+        return Err(Diagnostic::error(
+            codes::driver::REFUSED,
+            format!("map {} has no further key", opened.map.info().name),
+        )
+        .into());
     };
     let report = Next { key: key.as_deref().map(entries::hex), next_key: entries::hex(&next) };
     output.result(&report, || format!("next key: {}\n", report.next_key.join(" ")));

@@ -3,11 +3,17 @@
 mod build;
 mod check;
 mod conform;
+pub(crate) mod dev;
 mod diff;
 mod dump;
+mod event;
 mod explain;
+mod feature;
+mod map;
+pub(crate) mod prog;
 mod run;
 
+use crate::args::device::{EventVerb, FeatureVerb};
 use crate::args::{ObjectArg, ProgVerb};
 use crate::output::{Outcome, Output};
 
@@ -18,6 +24,17 @@ pub fn dispatch(object: ObjectArg, output: &mut Output<'_>) -> Outcome {
         ObjectArg::Prog(ProgVerb::Build(args)) => build::run(&args, output),
         ObjectArg::Prog(ProgVerb::Dump(args)) => dump::run(&args, output),
         ObjectArg::Prog(ProgVerb::Run(args)) => run::run(&args, output),
+        ObjectArg::Prog(ProgVerb::Load(args)) => prog::load(&args, output),
+        ObjectArg::Prog(ProgVerb::Attach(args)) => prog::attach(&args, output),
+        ObjectArg::Prog(ProgVerb::Swap(args)) => prog::swap(&args, output),
+        ObjectArg::Prog(ProgVerb::Detach(args)) => prog::detach(&args, output),
+        ObjectArg::Prog(ProgVerb::Unload(args)) => prog::unload(&args, output),
+        ObjectArg::Prog(ProgVerb::Show(args)) => prog::show(&args, output),
+        ObjectArg::Prog(ProgVerb::Pin(args)) => prog::pin(&args, output),
+        ObjectArg::Dev(verb) => dev::run(&verb, output),
+        ObjectArg::Map(verb) => map::run(&verb, output),
+        ObjectArg::Event(EventVerb::Pipe(args)) => event::pipe(&args, output),
+        ObjectArg::Feature(FeatureVerb::Probe(args)) => feature::probe(&args, output),
         ObjectArg::Conform(args) => conform::run(&args, output),
         ObjectArg::Diff(args) => diff::run(&args, output),
         ObjectArg::Explain { code } => explain::run(code.as_deref(), output),

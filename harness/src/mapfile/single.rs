@@ -44,7 +44,8 @@ pub fn show_value(object: &Object, map: &Map, value: &[u8]) -> Shown {
 /// `OW0713` if it is no JSON or does not fit the map's keys.
 pub fn read_key(map: &Map, text: &str) -> Result<Vec<u8>, Diagnostic> {
     let json = parse("key", map, text)?;
-    typed::to_bytes(&json, map.key_type.as_ref(), map.spec.key_size as usize).map_err(|misfit| refuse("key", map, misfit))
+    typed::to_bytes(&json, map.key_type.as_ref(), map.spec.key_size as usize)
+        .map_err(|misfit| refuse("key", map, misfit))
 }
 
 /// Reads a value as a map file has it.

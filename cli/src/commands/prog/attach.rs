@@ -50,7 +50,9 @@ pub(super) fn attach(args: &AttachArgs, swap: bool, output: &mut Output<'_>) -> 
         if let Some(refused) = refused {
             for change in done.iter().rev() {
                 let undone = match change.former {
-                    Some(former) => device.attach(change.port, ProgramId(former), choice(args.dispatch), None).map(drop),
+                    Some(former) => {
+                        device.attach(change.port, ProgramId(former), choice(args.dispatch), None).map(drop)
+                    }
                     None => device.detach(change.port, Some(program.id)).map(drop),
                 };
                 undone.map_err(|error| failure(&error))?;
@@ -70,7 +72,11 @@ pub(super) fn detach(args: &DetachArgs, output: &mut Output<'_>) -> Outcome {
         match session.device.detach(port, None) {
             Ok(Some(former)) => done.push(Change { port, program: None, former: Some(former.0) }),
             Ok(None) => {
-                return Err(Diagnostic::error(codes::driver::REFUSED, format!("no program is attached to port {port}")).into());
+                return Err(Diagnostic::error(
+                    codes::driver::REFUSED,
+                    format!("no program is attached to port {port}"),
+                )
+                .into());
             }
             Err(error) => return Err(failure(&error)),
         }

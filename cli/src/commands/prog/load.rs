@@ -1,8 +1,8 @@
 //! `prog load`: from an object to a program on a device.
 
 use super::show;
+use crate::args::DispatchArg;
 use crate::args::device::{Chosen, LoadArgs};
-use crate::args::{DispatchArg, ProgramArgs};
 use crate::backends::Prepared;
 use crate::backends::numbers::Numbers;
 use crate::connect::{self, Session, failure};
@@ -31,7 +31,7 @@ pub(super) fn choice(dispatch: DispatchArg) -> DispatchChoice {
 pub(super) fn run(args: &LoadArgs, output: &mut Output<'_>) -> Outcome {
     let mut session = connect::open(&args.device, output)?;
     let profile = session.profile()?;
-    let program = ProgramArgs { profile: profile.name.to_owned(), ..args.program.clone().into() };
+    let program = args.program.on(profile);
     let bytes = program::read_file(&program.object)?;
     let options = program::load_options(&program.set, &program.map_entries)?;
     let object = object::load(&bytes, &options).map_err(program::in_file(&program.object))?;
@@ -42,8 +42,8 @@ pub(super) fn run(args: &LoadArgs, output: &mut Output<'_>) -> Outcome {
     let contents = program::map_contents(args.maps.as_deref(), &object)?;
     let options =
         CompileOptions { tail_programs: program::tail_programs(&contents, &object), ..CompileOptions::default() };
-    let prepared = Prepared::new(&object, chosen, profile, &options, args.dispatch)
-        .map_err(program::in_file(&program.object))?;
+    let prepared =
+        Prepared::new(&object, chosen, profile, &options, args.dispatch).map_err(program::in_file(&program.object))?;
     if let Some(warning) = prepared.dispatch_warning() {
         output.diagnostic(&warning);
     }
@@ -167,7 +167,10 @@ fn check_pins(args: &LoadArgs, session: &Session, object: &Object) -> Result<(),
     }
     if let Some(prefix) = &args.pin_maps {
         for map in &object.maps {
-            let reused = args.maps_reused.iter().any(|reuse| reuse.split_once('=').is_some_and(|(name, _)| name == map.spec.name));
+            let reused = args
+                .maps_reused
+                .iter()
+                .any(|reuse| reuse.split_once('=').is_some_and(|(name, _)| name == map.spec.name));
             if !reused {
                 session.state.check_pin(Kind::Map, &format!("{prefix}/{}", map.spec.name))?;
             }
@@ -184,7 +187,10 @@ fn bindings(args: &LoadArgs, session: &Session, object: &Object) -> Result<Vec<O
     let mut bindings = vec![None; object.maps.len()];
     for reuse in &args.maps_reused {
         let wrong = || {
-            Failure::usage(codes::cli::USAGE, format!("--map wants NAME=id:N, NAME=pinned:PIN or NAME=name:OTHER, not {reuse:?}"))
+            Failure::usage(
+                codes::cli::USAGE,
+                format!("--map wants NAME=id:N, NAME=pinned:PIN or NAME=name:OTHER, not {reuse:?}"),
+            )
         };
         let (name, which) = reuse.split_once('=').ok_or_else(wrong)?;
         let mut chosen = Chosen { id: None, name: None, pinned: None };
