@@ -4,9 +4,10 @@ pub mod device;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use device::{
-    AttachArgs, DetachArgs, DevVerb, EventVerb, FeatureVerb, LoadArgs, MapVerb, PinArgs, ShowArgs, UnloadArgs,
+    AttachArgs, DetachArgs, DevSpec, DevVerb, EventVerb, FeatureVerb, LoadArgs, MapVerb, PinArgs, ShowArgs, UnloadArgs,
 };
 use std::path::PathBuf;
+use std::str::FromStr;
 
 /// Runs unmodified XDP programs on a SmartNIC: verify, compile, run, compare.
 #[derive(Debug, Parser)]
@@ -158,6 +159,27 @@ pub enum On {
     Host,
 }
 
+/// Where a program runs: a back end of this process, or a device behind its driver.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Where {
+    /// Model, interpreter or kernel.
+    Backend(On),
+    /// A device.
+    Device(DevSpec),
+}
+
+impl FromStr for Where {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Ok(on) = On::from_str(text, false) {
+            return Ok(Where::Backend(on));
+        }
+        let device = text.parse().map(Where::Device);
+        device.map_err(|_: String| "model, ref, host, a PCI address or vfio-user:PATH is wanted".to_owned())
+    }
+}
+
 /// How packets are serialised on the device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum DispatchArg {
@@ -183,9 +205,9 @@ pub struct RunArgs {
     /// Write the packets that were not dropped, as pcap
     #[arg(long, visible_alias = "data_out", value_name = "FILE")]
     pub out: Option<PathBuf>,
-    /// Where to run
-    #[arg(long, value_enum, default_value = "model", value_name = "BACKEND")]
-    pub on: On,
+    /// Where to run: model, ref, host, or a device: a PCI address or vfio-user:PATH, which is reset before and after
+    #[arg(long, default_value = "model", value_name = "BACKEND")]
+    pub on: Where,
     /// Map contents before the first packet, JSON
     #[arg(long, value_name = "FILE")]
     pub maps: Option<PathBuf>,
@@ -212,9 +234,9 @@ pub struct DiffArgs {
     /// Map contents before the first packet, JSON
     #[arg(long, value_name = "FILE")]
     pub maps: Option<PathBuf>,
-    /// Back ends to compare
-    #[arg(long, value_enum, value_delimiter = ',', default_value = "host,ref,model", value_name = "LIST")]
-    pub on: Vec<On>,
+    /// Back ends to compare: model, ref, host, a PCI address or vfio-user:PATH
+    #[arg(long, value_delimiter = ',', default_value = "host,ref,model", value_name = "LIST")]
+    pub on: Vec<Where>,
     /// Random packets to run after the capture: mutated ones of the capture and pure noise
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub random: u64,

@@ -2,6 +2,7 @@
 
 mod model;
 pub mod numbers;
+pub mod remote;
 
 use crate::args::{DispatchArg, On};
 use offload_compiler::object::{Object, Program};

@@ -98,6 +98,18 @@ pub fn fits_device(packet: &PacketIn) -> bool {
     (geometry::MIN_PACKET as usize..=geometry::MAX_PACKET as usize).contains(&packet.bytes.len())
 }
 
+/// Says why, if a device does not take packets of this length.
+pub(super) fn admits(packet: &PacketIn) -> Result<(), Diagnostic> {
+    if fits_device(packet) {
+        return Ok(());
+    }
+    Err(Diagnostic::error(
+        codes::device::PACKET,
+        format!("a device does not take packets of {} bytes", packet.bytes.len()),
+    )
+    .with_reason(format!("a frame has {} to {} bytes", geometry::MIN_PACKET, geometry::MAX_PACKET)))
+}
+
 fn map_error(spec: &MapSpec, error: &MapError) -> Diagnostic {
     Diagnostic::error(codes::device::MAP, format!("the device refused an operation on map {}", spec.name))
         .with_reason(error.to_string())
@@ -175,14 +187,7 @@ impl Backend for Model {
     }
 
     fn admits(&mut self, packet: &PacketIn) -> Result<(), Diagnostic> {
-        if fits_device(packet) {
-            return Ok(());
-        }
-        Err(Diagnostic::error(
-            codes::device::PACKET,
-            format!("a device does not take packets of {} bytes", packet.bytes.len()),
-        )
-        .with_reason(format!("a frame has {} to {} bytes", geometry::MIN_PACKET, geometry::MAX_PACKET)))
+        admits(packet)
     }
 
     fn set_chance(&mut self, chance: Chance) {
@@ -243,7 +248,7 @@ pub fn printed(format: Vec<u8>, arguments: [u64; 3], memory: Vec<u8>) -> Result<
 }
 
 /// An event as the host sees it; a text that is no format prints nothing.
-fn event(event: DeviceEvent) -> Result<Option<Event>, Diagnostic> {
+pub(super) fn event(event: DeviceEvent) -> Result<Option<Event>, Diagnostic> {
     Ok(Some(match event {
         DeviceEvent::Ringbuf { map, bytes } => Event::Ringbuf { map: map.into(), bytes },
         DeviceEvent::Perf { map, bytes, packet, .. } => {
@@ -274,7 +279,7 @@ fn event(event: DeviceEvent) -> Result<Option<Event>, Diagnostic> {
 const BROADCAST: u64 = 8;
 const EXCLUDE_INGRESS: u64 = 16;
 
-fn target(redirect: Redirect) -> RedirectTarget {
+pub(super) fn target(redirect: Redirect) -> RedirectTarget {
     match redirect {
         Redirect::Interface { ifindex, .. } => RedirectTarget::Ifindex(ifindex),
         Redirect::Map { map, flags, .. } if flags & BROADCAST != 0 => {

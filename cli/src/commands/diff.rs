@@ -1,8 +1,9 @@
 //! `diff`: one program on several back ends.
 
-use crate::args::{DiffArgs, DispatchArg};
+use crate::args::{DiffArgs, DispatchArg, Where};
+use crate::backends::remote::{DEADLINE, Idle, Remote};
 use crate::backends::{self, Prepared};
-use crate::output::{self, Output};
+use crate::output::{self, Failure, Output};
 use crate::program;
 use offload_compiler::CompileOptions;
 use offwire_diag::{Diagnostic, codes};
@@ -16,7 +17,12 @@ use serde::Serialize;
 
 /// Runs the capture, and random packets if asked for, on all back ends.
 pub(super) fn run(args: &DiffArgs, output: &mut Output<'_>) -> output::Outcome {
-    let profile = program::profile(&args.program)?;
+    let idle = idle(&args.on)?;
+    // A device knows its own profile.
+    let profile = match idle.first() {
+        Some(idle) => idle.profile,
+        None => program::profile(&args.program)?,
+    };
     let object = program::load(&args.program)?;
     for warning in &object.warnings {
         output.diagnostic(warning);
@@ -40,8 +46,15 @@ pub(super) fn run(args: &DiffArgs, output: &mut Output<'_>) -> output::Outcome {
         return overlapping(&prepared, &contents, &packets, output);
     }
     let mut made: Vec<Box<dyn Backend + '_>> = Vec::new();
-    for &on in &args.on {
-        made.push(backends::make(on, &prepared)?);
+    let mut devices = idle.iter();
+    for on in &args.on {
+        made.push(match on {
+            Where::Backend(on) => backends::make(*on, &prepared)?,
+            Where::Device(_) => match devices.next() {
+                Some(idle) => Box::new(Remote::new(&prepared, idle)?),
+                None => continue,
+            },
+        });
     }
     let report =
         diff::run(&mut made, &object, &contents, packets.iter().cloned().chain(random), diff::Options::default());
@@ -53,6 +66,19 @@ pub(super) fn run(args: &DiffArgs, output: &mut Output<'_>) -> output::Outcome {
             Ok(1)
         }
     }
+}
+
+/// The devices among the back ends, open. They must be of one kind, as the program is compiled once.
+fn idle(on: &[Where]) -> Result<Vec<Idle>, Failure> {
+    let devices = on.iter().filter_map(|on| match on {
+        Where::Device(device) => Some(Idle::open(device, DEADLINE)),
+        Where::Backend(_) => None,
+    });
+    let devices = devices.collect::<Result<Vec<Idle>, Failure>>()?;
+    if devices.windows(2).any(|pair| matches!(pair, [a, b] if a.profile.hash != b.profile.hash)) {
+        return Err(Failure::usage(codes::cli::USAGE, "the devices have different profiles"));
+    }
+    Ok(devices)
 }
 
 fn text(report: &Report) -> String {

@@ -5,8 +5,9 @@
 //! at the port's wire rate, with as many packets in flight as the dispatch mode allows: that gives the sustained rate and its limit. The
 //! single-flow rate is that of one packet over and over: the shortest one that takes at least as many slots as half of all.
 
-use crate::args::{On, RunArgs};
-use crate::backends::{self, Prepared};
+use crate::args::{On, RunArgs, Where};
+use crate::backends::remote::{DEADLINE, Idle, Remote};
+use crate::backends::{self, Prepared, TimedBackend};
 use crate::output::{Failure, Outcome, Output};
 use crate::program;
 use crate::throughput::{self, Throughput};
@@ -48,7 +49,7 @@ struct MapChange {
 #[derive(Serialize)]
 struct Report {
     program: String,
-    on: &'static str,
+    on: String,
     profile: &'static str,
     packets: u64,
     verdicts: Verdicts,
@@ -76,7 +77,12 @@ pub(super) fn run(args: &RunArgs, output: &mut Output<'_>) -> Outcome {
     if args.coverage {
         return crate::coverage::run(args, output);
     }
-    let profile = program::profile(&args.program)?;
+    let idle = match &args.on {
+        Where::Device(device) => Some(Idle::open(device, DEADLINE)?),
+        Where::Backend(_) => None,
+    };
+    // A device knows its own profile.
+    let profile = idle.as_ref().map_or_else(|| program::profile(&args.program), |idle| Ok(idle.profile))?;
     let object = program::load(&args.program)?;
     for warning in &object.warnings {
         output.diagnostic(warning);
@@ -97,16 +103,16 @@ pub(super) fn run(args: &RunArgs, output: &mut Output<'_>) -> Outcome {
         output.diagnostic(&warning);
     }
 
-    let pass = functional_pass(args, &prepared, &packets, &contents)?;
+    let pass = functional_pass(args, idle.as_ref(), &prepared, &packets, &contents)?;
     let model = match args.on {
-        On::Model => {
+        Where::Backend(On::Model) => {
             let typical = typical(&pass.packets, &packets);
             Some((
                 throughput::measure(&prepared, packets.iter(), &contents)?,
                 throughput::measure(&prepared, typical.into_iter(), &contents)?,
             ))
         }
-        On::Ref | On::Host => None,
+        Where::Backend(On::Ref | On::Host) | Where::Device(_) => None,
     };
     if let Some(path) = &args.dump_maps {
         program::write_file(path, mapfile::dump(&object, &pass.after).to_string().as_bytes())?;
@@ -114,7 +120,7 @@ pub(super) fn run(args: &RunArgs, output: &mut Output<'_>) -> Outcome {
     if let Some(path) = &args.out {
         program::write_file(path, &outgoing(&packets, &pass.packets))?;
     }
-    let report = report(args.on, chosen.1.name.clone(), &prepared, &pass, model.as_ref(), &object);
+    let report = report(&args.on, chosen.1.name.clone(), &prepared, &pass, model.as_ref(), &object);
     output.result(&report, || text(&report));
     Ok(0)
 }
@@ -132,15 +138,20 @@ struct Pass {
 
 fn functional_pass(
     args: &RunArgs,
+    idle: Option<&Idle>,
     prepared: &Prepared<'_>,
     packets: &[PacketIn],
     contents: &Contents,
 ) -> Result<Pass, Failure> {
-    let mut backend = backends::make(args.on, prepared)?;
+    let mut backend: Box<dyn TimedBackend + '_> = match (&args.on, idle) {
+        (Where::Backend(on), _) => backends::make(*on, prepared)?,
+        (Where::Device(_), Some(idle)) => Box::new(Remote::new(prepared, idle)?),
+        (Where::Device(device), None) => Box::new(Remote::new(prepared, &Idle::open(device, DEADLINE)?)?),
+    };
     // Instructions are counted by the interpreter, whatever executes the program.
     let mut counter = match args.on {
-        On::Ref => None,
-        On::Model | On::Host => Some(backends::make(On::Ref, prepared)?),
+        Where::Backend(On::Ref) => None,
+        Where::Backend(On::Model | On::Host) | Where::Device(_) => Some(backends::make(On::Ref, prepared)?),
     };
     mapfile::apply(backend.as_mut(), contents)?;
     if let Some(counter) = &mut counter {
@@ -204,7 +215,7 @@ fn outgoing(packets: &[PacketIn], out: &[Option<PacketOut>]) -> Vec<u8> {
 }
 
 fn report(
-    on: On,
+    on: &Where,
     program: String,
     prepared: &Prepared<'_>,
     pass: &Pass,
@@ -223,7 +234,10 @@ fn report(
         |percent: usize| latencies.get((latencies.len().saturating_sub(1)) * percent / 100).copied().unwrap_or(0);
     Report {
         program,
-        on: backends::name(on),
+        on: match on {
+            Where::Backend(on) => backends::name(*on).to_owned(),
+            Where::Device(device) => device.to_string(),
+        },
         profile: prepared.profile.name,
         packets,
         verdicts: Verdicts {
@@ -241,8 +255,8 @@ fn report(
         slots_per_packet: per_packet(slots),
         ebpf_insns_per_word: words.filter(|&words| words > 0).map(|words| pass.insns as f64 / words as f64),
         latency_cycles: pass.cycles.map(|_| Latency { p50: rank(50), p99: rank(99), max: rank(100) }),
-        clock_mhz: model.map(|_| prepared.profile.clock_mhz),
-        dispatch: model.map(|_| super::DispatchReport::chosen(prepared)),
+        clock_mhz: pass.cycles.map(|_| prepared.profile.clock_mhz),
+        dispatch: pass.cycles.map(|_| super::DispatchReport::chosen(prepared)),
         mpps: model.map(|(all, _)| all.mpps),
         limit: model.map(|(all, _)| all.limit.clone()),
         single_flow_mpps: model.map(|(_, one)| one.mpps),
