@@ -31,6 +31,7 @@ const ALLOWED: &[(&str, &str, &[&str])] = &[
             "offwire-isa",
             "offwire-image",
             "offwire-diag",
+            "offwire-hostif",
             "offwire-serve",
             "rtl-sim-bridge",
         ],

@@ -1,6 +1,6 @@
 //! Arguments of the commands that work on a device through its driver.
 
-use super::{DispatchArg, ProgramArgs};
+use super::{DispatchArg, ProgramArgs, ServeArgs};
 use clap::{Args, Subcommand};
 use driver::bus::Bdf;
 use offwire_isa::Profile;
@@ -103,6 +103,8 @@ pub struct ChosenOrAll {
 /// Verbs of `dev`.
 #[derive(Debug, Subcommand)]
 pub enum DevVerb {
+    /// Run the software device as a process that drivers and virtual machines connect to (vfio-user)
+    Serve(ServeArgs),
     /// List the PCI functions of this machine that are offwire devices, and what they are bound to
     #[command(visible_alias = "ls")]
     List,

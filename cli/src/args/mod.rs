@@ -1,6 +1,7 @@
 //! The command line: OBJECT VERB as bpftool has it, with ordinary flags.
 
 pub mod device;
+mod serve;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use device::{
@@ -8,6 +9,8 @@ use device::{
 };
 use std::path::PathBuf;
 use std::str::FromStr;
+
+pub use serve::{ServeArgs, TimeArg};
 
 /// Runs unmodified XDP programs on a SmartNIC: verify, compile, run, compare.
 #[derive(Debug, Parser)]
@@ -30,7 +33,7 @@ pub enum ObjectArg {
     /// Programs: check, build, dump, run; on a device load, attach, swap, detach, show
     #[command(subcommand, visible_alias = "program")]
     Prog(ProgVerb),
-    /// Devices: list, show, stats, reset, bind, unbind, port
+    /// Devices: serve, list, show, stats, reset, bind, unbind, port
     #[command(subcommand, visible_alias = "device")]
     Dev(DevVerb),
     /// Maps of a device: show, dump, lookup, update, delete, getnext, freeze, pin

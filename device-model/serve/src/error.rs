@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use offwire_diag::Diagnostic;
+use offwire_diag::{Diagnostic, codes};
 use offwire_hostmem::MemoryError;
 
 /// Why a device is not served, or not any more.
@@ -61,4 +61,40 @@ pub enum ServeError {
     /// The device panicked: a mistake of ours.
     #[error("the device model failed: {0}")]
     Device(String),
+}
+
+impl ServeError {
+    /// For a user.
+    pub fn diagnostic(self) -> Diagnostic {
+        match self {
+            ServeError::Socket { path, reason } => {
+                Diagnostic::error(codes::device::SERVE_SOCKET, "the device cannot be served at this path")
+                    .with_file(path.display().to_string())
+                    .with_reason(reason)
+            }
+            ServeError::Number { port, reason } => {
+                Diagnostic::error(codes::device::SERVE_PORT, format!("port {port} cannot be connected"))
+                    .with_reason(reason)
+            }
+            ServeError::Port { port, what, source } => {
+                let denied = source.kind() == io::ErrorKind::PermissionDenied;
+                let diagnostic =
+                    Diagnostic::error(codes::device::SERVE_PORT, format!("port {port} cannot be connected to {what}"))
+                        .with_reason(source.to_string());
+                if denied {
+                    diagnostic.with_help("run as root, or with CAP_NET_RAW and CAP_NET_ADMIN")
+                } else {
+                    diagnostic
+                }
+            }
+            ServeError::File { path, source } => {
+                Diagnostic::error(codes::cli::FILE, format!("a capture cannot be read or written: {source}"))
+                    .with_file(path.display().to_string())
+            }
+            ServeError::Capture { path, diagnostic } => diagnostic.with_file(path.display().to_string()),
+            error @ (ServeError::Memory(_) | ServeError::System(_) | ServeError::Device(_)) => {
+                Diagnostic::error(codes::device::SERVE_FAILED, error.to_string())
+            }
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! `dev`: devices.
 
 mod bus;
+mod serve;
 mod show;
 
 pub(crate) use show::mode;
@@ -11,6 +12,7 @@ use crate::output::{Outcome, Output};
 /// The verb.
 pub(super) fn run(verb: &DevVerb, output: &mut Output<'_>) -> Outcome {
     match verb {
+        DevVerb::Serve(args) => serve::run(args, output),
         DevVerb::List => bus::list(output),
         DevVerb::Show(args) => show::show(args, output),
         DevVerb::Stats(args) => show::stats(args, output),
