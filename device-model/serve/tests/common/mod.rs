@@ -6,6 +6,7 @@ pub(crate) mod client;
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 
 use offwire_hostif::{AccessError, DmaAccess, DmaError, HostMemory, Interrupt, Iova, PciFunction, Region, TimeMode};
@@ -64,6 +65,8 @@ pub(crate) struct Small {
     now: u64,
     limit: Option<u64>,
     time: TimeMode,
+    /// Calls of `poll`.
+    polls: Arc<AtomicU64>,
     /// A model that is too slow for real time: it never gets beyond the cycle at which it started.
     pub(crate) stuck: bool,
 }
@@ -83,6 +86,7 @@ impl Small {
             now: 0,
             limit: None,
             time: TimeMode::Virtual,
+            polls: Arc::default(),
             stuck: false,
         };
         small.config[..4].copy_from_slice(&[0x55, 0x1d, 0xf1, 0x0f]);
@@ -95,6 +99,11 @@ impl Small {
         let (mut small, doorbells) = Small::new();
         small.set(reg::OPEN, 0xf);
         (small, doorbells)
+    }
+
+    /// Counts the calls of `poll`.
+    pub(crate) fn polls(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.polls)
     }
 
     fn get(&self, at: u64) -> u32 {
@@ -243,6 +252,7 @@ impl PciFunction for Small {
     }
 
     fn poll(&mut self) -> bool {
+        self.polls.fetch_add(1, Ordering::Relaxed);
         let rung = self.doorbells.load_acquire(DOORBELL).unwrap_or(0);
         let mut done = rung != self.get(reg::SEEN);
         self.set(reg::SEEN, rung);
