@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 pub(crate) mod client;
+pub(crate) mod hosts;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
@@ -346,11 +347,20 @@ pub(crate) struct Served {
 
 impl Served {
     pub(crate) fn start(device: (Small, Arc<SharedMemory>), socket: &Path, time: TimeMode, ports: &[&str]) -> Self {
-        let mut device = device;
-        device.0.time = time;
+        let (mut small, doorbells) = device;
+        small.time = time;
+        Self::start_any(small, doorbells, socket, ports)
+    }
+
+    pub(crate) fn start_any<N: Nic + 'static>(
+        nic: N,
+        doorbells: Arc<SharedMemory>,
+        socket: &Path,
+        ports: &[&str],
+    ) -> Self {
         let ports: Vec<PortSpec> = ports.iter().map(|text| text.parse().expect("a port")).collect();
         let options = Options { socket: socket.to_owned(), ports };
-        let service = Service::new(device.0, Some(device.1), &options).expect("a service");
+        let service = Service::new(nic, Some(doorbells), &options).expect("a service");
         let stop = Stop::new().expect("an eventfd");
         let stopper = stop.clone();
         let thread = std::thread::spawn(move || service.run(&stopper));
