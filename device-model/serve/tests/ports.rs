@@ -228,3 +228,30 @@ fn what_cannot_be_had_is_told_before_anything_is_served() {
     drop(first);
     service(&socket, &[]).expect("the next one may");
 }
+
+#[test]
+fn a_device_that_has_nothing_to_do_sleeps() {
+    use std::sync::atomic::Ordering;
+    let folder = Folder::new("idle");
+    for time in TimeMode::ALL {
+        let (small, doorbells) = Small::open();
+        let polls = small.polls();
+        let own = format!("0=unix:{},{}", folder.path("own").display(), folder.path("peer").display());
+        let served = Served::start((small, doorbells), &folder.path("s"), time, &[&own]);
+        let during = |ms: u64| {
+            let before = polls.load(Ordering::Relaxed);
+            std::thread::sleep(Duration::from_millis(ms));
+            polls.load(Ordering::Relaxed) - before
+        };
+        // Sleeps double from 20 us on.
+        during(100);
+        let alone = during(500);
+        let mut client = Client::new(&served.socket);
+        assert_eq!(client.register(reg::MAGIC), common::MAGIC);
+        during(100);
+        let watched = during(500);
+        assert!(alone <= 2, "{time:?}: {alone} turns in half a second without a client");
+        assert!((1..=60).contains(&watched), "{time:?}: {watched} turns in half a second to look at doorbells");
+        served.stop().expect("a summary");
+    }
+}

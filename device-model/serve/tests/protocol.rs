@@ -400,7 +400,8 @@ fn a_device_that_breaks_is_told_and_not_served() {
     let write = body().u64(reg::PANIC).u32(0).u32(4).u32(1);
     client.call(client::REGION_WRITE, &write).expect_err("no answer");
     let error = served.join().expect_err("the device is broken");
-    assert!(error.to_string().contains("model failed"), "{error}");
+    assert!(error.to_string().contains("asked to break") || error.to_string().contains("panicked"), "{error}");
+    assert_eq!(error.diagnostic().code, offwire_diag::codes::device::SERVE_FAILED);
     assert!(!folder.path("s").exists(), "the socket is gone");
 }
 

@@ -2,10 +2,12 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 pub(crate) mod client;
+pub(crate) mod hosts;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 
 use offwire_hostif::{AccessError, DmaAccess, DmaError, HostMemory, Interrupt, Iova, PciFunction, Region, TimeMode};
@@ -64,6 +66,8 @@ pub(crate) struct Small {
     now: u64,
     limit: Option<u64>,
     time: TimeMode,
+    /// Calls of `poll`.
+    polls: Arc<AtomicU64>,
     /// A model that is too slow for real time: it never gets beyond the cycle at which it started.
     pub(crate) stuck: bool,
 }
@@ -83,6 +87,7 @@ impl Small {
             now: 0,
             limit: None,
             time: TimeMode::Virtual,
+            polls: Arc::default(),
             stuck: false,
         };
         small.config[..4].copy_from_slice(&[0x55, 0x1d, 0xf1, 0x0f]);
@@ -95,6 +100,11 @@ impl Small {
         let (mut small, doorbells) = Small::new();
         small.set(reg::OPEN, 0xf);
         (small, doorbells)
+    }
+
+    /// Counts the calls of `poll`.
+    pub(crate) fn polls(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.polls)
     }
 
     fn get(&self, at: u64) -> u32 {
@@ -243,6 +253,7 @@ impl PciFunction for Small {
     }
 
     fn poll(&mut self) -> bool {
+        self.polls.fetch_add(1, Ordering::Relaxed);
         let rung = self.doorbells.load_acquire(DOORBELL).unwrap_or(0);
         let mut done = rung != self.get(reg::SEEN);
         self.set(reg::SEEN, rung);
@@ -336,11 +347,20 @@ pub(crate) struct Served {
 
 impl Served {
     pub(crate) fn start(device: (Small, Arc<SharedMemory>), socket: &Path, time: TimeMode, ports: &[&str]) -> Self {
-        let mut device = device;
-        device.0.time = time;
+        let (mut small, doorbells) = device;
+        small.time = time;
+        Self::start_any(small, doorbells, socket, ports)
+    }
+
+    pub(crate) fn start_any<N: Nic + 'static>(
+        nic: N,
+        doorbells: Arc<SharedMemory>,
+        socket: &Path,
+        ports: &[&str],
+    ) -> Self {
         let ports: Vec<PortSpec> = ports.iter().map(|text| text.parse().expect("a port")).collect();
         let options = Options { socket: socket.to_owned(), ports };
-        let service = Service::new(device.0, Some(device.1), &options).expect("a service");
+        let service = Service::new(nic, Some(doorbells), &options).expect("a service");
         let stop = Stop::new().expect("an eventfd");
         let stopper = stop.clone();
         let thread = std::thread::spawn(move || service.run(&stopper));
