@@ -369,6 +369,9 @@ pub struct PipeArgs {
     /// Which device
     #[command(flatten)]
     pub device: DeviceArgs,
+    /// Packets that were lost outside a program's verdict, too
+    #[arg(long)]
+    pub drops: bool,
     /// End after so many events
     #[arg(long, value_name = "N")]
     pub count: Option<u64>,

@@ -133,14 +133,18 @@ pub(super) fn pipe(args: &PipeArgs, output: &mut Output<'_>) -> Outcome {
     let mut printed = 0u64;
     while args.count.is_none_or(|count| printed < count) {
         match events.wait(idle.map_or(WAIT, |idle| idle.min(WAIT))).map_err(|error| failure(&error))? {
+            // Whoever listens only to programs is not told of every packet without a receive ring.
+            Some(Event::Drop { .. }) if !args.drops => {}
             Some(event) => {
                 let line = Line { lost: events.lost(), ..Line::new(event, &names) };
                 output.line(&line, || line.text());
                 printed += 1;
                 last = Instant::now();
             }
-            None if idle.is_some_and(|idle| last.elapsed() >= idle) => break,
             None => {}
+        }
+        if idle.is_some_and(|idle| last.elapsed() >= idle) {
+            break;
         }
     }
     Ok(0)

@@ -1,6 +1,9 @@
 //! What the tests of the command line share.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+#[cfg(target_os = "linux")]
+pub(crate) mod server;
+
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
