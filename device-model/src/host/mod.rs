@@ -13,9 +13,9 @@
 //! Nothing moves by itself: [`PciFunction::poll`] does a share of what there is to do. Device time moves only there.
 
 mod bus;
+mod card;
 mod commands;
 mod config;
-mod card;
 mod dma;
 mod doorbells;
 mod events;

@@ -336,7 +336,12 @@ fn batches_stop_at_the_first_that_fails() {
             }
         }
         assert!(found.len() == 5000 || size <= 100, "{size}: {}", found.len());
-        assert!(found.iter().all(|(&key, value)| *value == [(if key == 0 { 1 } else { u64::from(key) * 3 })].map(u64::to_le_bytes)[0]));
+        assert!(
+            found
+                .iter()
+                .all(|(&key, value)| *value
+                    == [(if key == 0 { 1 } else { u64::from(key) * 3 })].map(u64::to_le_bytes)[0])
+        );
     }
     let none = host.with_output(desc::Command { count: 5, ..object(Opcode::MapLookupBatch, map) }, 15);
     assert_eq!(host.fails(none), (Status::BufferSize, 16));

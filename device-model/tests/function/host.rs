@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use device_model::host::{Departed, Doorbells, HostConfig, HostFunction};
-use offwire_hostif::reg::{RingBase, RingControl, RingData, RingDataSize, RingModeration, RingSize, RingState, RingVector};
+use offwire_hostif::reg::{
+    RingBase, RingControl, RingData, RingDataSize, RingModeration, RingSize, RingState, RingVector,
+};
 use offwire_hostif::register::RingRegister;
 use offwire_hostif::{
     AVAIL, BarOffset, DmaAccess, HostMemory, Interrupt, Iova, Opcode, PciFunction, Region, RingFault, RingId, Status,
@@ -552,8 +554,7 @@ pub(crate) fn padded(bytes: &[u8]) -> Vec<u8> {
 /// ProgramLoad's input.
 pub(crate) fn load_input(image: &Image, bindings: &[u16]) -> Vec<u8> {
     let bytes = image.to_bytes();
-    let record =
-        desc::ProgramLoad { image_bytes: bytes.len() as u32, bindings: bindings.len() as u32, reserved: 0 };
+    let record = desc::ProgramLoad { image_bytes: bytes.len() as u32, bindings: bindings.len() as u32, reserved: 0 };
     let list: Vec<u8> = bindings.iter().flat_map(|map| map.to_le_bytes()).collect();
     [record.encode().to_vec(), padded(&list), bytes].concat()
 }

@@ -3,8 +3,8 @@
 use device_model::host::{Departed, HostConfig};
 use device_model::{Arrival, Device, Redirect};
 use offwire_hostif::{
-    CounterDomain, DropReason, EventKind, Opcode, PciFunction, PortFlag, ReceiveStatus, RedirectKind, RingFault, RingId,
-    TimeMode, TransmitFlag, TransmitStatus, desc,
+    CounterDomain, DropReason, EventKind, Opcode, PciFunction, PortFlag, ReceiveStatus, RedirectKind, RingFault,
+    RingId, TimeMode, TransmitFlag, TransmitStatus, desc,
 };
 use offwire_image::{Image, MapKind, MapSpec};
 use offwire_isa::SMALL;
@@ -55,14 +55,8 @@ fn packets_alone_are_those_of_the_device() {
         let mut bytes = frame(random.below(20) as u16, 60 + random.below(1000) as usize);
         bytes[0] = random.next() as u8;
         let (port, queue) = (random.below(4) as u16, random.below(9) as u32);
-        let arrival = Arrival {
-            cycle: 0,
-            port,
-            ingress_ifindex: 40,
-            rx_queue: queue,
-            bytes: bytes.clone(),
-            vcpu: Some(0),
-        };
+        let arrival =
+            Arrival { cycle: 0, port, ingress_ifindex: 40, rx_queue: queue, bytes: bytes.clone(), vcpu: Some(0) };
         let expected = device.run_one(arrival).unwrap();
         let flags = INJECT | TransmitFlag::VCPU | TransmitFlag::ALONE | TransmitFlag::QUEUE;
         let sent = desc::Transmit { flags, rx_queue: queue, ingress_ifindex: 40, ..inject(port) };
@@ -178,9 +172,16 @@ fn verdicts_are_followed() {
     }
     assert_eq!((port(&mut host, 3, "tx_packets"), port(&mut host, 6, "tx_bytes")), (1, 60));
     let device = |host: &mut Host, name| host.counter(CounterDomain::Device, 0, name);
-    assert_eq!(["arrivals", "departures", "passed", "redirected", "host_received", "host_lost"].map(|name| device(&mut host, name)), [8, 8, 3, 2, 3, 0]);
+    assert_eq!(
+        ["arrivals", "departures", "passed", "redirected", "host_received", "host_lost"]
+            .map(|name| device(&mut host, name)),
+        [8, 8, 3, 2, 3, 0]
+    );
     let tx = |host: &mut Host, name| host.counter(CounterDomain::Program, 3, name);
-    assert_eq!(["packets", "bytes", "words", "transmitted", "dropped"].map(|name| tx(&mut host, name)), [1, 60, 1, 1, 0]);
+    assert_eq!(
+        ["packets", "bytes", "words", "transmitted", "dropped"].map(|name| tx(&mut host, name)),
+        [1, 60, 1, 1, 0]
+    );
 }
 
 #[test]
@@ -332,9 +333,11 @@ fn what_has_no_room_is_lost_and_told() {
         host.function.arrive(0, n * 10_000, frame(0, 60));
     }
     host.settle();
-    let got: Vec<u64> = std::iter::from_fn(|| host.received_from(0, false)).map(|packet| packet.descriptor.seq).collect();
+    let got: Vec<u64> =
+        std::iter::from_fn(|| host.received_from(0, false)).map(|packet| packet.descriptor.seq).collect();
     assert_eq!(got, [0, 1, 2, 3]);
-    let lost: Vec<_> = std::iter::from_fn(|| host.next_event()).map(|(event, _)| (event.kind, event.code, event.seq)).collect();
+    let lost: Vec<_> =
+        std::iter::from_fn(|| host.next_event()).map(|(event, _)| (event.kind, event.code, event.seq)).collect();
     assert_eq!(lost, [4, 5, 6, 7, 8, 9].map(|seq| (EventKind::Drop.code(), DropReason::NoBuffer.code(), seq)));
     let receive = RingId::receive(0).unwrap();
     assert_eq!(host.ring32::<offwire_hostif::reg::RingLost>(receive), 6);
@@ -387,7 +390,8 @@ fn injected_packets_wait_for_room() {
         let drops = host.counter(CounterDomain::Port, 0, "rx_dropped");
         assert_eq!(left as u64 + drops, 1000);
         assert_eq!(drops > 0, wire, "{left}");
-        let told = std::iter::from_fn(|| host.next_event()).filter(|(event, _)| event.code == DropReason::Ingress.code());
+        let told =
+            std::iter::from_fn(|| host.next_event()).filter(|(event, _)| event.code == DropReason::Ingress.code());
         assert_eq!(told.count() as u64 + host.counter(CounterDomain::Device, 0, "events_lost"), drops);
         assert_eq!(host.counter(CounterDomain::Device, 0, "tail_drops"), drops);
         assert!(!host.function.in_flight());
@@ -479,7 +483,10 @@ fn real_time_follows_the_limit() {
     host.function.set_limit(Some(5000));
     host.settle();
     assert_eq!(host.function.now(), 5000);
-    assert_eq!(host.inject(0, &frame(0, 60), desc::Transmit { flags: INJECT | TransmitFlag::ALONE, ..inject(0) }).0, TransmitStatus::BadField);
+    assert_eq!(
+        host.inject(0, &frame(0, 60), desc::Transmit { flags: INJECT | TransmitFlag::ALONE, ..inject(0) }).0,
+        TransmitStatus::BadField
+    );
     assert_eq!(host.inject(0, &frame(0, 60), inject(0)).0, TransmitStatus::Ok);
     assert!(host.received(0).is_none() && host.function.in_flight());
     let next = host.function.next_event().unwrap();

@@ -246,7 +246,8 @@ impl HostFunction {
 
     /// TimeSet.
     fn time_set(&mut self, command: &desc::Command) -> Answer {
-        let mode = u16::try_from(command.argument).ok().and_then(TimeMode::from_code).ok_or(bad_field(fields::ARGUMENT))?;
+        let mode =
+            u16::try_from(command.argument).ok().and_then(TimeMode::from_code).ok_or(bad_field(fields::ARGUMENT))?;
         if mode != self.card.time && self.config.choices >> mode.code() & 1 == 0 {
             return Err(refuse(Status::NotSupported, 0u32));
         }
