@@ -327,7 +327,7 @@ impl Host {
     /// Writes a descriptor of a ring that the host fills, without its doorbell.
     pub(crate) fn produce(&mut self, side: &mut Side, descriptor: &[u8; 64], returns: bool) {
         let avail = u32::from(phase(side.index, side.log2));
-        let word = avail * AVAIL | if returns { (1 - avail) * USED } else { 0 };
+        let word = (avail * AVAIL) | if returns { (1 - avail) * USED } else { 0 };
         let at = side.at(side.index);
         self.put(at, &descriptor[..60]);
         self.put(at + 60, &word.to_le_bytes());

@@ -269,21 +269,21 @@ fn anything_anywhere() {
             match random.below(12) {
                 0 => {
                     let offset = random.below(u64::from(BAR0_BYTES) / 8) * 8 + random.below(2) * 4;
-                    drop(host.function.write(Region::Bar0, offset, &(extreme(random, 32) as u32).to_le_bytes()));
+                    let _ = host.function.write(Region::Bar0, offset, &(extreme(random, 32) as u32).to_le_bytes());
                 }
                 // A ring that is set up somewhere.
                 1 => {
                     let number = random.below(RINGS.into()) as u32;
                     let block = u64::from(RING_BASE + number * 0x80);
                     let base = windows.address(random) & !(if random.once_in(4) { 0 } else { 63 });
-                    drop(host.function.write(Region::Bar0, block, &base.to_le_bytes()));
+                    let _ = host.function.write(Region::Bar0, block, &base.to_le_bytes());
                     let data = windows.address(random);
-                    drop(host.function.write(Region::Bar0, block + 8, &data.to_le_bytes()));
+                    let _ = host.function.write(Region::Bar0, block + 8, &data.to_le_bytes());
                     let log2 = random.below_mostly(6, 5, 20) as u32;
-                    drop(host.function.write(Region::Bar0, block + 0x10, &log2.to_le_bytes()));
-                    drop(host.function.write(Region::Bar0, block + 0x14, &4096u32.to_le_bytes()));
-                    drop(host.function.write(Region::Bar0, block + 0x18, &0u32.to_le_bytes()));
-                    drop(host.function.write(Region::Bar0, block + 0x18, &1u32.to_le_bytes()));
+                    let _ = host.function.write(Region::Bar0, block + 0x10, &log2.to_le_bytes());
+                    let _ = host.function.write(Region::Bar0, block + 0x14, &4096u32.to_le_bytes());
+                    let _ = host.function.write(Region::Bar0, block + 0x18, &0u32.to_le_bytes());
+                    let _ = host.function.write(Region::Bar0, block + 0x18, &1u32.to_le_bytes());
                 }
                 2 => {
                     let number = random.below(u64::from(3 + 2 * QUEUE_PAIRS)) as u32;
@@ -300,11 +300,15 @@ fn anything_anywhere() {
                     let offset = random.below(4096);
                     // Bus mastering mostly stays on, and resets are rare.
                     if !(4..8).contains(&offset) && !(0x40..0x50).contains(&offset) || random.once_in(50) {
-                        drop(host.function.write(Region::Config, offset, &[random.next() as u8]));
+                        let _ = host.function.write(Region::Config, offset, &[random.next() as u8]);
                     }
                 }
-                4 => drop(host.function.write(Region::Bar4, random.below(4200), &[random.next() as u8; 4])),
-                5 => drop(host.function.write(Region::Bar2, random.below(0x2_0010), &[random.next() as u8; 3])),
+                4 => {
+                    let _ = host.function.write(Region::Bar4, random.below(4200), &[random.next() as u8; 4]);
+                }
+                5 => {
+                    let _ = host.function.write(Region::Bar2, random.below(0x2_0010), &[random.next() as u8; 3]);
+                }
                 // Descriptors with the right phase of the first laps in the windows.
                 6 | 7 => {
                     let (_, size, memory) = &windows.0[random.below(windows.0.len() as u64) as usize];
@@ -326,7 +330,7 @@ fn anything_anywhere() {
             }
             host.function.poll();
             for region in Region::ALL {
-                drop(host.function.read(region, random.next() & 0xffff, &mut [0; 8]));
+                let _ = host.function.read(region, random.next() & 0xffff, &mut [0; 8]);
             }
         }
         windows.check(seed);
