@@ -388,8 +388,8 @@ fn buffers_have_to_be_mapped() {
     let output = host.with_input(desc::Command { output: u64::MAX - 2, output_bytes: 8, ..lookup }, &[0; 4]);
     assert_eq!(host.fails(output), (Status::DmaFault, u64::MAX - 2));
     let huge = desc::Command { input: 0x1000, input_bytes: u32::MAX, ..command(Opcode::ProgramLoad) };
-    assert_eq!(host.fails(huge), (Status::BufferSize, 64 << 20));
-    let large = desc::Command { input: host.input, input_bytes: 64 << 20, ..command(Opcode::ProgramLoad) };
+    assert_eq!(host.fails(huge), (Status::BufferSize, 32 << 20));
+    let large = desc::Command { input: host.input, input_bytes: 32 << 20, ..command(Opcode::ProgramLoad) };
     assert_eq!(host.fails(large).0, Status::DmaFault);
 }
 

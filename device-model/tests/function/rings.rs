@@ -354,6 +354,10 @@ fn quiesce_waits_for_what_was_there() {
         assert!(host.function.arrive(0, n * 10, frame(n as u16, 60)));
     }
     host.function.set_limit(Some(100));
+    host.settle();
+    let info = desc::Command { object: program, ..command(Opcode::ProgramInfo) };
+    let inside = |host: &mut Host| desc::ProgramInfo::decode(host.read(info).first_chunk().unwrap()).in_flight;
+    assert!((1..=10).contains(&inside(&mut host)));
     host.submit(command(Opcode::Quiesce));
     host.submit(nop());
     host.settle();
@@ -364,6 +368,7 @@ fn quiesce_waits_for_what_was_there() {
     let done = [host.completion().unwrap(), host.completion().unwrap()];
     assert_eq!(done.map(|done| (status(&done).0, done.opcode)), [(Status::Ok, 0x60), (Status::Ok, 0)]);
     assert_eq!(host.counter(CounterDomain::Program, program, "dropped"), 50);
+    assert_eq!(inside(&mut host), 0);
     assert!(reg::State(host.read32(offwire_hostif::BarOffset(0x3c))).quiet());
     // Under traffic that never ends.
     host.submit(command(Opcode::Quiesce));
