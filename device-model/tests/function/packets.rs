@@ -255,6 +255,47 @@ fn the_host_sends_and_hears_itself() {
     assert_eq!(host.counter(CounterDomain::Port, 3, "rx_dropped"), 1);
 }
 
+/// Where nobody takes frames from the wire, they are counted and forgotten; where somebody does but is slow, some are lost.
+#[test]
+fn wires_end_somewhere() {
+    let mut host = Host::new(HostConfig { wires: 1 << 1, ..config() });
+    host.open(0, 3);
+    let out = |port| desc::Transmit { port, ..desc::Transmit::default() };
+    for _ in 0..70_000 {
+        host.inject(0, &frame(1, 60), out(0));
+    }
+    assert_eq!(host.departed(), []);
+    for _ in 0..70_000 {
+        host.inject(0, &frame(1, 60), out(1));
+    }
+    assert_eq!(host.departed().len(), 65_536);
+    let sent =
+        |host: &mut Host, port| ["tx_packets", "tx_dropped"].map(|name| host.counter(CounterDomain::Port, port, name));
+    assert_eq!((sent(&mut host, 0), sent(&mut host, 1)), ([70_000, 0], [65_536, 4464]));
+    assert_eq!(host.inject(0, &frame(1, 60), out(1)).0, TransmitStatus::Ok);
+    assert_eq!(host.departed().len(), 1);
+}
+
+/// A ring without buffers for long stops nobody: packets are lost, the next ones come when there are buffers again.
+#[test]
+fn a_host_that_sleeps_gets_the_next_packets() {
+    let mut host = Host::new(config());
+    host.open(0, 3);
+    for round in 0..20_000u64 {
+        assert!(host.function.arrive(0, 0, frame(round as u16, 60)));
+        host.function.poll();
+    }
+    host.settle();
+    let missed = 20_000 - 8;
+    assert_eq!(host.counter(CounterDomain::Device, 0, "host_lost"), missed);
+    assert_eq!(host.counter(CounterDomain::Ring, RingId::receive(0).unwrap().number(), "lost"), missed);
+    let first: Vec<u64> = std::iter::from_fn(|| host.received(0)).map(|packet| packet.descriptor.seq).collect();
+    assert_eq!(first, [0, 1, 2, 3, 4, 5, 6, 7]);
+    assert!(host.function.arrive(0, 0, frame(0, 60)));
+    host.settle();
+    assert_eq!(host.received(0).map(|packet| packet.descriptor.seq), Some(20_000));
+}
+
 #[test]
 fn transmit_descriptors_are_checked() {
     let mut host = Host::new(config());
