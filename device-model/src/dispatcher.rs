@@ -42,7 +42,7 @@ impl Lanes {
         let gate = &mut self.gates[at];
         let enters = *gate & (ALONE | WAITING) == 0 && !(alone && *gate > 0);
         if enters {
-            *gate = *gate + 1 | if alone { ALONE } else { 0 };
+            *gate = (*gate + 1) | if alone { ALONE } else { 0 };
         }
         enters
     }
@@ -51,7 +51,7 @@ impl Lanes {
     #[inline(always)]
     fn leave(&mut self, at: usize, alone: bool) -> bool {
         let gate = &mut self.gates[at];
-        *gate = *gate - 1 & if alone { !ALONE } else { u16::MAX };
+        *gate = (*gate - 1) & if alone { !ALONE } else { u16::MAX };
         *gate & WAITING != 0
     }
 
@@ -76,7 +76,7 @@ impl Lanes {
         if wants && *gate & !WAITING > 0 {
             return None;
         }
-        *gate = *gate + 1 | if wants { ALONE } else { 0 };
+        *gate = (*gate + 1) | if wants { ALONE } else { 0 };
         let id = std::mem::replace(head, first.next);
         if *head == NONE {
             *tail = NONE;
