@@ -2,6 +2,7 @@
 //!
 //! Whatever it sends, the client does not panic, does not hang, does not keep file descriptors, does not allocate much, and writes
 //! into nothing but what was asked for: a canary stands on both sides of each buffer, guard pages on both sides of the mapping.
+#![cfg(target_os = "linux")]
 
 mod common;
 #[path = "common/conversation.rs"]

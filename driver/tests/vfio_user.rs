@@ -1,4 +1,5 @@
 //! The vfio-user client against a server that follows a script: what is sent, and what each wrong answer leads to.
+#![cfg(target_os = "linux")]
 
 #[path = "common/conversation.rs"]
 mod conversation;

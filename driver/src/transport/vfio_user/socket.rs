@@ -104,14 +104,14 @@ fn send_some(socket: &UnixStream, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> io::R
         let length = rights(fds.len());
         message.msg_control = control.as_mut_ptr().cast();
         // SAFETY: arithmetic only.
-        message.msg_controllen = unsafe { libc::CMSG_SPACE(length) } as usize;
+        message.msg_controllen = unsafe { libc::CMSG_SPACE(length) } as _;
         // SAFETY: the buffer is aligned for the header and has room for 16 descriptors behind it; `fds` has no more. The header is
         // written before its data is.
         unsafe {
             let header = libc::CMSG_FIRSTHDR(&message);
             (*header).cmsg_level = libc::SOL_SOCKET;
             (*header).cmsg_type = libc::SCM_RIGHTS;
-            (*header).cmsg_len = libc::CMSG_LEN(length) as usize;
+            (*header).cmsg_len = libc::CMSG_LEN(length) as _;
             let data = libc::CMSG_DATA(header).cast::<RawFd>();
             for (at, fd) in fds.iter().enumerate() {
                 data.add(at).write_unaligned(fd.as_raw_fd());
@@ -131,7 +131,7 @@ fn receive_some(socket: &UnixStream, buffer: &mut [u8], fds: &mut Vec<OwnedFd>) 
     let mut message = message(&mut iov);
     message.msg_control = control.as_mut_ptr().cast();
     // SAFETY: arithmetic only.
-    message.msg_controllen = unsafe { libc::CMSG_SPACE(rights(MOST_FDS)) } as usize;
+    message.msg_controllen = unsafe { libc::CMSG_SPACE(rights(MOST_FDS)) } as _;
     let flags = libc::MSG_CMSG_CLOEXEC | libc::MSG_DONTWAIT;
     // SAFETY: the message points to buffers that live until the call returns.
     let received = unsafe { libc::recvmsg(socket.as_raw_fd(), &mut message, flags) };
@@ -141,7 +141,8 @@ fn receive_some(socket: &UnixStream, buffer: &mut [u8], fds: &mut Vec<OwnedFd>) 
         let mut header = libc::CMSG_FIRSTHDR(&message);
         while !header.is_null() {
             if (*header).cmsg_level == libc::SOL_SOCKET && (*header).cmsg_type == libc::SCM_RIGHTS {
-                let bytes = (*header).cmsg_len.saturating_sub(libc::CMSG_LEN(0) as usize);
+                // The type of the length differs between C libraries.
+                let bytes = ((*header).cmsg_len as usize).saturating_sub(libc::CMSG_LEN(0) as usize);
                 let data = libc::CMSG_DATA(header).cast::<RawFd>();
                 for at in 0..bytes / mem::size_of::<RawFd>() {
                     fds.push(OwnedFd::from_raw_fd(data.add(at).read_unaligned()));
