@@ -9,9 +9,10 @@ use driver::Error;
 use driver::transport::{Transport, VfioUser, VfioUserOptions};
 use offwire_hostif::{DmaAccess, Iova, Region};
 use offwire_hostmem::{EventFd, SharedMemory};
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::os::fd::{AsRawFd, RawFd};
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use vmm_sys_util::sock_ctrl_msg::ScmSocket;
@@ -116,7 +117,8 @@ fn open_with(
 
 #[test]
 fn a_conversation_keeps_to_the_limits_of_the_server() {
-    let (way, log) = open(|_| Turn::Good).expect("open");
+    let (stream, log) = server(|_| Turn::Good);
+    let way = VfioUser::over(stream, VfioUserOptions { deadline: Duration::MAX, guard: false }).expect("open");
     log.lock().expect("log").clear();
     let events: Vec<_> = (0..12).map(|_| Some(Arc::new(EventFd::new().expect("eventfd")))).collect();
     way.set_interrupts(1, &events).expect("interrupts");
@@ -401,4 +403,26 @@ fn the_end_of_the_server_is_noticed() {
     let (ours, theirs) = UnixStream::pair().expect("socketpair");
     drop(theirs);
     assert!(VfioUser::over(ours, options()).expect_err("nobody").is_gone());
+}
+
+#[test]
+fn a_listener_that_does_not_accept_is_given_up() {
+    let path = std::env::temp_dir().join(format!("offwire-deaf-{}.sock", std::process::id()));
+    let _ = std::fs::remove_file(&path);
+    let listener = UnixListener::bind(&path).expect("bind");
+    // SAFETY: no pointers. A queue of one.
+    assert_eq!(unsafe { libc::listen(listener.as_raw_fd(), 0) }, 0);
+    let waiting = UnixStream::connect(&path).expect("the one");
+    let options = VfioUserOptions { deadline: Duration::from_millis(50), guard: false };
+    let error = VfioUser::connect(&path, options).expect_err("the queue is full");
+    assert_eq!(error.to_string(), "no answer to a connection within 50ms");
+    drop(waiting);
+    drop(listener);
+    std::fs::remove_file(&path).expect("remove");
+    let error = VfioUser::connect(&path, options).expect_err("nobody");
+    assert!(matches!(&error, Error::System { source, .. } if source.kind() == ErrorKind::NotFound), "{error}");
+    for wrong in ["", "a\0b", &"x".repeat(108)] {
+        let error = VfioUser::connect(Path::new(wrong), options).expect_err("no path");
+        assert!(matches!(&error, Error::System { source, .. } if source.kind() == ErrorKind::InvalidInput), "{error}");
+    }
 }

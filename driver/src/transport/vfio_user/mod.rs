@@ -12,11 +12,12 @@ use offwire_hostif::{AccessError, DmaAccess, HostMemory, Iova, Region};
 use offwire_hostmem::{EventFd, SharedMemory};
 use regions::RegionInfo;
 use std::fmt;
+use std::io::ErrorKind;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use vfio_bindings::bindings::vfio::{
     VFIO_DEVICE_FLAGS_PCI, VFIO_DEVICE_FLAGS_RESET, VFIO_IRQ_INFO_EVENTFD, VFIO_IRQ_SET_ACTION_TRIGGER,
     VFIO_IRQ_SET_DATA_EVENTFD, VFIO_PCI_MSIX_IRQ_INDEX,
@@ -37,10 +38,17 @@ const MOST_VECTORS: u32 = 2048;
 /// How to speak to a server.
 #[derive(Clone, Copy, Debug)]
 pub struct VfioUserOptions {
-    /// Longest time for the answer to one message.
+    /// Longest time for the answer to one message; a year at the most.
     pub deadline: Duration,
     /// Map BAR2 between guard pages.
     pub guard: bool,
+}
+
+impl VfioUserOptions {
+    /// With a deadline that the clock can show.
+    fn bounded(self) -> Self {
+        VfioUserOptions { deadline: self.deadline.min(Duration::from_secs(1 << 25)), ..self }
+    }
 }
 
 impl Default for VfioUserOptions {
@@ -62,14 +70,18 @@ pub struct VfioUser {
 impl VfioUser {
     /// Connects to the server that listens at the path. Who may connect is up to the rights of the socket file.
     pub fn connect(path: &Path, options: VfioUserOptions) -> Result<Self, Error> {
-        let socket = UnixStream::connect(path)
-            .map_err(|source| Error::System { call: format!("connect({})", path.display()).into(), source })?;
+        let options = options.bounded();
+        let socket =
+            socket::connect(path, Instant::now() + options.deadline).map_err(|source| match source.kind() {
+                ErrorKind::TimedOut => Error::Timeout { what: "a connection", after: options.deadline },
+                _ => Error::System { call: format!("connect({})", path.display()).into(), source },
+            })?;
         Self::open(path.display().to_string(), socket, options)
     }
 
     /// Speaks to the server at the other end of the stream.
     pub fn over(stream: UnixStream, options: VfioUserOptions) -> Result<Self, Error> {
-        Self::open("socket".to_owned(), stream, options)
+        Self::open("socket".to_owned(), stream, options.bounded())
     }
 
     fn open(name: String, stream: UnixStream, options: VfioUserOptions) -> Result<Self, Error> {
