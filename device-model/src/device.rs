@@ -559,12 +559,8 @@ impl<T: Trace> Device<T> {
                 // A packet's program is the one that is attached now.
                 if let Some((program, mode)) = self.attached[port] {
                     record.out.program = Some(program);
-<<<<<<< HEAD
                     self.programs.inside[program.index()] += 1;
-                    record.mode = mode;
-=======
                     record.wants.mode = mode;
->>>>>>> core
                 }
                 record.epoch = self.reclaim.epochs.enter();
                 self.dispatcher.arrive(id, &mut self.packets);
