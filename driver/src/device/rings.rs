@@ -29,8 +29,17 @@ impl RingSetup {
 }
 
 impl Inner {
-    /// Turns a ring on; its memory is zeros and mapped.
+    /// Turns a ring on; its memory is zeros and mapped. After an error it is off.
     pub(crate) fn enable(&self, ring: RingId, setup: &RingSetup) -> Result<(), Error> {
+        let enabled = self.try_enable(ring, setup);
+        if enabled.is_err() {
+            // The memory may go now, whatever the device says of the ring.
+            let _ = self.disable(ring);
+        }
+        enabled
+    }
+
+    fn try_enable(&self, ring: RingId, setup: &RingSetup) -> Result<(), Error> {
         let vector = if self.interrupt(ring).is_some() { ring.number() } else { reg::RingVector::RESET as u32 };
         self.regs.write_ring(ring, reg::RingBase(setup.base.0))?;
         self.regs.write_ring(ring, reg::RingSize::default().with_log2(setup.entries.log2()))?;
