@@ -15,7 +15,7 @@ const ALLOWED: &[(&str, &str, &[&str])] = &[
     (
         "offwire-serve",
         "device-model/serve",
-        &["device-model", "offwire-isa", "offwire-hostif", "offwire-hostmem", "offwire-capture", "offwire-diag"],
+        &["device-model", "offwire-hostif", "offwire-hostmem", "offwire-capture", "offwire-diag"],
     ),
     ("rtl-sim-bridge", "rtl-sim-bridge", &["device-model", "offwire-isa", "offwire-image"]),
     ("driver", "driver", &["offwire-image", "offwire-hostif", "offwire-hostmem"]),

@@ -91,7 +91,7 @@ pub(crate) enum End {
 /// What clients did, over all connections.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ClientCounters {
-    /// Connections.
+    /// Connections that agreed on a version; whoever only looks whether somebody listens is none.
     pub connections: u64,
     /// Connections that ended because the client broke the protocol.
     pub broken: u64,
@@ -129,7 +129,6 @@ impl<'a, N: Nic> Session<'a, N> {
         counters: &'a mut ClientCounters,
     ) -> Result<Self, Broken> {
         let vectors = desk.with(|nic| nic.vectors())?;
-        counters.connections += 1;
         Ok(Session {
             desk,
             stream,
@@ -153,7 +152,8 @@ impl<'a, N: Nic> Session<'a, N> {
             End::Client(None) => {}
             End::Client(Some(_)) => self.counters.broken += 1,
         }
-        if self.desk.with(|nic| nic.disconnect()).is_err() {
+        // Before the version nothing has been asked of the device.
+        if self.agreed && self.desk.with(|nic| nic.disconnect()).is_err() {
             end = End::Device;
         }
         self.desk.ring();
@@ -269,6 +269,7 @@ impl<'a, N: Nic> Session<'a, N> {
         }
         // The client's capabilities bind what the server would send it; it sends one descriptor at the most and no requests.
         self.agreed = true;
+        self.counters.connections += 1;
         answer.extend_from_slice(&0u16.to_ne_bytes());
         answer.extend_from_slice(&minor.min(1).to_ne_bytes());
         answer.extend_from_slice(capabilities().as_bytes());

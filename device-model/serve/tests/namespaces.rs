@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use common::hosts::{Host, alone, must, run, two_hosts};
 use common::{Folder, Served, Small};
+use offwire_harness::require::skip_or_fail;
 use offwire_hostif::TimeMode;
 
 fn serve(folder: &Folder, ports: &[&str]) -> Served {
@@ -84,7 +85,7 @@ fn talk(folder: &Folder, hosts: &[Host; 2], address: &str, bytes: usize) {
 fn what_a_stack_leaves_to_the_card_is_done() {
     alone(|| {
         if run("python3 -V").status.code() != Some(0) {
-            eprintln!("SKIP namespaces: needs python3");
+            skip_or_fail("namespaces", "it needs python3");
             return;
         }
         let folder = Folder::new("tcp");
@@ -120,7 +121,7 @@ for n, tags in enumerate(['', '81002064', '88a80065' '81000066']):
 fn a_tag_that_the_kernel_keeps_beside_the_frame_is_put_back() {
     alone(|| {
         if run("python3 -V").status.code() != Some(0) {
-            eprintln!("SKIP namespaces: needs python3");
+            skip_or_fail("namespaces", "it needs python3");
             return;
         }
         let folder = Folder::new("tag");
@@ -153,7 +154,7 @@ fn a_tag_that_the_kernel_keeps_beside_the_frame_is_put_back() {
 fn a_tap_device_is_a_port() {
     alone(|| {
         if !std::path::Path::new("/dev/net/tun").exists() {
-            eprintln!("SKIP namespaces: needs /dev/net/tun");
+            skip_or_fail("namespaces", "it needs /dev/net/tun");
             return;
         }
         let folder = Folder::new("tap");

@@ -250,7 +250,7 @@ fn a_device_that_has_nothing_to_do_sleeps() {
         assert_eq!(client.register(reg::MAGIC), common::MAGIC);
         during(100);
         let watched = during(500);
-        assert!(alone <= 2, "{time:?}: {alone} turns in half a second without a client");
+        assert!(alone <= 10, "{time:?}: {alone} turns in half a second without a client");
         assert!((1..=60).contains(&watched), "{time:?}: {watched} turns in half a second to look at doorbells");
         served.stop().expect("a summary");
     }

@@ -3,6 +3,8 @@
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
 
+use offwire_harness::require::skip_or_fail;
+
 /// Runs a command and gives what it says.
 pub(crate) fn run(line: &str) -> Output {
     let mut words = line.split_whitespace();
@@ -61,7 +63,7 @@ impl Drop for Host {
 /// Runs a test in a thread with a network namespace of its own, which its children share; says why if that cannot be.
 pub(crate) fn alone(test: impl FnOnce() + Send + 'static) {
     let worker = thread::spawn(move || {
-        // SAFETY: unshare takes a number; the thread alone changes its namespace.
+        // SAFETY: unshare takes a number; this thread alone changes its namespace.
         if unsafe { libc::unshare(libc::CLONE_NEWNET) } != 0 {
             return Err("CAP_SYS_ADMIN for a network namespace");
         }
@@ -76,7 +78,7 @@ pub(crate) fn alone(test: impl FnOnce() + Send + 'static) {
     });
     match worker.join() {
         Ok(Ok(())) => {}
-        Ok(Err(lacking)) => eprintln!("SKIP namespaces: needs {lacking}"),
+        Ok(Err(lacking)) => skip_or_fail("namespaces", &format!("it needs {lacking}")),
         Err(panic) => std::panic::resume_unwind(panic),
     }
 }
