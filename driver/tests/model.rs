@@ -1,4 +1,5 @@
 //! The suite against the software device in process.
+#![cfg(target_os = "linux")]
 
 mod suite;
 
