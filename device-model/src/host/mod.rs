@@ -13,9 +13,9 @@
 //! Nothing moves by itself: [`PciFunction::poll`] does a share of what there is to do. Device time moves only there.
 
 mod bus;
+mod card;
 mod commands;
 mod config;
-mod card;
 mod dma;
 mod doorbells;
 mod events;
@@ -214,6 +214,9 @@ impl PciFunction for HostFunction {
     }
 
     fn set_interrupt(&mut self, vector: u16, to: Option<Arc<dyn Interrupt>>) {
+        if vector >= VECTORS as u16 {
+            return;
+        }
         let on = to.is_some();
         self.bus.msix.set_target(vector, to);
         // As VFIO_DEVICE_SET_IRQS does: the first target switches MSI-X on, the last one off.

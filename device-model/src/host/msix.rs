@@ -176,10 +176,18 @@ mod tests {
         assert!(msix.raise(35));
         assert_eq!((taken(&count), pending(&msix)), (1, 0));
         for mask_all in [false, true] {
-            if mask_all { msix.control((true, true)) } else { assert!(msix.write(35 * 16 + 12, &[1, 0, 0, 0])) }
+            if mask_all {
+                msix.control((true, true))
+            } else {
+                assert!(msix.write(35 * 16 + 12, &[1, 0, 0, 0]))
+            }
             assert!(msix.raise(35) && msix.raise(35));
             assert_eq!((taken(&count), pending(&msix)), (0, 1 << 35));
-            if mask_all { msix.control((true, false)) } else { assert!(msix.write(35 * 16 + 12, &[0])) }
+            if mask_all {
+                msix.control((true, false))
+            } else {
+                assert!(msix.write(35 * 16 + 12, &[0]))
+            }
             assert_eq!((taken(&count), pending(&msix)), (1, 0));
         }
         msix.set_target(35, None);

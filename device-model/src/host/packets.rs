@@ -221,7 +221,13 @@ impl HostFunction {
     }
 
     /// A frame goes out of a port; `from`: the packet that it was, and its program.
-    pub(super) fn send(&mut self, number: u16, cycle: u64, bytes: Vec<u8>, from: Option<(u64, Option<ProgramId>)>) -> bool {
+    pub(super) fn send(
+        &mut self,
+        number: u16,
+        cycle: u64,
+        bytes: Vec<u8>,
+        from: Option<(u64, Option<ProgramId>)>,
+    ) -> bool {
         let room = self.card.departed.len() < DEPARTED_MAX;
         let Some(port) = self.card.ports.get_mut(usize::from(number)) else { return false };
         let wired = self.config.wires >> number & 1 != 0;

@@ -41,7 +41,14 @@ fn report(packet: &Departure, events: u32) -> desc::ReceiveReport {
 
 impl HostFunction {
     /// Gives a packet to the host on `ring`. A packet for which there is no room is lost.
-    pub(super) fn receive(&mut self, ring: Option<RingId>, packet: &Departure, flight: Flight, captured: bool, events: u32) {
+    pub(super) fn receive(
+        &mut self,
+        ring: Option<RingId>,
+        packet: &Departure,
+        flight: Flight,
+        captured: bool,
+        events: u32,
+    ) {
         let lost = match ring.filter(|&ring| self.bus.is_enabled(ring)) {
             None => Some(DropReason::NoQueue),
             Some(ring) => self.try_receive(ring, packet, flight, captured, events),

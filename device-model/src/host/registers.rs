@@ -3,8 +3,8 @@
 use offwire_hostif::reg::{self, State};
 use offwire_hostif::register::{Register, RingRegister};
 use offwire_hostif::{
-    BAR0_BYTES, INTERFACE_MAJOR, INTERFACE_MINOR, PciFunction, QUEUE_PAIRS, RING_BASE, RING_STRIDE, RINGS,
-    RingId, VECTORS,
+    BAR0_BYTES, INTERFACE_MAJOR, INTERFACE_MINOR, PciFunction, QUEUE_PAIRS, RING_BASE, RING_STRIDE, RINGS, RingId,
+    VECTORS,
 };
 use offwire_isa::ISA_VERSION;
 
@@ -106,9 +106,7 @@ impl HostFunction {
             _ if offset == at::<Vcpus>() => profile.vcpus,
             _ if offset == at::<StoreWords>() => profile.instruction_store_words,
             _ if offset == at::<MapMemory>() => profile.map_memory_bytes,
-            _ if offset == at::<Limits>() => {
-                Limits::default().with_programs(PROGRAMS as u32).with_maps(MAPS as u32).0
-            }
+            _ if offset == at::<Limits>() => Limits::default().with_programs(PROGRAMS as u32).with_maps(MAPS as u32).0,
             _ if offset == at::<Time>() => {
                 Time::default().with_mode(self.card.time.code().into()).with_choices(self.config.choices).0
             }

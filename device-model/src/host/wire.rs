@@ -76,8 +76,7 @@ impl HostFunction {
             None
         };
         let cycle = cycle.max(self.card.earliest());
-        let arrival =
-            Arrival { cycle, port, ingress_ifindex: state.ifindex, rx_queue: 0, bytes: frame, vcpu: None };
+        let arrival = Arrival { cycle, port, ingress_ifindex: state.ifindex, rx_queue: 0, bytes: frame, vcpu: None };
         let refused = refused.or_else(|| self.card.offer(arrival, None).err().map(|_| DropReason::Ingress));
         if let Some(reason) = refused {
             self.lose_arrival(port, reason);

@@ -117,9 +117,8 @@ impl HostFunction {
     fn holder(&self, id: MapId) -> u32 {
         let device = &self.card.device;
         let programs = std::iter::successors(device.program_next_id(None), |&last| device.program_next_id(Some(last)));
-        let holds = |program: &crate::ProgramId| {
-            device.program_info(*program).is_ok_and(|info| info.maps.contains(&id))
-        };
+        let holds =
+            |program: &crate::ProgramId| device.program_info(*program).is_ok_and(|info| info.maps.contains(&id));
         programs.into_iter().find(holds).map_or(NO_ID, |program| program.0.into())
     }
 
