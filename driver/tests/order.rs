@@ -266,7 +266,8 @@ fn a_failed_opening_leaves_nothing() {
 
 #[test]
 fn what_is_no_device_of_ours_is_not_touched() {
-    let cases: [(u32, u64, fn(&Error) -> bool); 4] = [
+    type Expected = fn(&Error) -> bool;
+    let cases: [(u32, u64, Expected); 4] = [
         (reg::Magic::OFFSET.0, u64::MAX, |error| matches!(error, Error::Gone(_))),
         (reg::Magic::OFFSET.0, 0x1af4_1000, |error| matches!(error, Error::NotOurs { magic: 0x1af4_1000 })),
         (reg::Version::OFFSET.0, 0x2_0003, |error| matches!(error, Error::Version { major: 2, minor: 3 })),
