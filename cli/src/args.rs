@@ -1,7 +1,11 @@
 //! The command line: OBJECT VERB as bpftool has it, with ordinary flags.
 
+mod serve;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
+
+pub use serve::{ServeArgs, TimeArg};
 
 /// Runs unmodified XDP programs on a SmartNIC: verify, compile, run, compare.
 #[derive(Debug, Parser)]
@@ -24,6 +28,9 @@ pub enum ObjectArg {
     /// Programs: check, build, dump, run
     #[command(subcommand, visible_alias = "program")]
     Prog(ProgVerb),
+    /// Devices: serve
+    #[command(subcommand, visible_alias = "device")]
+    Dev(DevVerb),
     /// Run one program on several back ends and compare packets, verdicts and maps
     Diff(DiffArgs),
     /// Run a bare program, as bpf_conformance asks its plugins to
@@ -49,6 +56,13 @@ pub enum ProgVerb {
     /// Run a capture through a program
     #[command(visible_alias = "test_run")]
     Run(RunArgs),
+}
+
+/// Verbs of `dev`.
+#[derive(Debug, Subcommand)]
+pub enum DevVerb {
+    /// Run the software device as a process that drivers and virtual machines connect to (vfio-user)
+    Serve(ServeArgs),
 }
 
 /// Which program, for which device.

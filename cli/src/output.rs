@@ -63,6 +63,13 @@ impl<'a> Output<'a> {
         let _ = self.stdout.write_all(text.as_bytes());
     }
 
+    /// Prints what people want to read after the result; with -j nothing, as the result is the one document.
+    pub fn more(&mut self, text: impl FnOnce() -> String) {
+        if self.form == Form::Text {
+            self.plain(&text());
+        }
+    }
+
     /// Prints text as it is: help and version.
     pub fn plain(&mut self, text: &str) {
         let _ = self.stdout.write_all(text.as_bytes());

@@ -1,11 +1,10 @@
 //! One way to run a program anywhere: maps in, packets through, maps out.
 //!
 //! A [`Backend`] executes one program. `reference` (our interpreter, which asserts facts and bounds) and `host` (the kernel
-//! through bpf(2)) live here; the device's back ends live in the cli, the only crate that names them all. `capture` reads and
-//! writes pcap and pcapng, `mapfile` reads and writes map contents, `diff` runs several back ends side by side; `programs` and `classes` make programs
+//! through bpf(2)) live here; the device's back ends live in the cli, the only crate that names them all. `capture` (a crate of
+//! its own) reads and writes pcap and pcapng, `mapfile` reads and writes map contents, `diff` runs several back ends side by side; `programs` and `classes` make programs
 //! for tests of all of them.
 
-pub mod capture;
 mod chance;
 pub mod classes;
 pub mod conform;
@@ -19,6 +18,8 @@ pub mod reference;
 mod references;
 pub mod require;
 pub mod sequences;
+
+pub use offwire_capture::{self as capture, PacketIn};
 
 pub use chance::{Chance, RANDOM_FACTOR, RANDOM_INCREMENT};
 use offload_compiler::ebpf::MapIdx;
@@ -48,19 +49,6 @@ impl Verdict {
     pub fn from_retval(retval: u32) -> Self {
         Self::ALL.get(retval as usize).copied().unwrap_or(Verdict::Aborted)
     }
-}
-
-/// A packet on its way in.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PacketIn {
-    /// The frame, from the destination MAC on, without FCS.
-    pub bytes: Vec<u8>,
-    /// Device port; shows to the program as ifindex port + 1.
-    pub port: u32,
-    /// Receive queue.
-    pub rx_queue: u32,
-    /// Arrival in nanoseconds since the first packet.
-    pub arrival_ns: u64,
 }
 
 /// What became of a packet.

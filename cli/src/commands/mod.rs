@@ -3,12 +3,13 @@
 mod build;
 mod check;
 mod conform;
+mod dev;
 mod diff;
 mod dump;
 mod explain;
 mod run;
 
-use crate::args::{ObjectArg, ProgVerb};
+use crate::args::{DevVerb, ObjectArg, ProgVerb};
 use crate::output::{Outcome, Output};
 
 /// Runs the command that the user typed.
@@ -18,6 +19,7 @@ pub fn dispatch(object: ObjectArg, output: &mut Output<'_>) -> Outcome {
         ObjectArg::Prog(ProgVerb::Build(args)) => build::run(&args, output),
         ObjectArg::Prog(ProgVerb::Dump(args)) => dump::run(&args, output),
         ObjectArg::Prog(ProgVerb::Run(args)) => run::run(&args, output),
+        ObjectArg::Dev(DevVerb::Serve(args)) => dev::serve::run(&args, output),
         ObjectArg::Conform(args) => conform::run(&args, output),
         ObjectArg::Diff(args) => diff::run(&args, output),
         ObjectArg::Explain { code } => explain::run(code.as_deref(), output),

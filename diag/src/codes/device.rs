@@ -5,4 +5,8 @@ crate::codes::codes! {
     MAP = 0602, "the device refused a map operation";
     PACKET = 0603, "the device does not take the packet";
     EVENT = 0604, "the device cannot tell what the program printed";
+    SERVE_SOCKET = 0611, "the device cannot be served at this path";
+    SERVE_PORT = 0612, "a port cannot be connected";
+    SERVE_FAILED = 0613, "the served device has failed";
+    SERVE_TROUBLE = 0614, "trouble while the device was served";
 }

@@ -16,8 +16,9 @@ const CLANG_VERSION: &str = "19.1.7";
 const HEADERS: [(&str, &str); 2] = [("libbpf-dev", "1.1"), ("linux-libc-dev", "6.1")];
 
 /// Folders whose C files are one object each.
-const FLAT: [&str; 4] = [
+const FLAT: [&str; 5] = [
     "cli/tests/features",
+    "device-model/serve/tests/objects",
     "offload-compiler/tests/refused",
     "offload-compiler/tests/safe",
     "offload-compiler/tests/unsafe",

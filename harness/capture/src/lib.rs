@@ -3,14 +3,14 @@
 //! Reading is total: any bytes give packets or a Diagnostic, and no length in the file makes us allocate more than the file has.
 //! Both byte orders, micro- and nanoseconds, all time resolutions of pcapng, several sections and interfaces. Link type Ethernet
 //! only. Formats: draft-ietf-opsawg-pcap and draft-ietf-opsawg-pcapng.
+#![forbid(unsafe_code)]
 
 mod pcap;
 mod pcapng;
 
-use crate::PacketIn;
 use offwire_diag::{Diagnostic, codes};
 
-pub use pcap::write;
+pub use pcap::{write, write_header, write_packet};
 
 /// LINKTYPE_ETHERNET.
 const ETHERNET: u32 = 1;
@@ -37,6 +37,19 @@ pub struct Captured {
     pub bytes: Vec<u8>,
     /// Length on the wire; longer than `bytes` if the capture cut it.
     pub wire_len: u32,
+}
+
+/// A packet on its way in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PacketIn {
+    /// The frame, from the destination MAC on, without FCS.
+    pub bytes: Vec<u8>,
+    /// Device port; shows to the program as ifindex port + 1.
+    pub port: u32,
+    /// Receive queue.
+    pub rx_queue: u32,
+    /// Arrival in nanoseconds since the first packet.
+    pub arrival_ns: u64,
 }
 
 impl Captured {

@@ -66,17 +66,27 @@ pub(super) fn read(bytes: &[u8], format: Format) -> Result<Capture, Diagnostic> 
 /// the format has 32 bits for seconds.
 pub fn write<'a>(packets: impl IntoIterator<Item = (u64, &'a [u8])>) -> Vec<u8> {
     let mut out = Vec::new();
-    let mut put = |numbers: &[u32]| numbers.iter().for_each(|n| out.extend_from_slice(&n.to_le_bytes()));
-    // Version 2.4 is two 16-bit fields.
-    put(&[NANO, 4 << 16 | 2, 0, 0, MAX_PACKET, ETHERNET]);
+    write_header(&mut out);
     for (ts_ns, bytes) in packets {
-        let cut = bytes.get(..MAX_PACKET as usize).unwrap_or(bytes);
-        for number in
-            [(ts_ns / 1_000_000_000) as u32, (ts_ns % 1_000_000_000) as u32, cut.len() as u32, bytes.len() as u32]
-        {
-            out.extend_from_slice(&number.to_le_bytes());
-        }
-        out.extend_from_slice(cut);
+        write_packet(&mut out, ts_ns, bytes);
     }
     out
+}
+
+/// Appends what stands before the first packet of what [`write()`] writes, for who writes packets as they come.
+pub fn write_header(out: &mut Vec<u8>) {
+    // Version 2.4 is two 16-bit fields.
+    for number in [NANO, 4 << 16 | 2, 0, 0, MAX_PACKET, ETHERNET] {
+        out.extend_from_slice(&number.to_le_bytes());
+    }
+}
+
+/// Appends one packet; as [`write()`].
+pub fn write_packet(out: &mut Vec<u8>, ts_ns: u64, bytes: &[u8]) {
+    let cut = bytes.get(..MAX_PACKET as usize).unwrap_or(bytes);
+    for number in [(ts_ns / 1_000_000_000) as u32, (ts_ns % 1_000_000_000) as u32, cut.len() as u32, bytes.len() as u32]
+    {
+        out.extend_from_slice(&number.to_le_bytes());
+    }
+    out.extend_from_slice(cut);
 }

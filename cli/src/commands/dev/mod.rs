@@ -1,0 +1,3 @@
+//! One module a verb of `dev`.
+
+pub(super) mod serve;
