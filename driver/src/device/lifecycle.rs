@@ -52,7 +52,8 @@ impl Device {
     pub fn reset(&self) -> Result<(), Error> {
         let _exclusive = self.exclusive();
         let inner = &self.inner;
-        let before = inner.watch.life();
+        // What it says just now: somebody else may have reset it before.
+        let before = Life::read(&inner.regs).unwrap_or_else(|_| inner.watch.life());
         inner.watch.set_resetting(true);
         let asked = match self.transport().reset() {
             // A bus that cannot reset the function: the function can.

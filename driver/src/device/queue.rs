@@ -176,6 +176,16 @@ impl CommandQueue {
             Some(index) => index,
             None => self.await_place(deadline)?,
         };
+        self.furnish(index, input, output)
+    }
+
+    /// As [`CommandQueue::slot`], but does not wait: `None` if all places are taken.
+    pub(crate) fn free_slot(&self, input: usize, output: usize) -> Result<Option<Slot<'_>>, Error> {
+        self.free.pop().map(|index| self.furnish(index, input, output)).transpose()
+    }
+
+    /// Gives buffers to a place.
+    fn furnish(&self, index: u16, input: usize, output: usize) -> Result<Slot<'_>, Error> {
         match self.pool.buffers(&self.space, index, input, output) {
             Ok(buffers) => Ok(Slot { queue: self, index, posted: false, buffers: Some(buffers) }),
             Err(error) => {

@@ -1,8 +1,9 @@
 //! Commands, programs, ports, counters, time.
 
 use super::images::{count, image, long, map, mark};
-use super::{Connect, open};
-use driver::{Chance, CounterOf, Device, Error, ProgramId, Request};
+use super::{Connect, open, options};
+use driver::ring::Entries;
+use driver::{Chance, CounterOf, Device, Error, OpenOptions, ProgramId, Request};
 use offwire_hostif::{DispatchChoice, Opcode, PortFlag, RingId, Status, TimeMode};
 use offwire_image::MapKind;
 use offwire_isa::SMALL;
@@ -171,6 +172,33 @@ pub(crate) fn commands_of_many_threads_are_not_mixed_up(connect: Connect<'_>) {
         }
     });
     assert_eq!(device.map(id).unwrap().entries().count(), 200 * THREADS as usize);
+}
+
+/// More threads with commands in flight than there are places, each of which wants another place.
+pub(crate) fn pipelines_do_not_wait_for_each_other(connect: Connect<'_>) {
+    let few = OpenOptions { command_entries: Entries::new(8).unwrap(), ..options() };
+    let device = Device::open(connect(), few).unwrap();
+    let id = device.create_map(&map("shared", MapKind::Array, 4, 4, 64), None, None).unwrap();
+    std::thread::scope(|scope| {
+        for thread in 0..5u8 {
+            let map = device.map(id).unwrap();
+            scope.spawn(move || {
+                let keys: Vec<_> = (0..64u32).map(u32::to_le_bytes).collect();
+                let value = [thread; 4];
+                for _ in 0..10 {
+                    let entries = keys.iter().map(|key| (&key[..], &value[..]));
+                    assert_eq!(map.update_batch(entries, driver::Update::Any).unwrap(), 64);
+                    let mut seen = 0;
+                    map.lookup_many(keys.iter().map(|key| &key[..]), |_, value| {
+                        assert!(value.is_some_and(|value| value.iter().all(|byte| *byte == value[0] && *byte < 5)));
+                        seen += 1;
+                    })
+                    .unwrap();
+                    assert_eq!(seen, 64);
+                }
+            });
+        }
+    });
 }
 
 pub(crate) fn impossible_commands_are_refused_and_hurt_nothing(connect: Connect<'_>) {
