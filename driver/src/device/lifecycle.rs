@@ -30,7 +30,8 @@ fn master(transport: &dyn Transport, on: bool) -> Result<(), Error> {
 }
 
 impl Device {
-    /// Turns the device on: bus mastering, then completions and commands. What a predecessor left running is turned off first.
+    /// Turns the device on: bus mastering, then completions and commands. What a predecessor left running is turned off
+    /// first.
     pub(super) fn start(&self) -> Result<(), Error> {
         let inner = &self.inner;
         inner.await_ready(self.wait())?;
@@ -45,7 +46,8 @@ impl Device {
         Ok(())
     }
 
-    /// Function-level reset: all is as after power on. Open queues and events, and handles of maps, are stale afterwards.
+    /// Function-level reset: all is as after power on. Open queues and events, and handles of maps, are stale
+    /// afterwards.
     ///
     /// # Errors
     /// The transport's; [`Error::Deadline`] if the device does not come back.
@@ -66,8 +68,8 @@ impl Device {
         done
     }
 
-    /// Programs, maps, ports, counters and time are as after power on; queues and events stay open. Handles of maps are stale
-    /// afterwards.
+    /// Programs, maps, ports, counters and time are as after power on; queues and events stay open. Handles of maps are
+    /// stale afterwards.
     ///
     /// # Errors
     /// As any command.
@@ -85,8 +87,8 @@ impl Device {
         done
     }
 
-    /// Goes on after [`Error::WasReset`]: sets the device up again and replays the journal. Open queues, events and handles of maps
-    /// are stale; ids may have changed as the result says.
+    /// Goes on after [`Error::WasReset`]: sets the device up again and replays the journal. Open queues, events and
+    /// handles of maps are stale; ids may have changed as the result says.
     ///
     /// # Errors
     /// As [`Device::reset`] and [`Device::replay`]. The journal is kept if it could not be replayed.
@@ -104,7 +106,8 @@ impl Device {
         replayed
     }
 
-    /// What this handle and its clones loaded, attached and wrote, as far as [`super::OpenOptions::journal`] asks for it.
+    /// What this handle and its clones loaded, attached and wrote, as far as [`super::OpenOptions::journal`] asks for
+    /// it.
     pub fn journal(&self) -> Journal {
         self.inner.record().journal().clone()
     }

@@ -21,8 +21,8 @@ pub struct Reply<'a> {
 }
 
 impl Device {
-    /// Posts a command. The doorbell is rung when somebody waits, once for all commands that were posted until then. At most as
-    /// many as [`super::OpenOptions::command_entries`] can be in flight or waited for at a time.
+    /// Posts a command. The doorbell is rung when somebody waits, once for all commands that were posted until then. At
+    /// most as many as [`super::OpenOptions::command_entries`] can be in flight or waited for at a time.
     ///
     /// # Errors
     /// [`Error::Deadline`] if all places stay taken; [`Error::TooLarge`]; whatever is wrong with the device.
@@ -31,8 +31,8 @@ impl Device {
         self.fill(slot, request)
     }
 
-    /// As [`Device::submit`], but `None` if all places are taken. Who has commands in flight himself waits for these then: of several
-    /// who only wait for places that the others hold, nobody would go on.
+    /// As [`Device::submit`], but `None` if all places are taken. Who has commands in flight himself waits for these
+    /// then: of several who only wait for places that the others hold, nobody would go on.
     ///
     /// # Errors
     /// As [`Device::submit`].
@@ -98,8 +98,8 @@ impl<'a> Pending<'a> {
     /// Waits for the answer, for as long as a command may take.
     ///
     /// # Errors
-    /// [`Error::Command`] if the device refused; [`Error::Deadline`]; [`Error::Stale`] if the device was reset meanwhile; whatever is
-    /// wrong with it.
+    /// [`Error::Command`] if the device refused; [`Error::Deadline`]; [`Error::Stale`] if the device was reset
+    /// meanwhile; whatever is wrong with it.
     pub fn wait(self) -> Result<Reply<'a>, Error> {
         let (reply, refused) = self.outcome()?;
         match refused {

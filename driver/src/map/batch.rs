@@ -118,8 +118,8 @@ impl<'a> Stream<'a> {
 }
 
 impl Map {
-    /// Writes entries; how many. Commands are as large as a buffer and two are in flight, so that entries behind one that fails may
-    /// have been written.
+    /// Writes entries; how many. Commands are as large as a buffer and two are in flight, so that entries behind one
+    /// that fails may have been written.
     ///
     /// # Errors
     /// [`Error::Batch`] with the first entry that failed and how many were written; [`Error::Size`]; as any command.
@@ -168,8 +168,8 @@ impl Map {
         result.map(|()| stream.count())
     }
 
-    /// Reads the values of given keys, many commands in flight; `each` is called for each key in turn, with `None` if it is not
-    /// there.
+    /// Reads the values of given keys, many commands in flight; `each` is called for each key in turn, with `None` if
+    /// it is not there.
     ///
     /// # Errors
     /// [`Error::Size`]; as any command.

@@ -97,8 +97,8 @@ impl Map {
     /// Writes a value.
     ///
     /// # Errors
-    /// [`Error::Size`] if key or value have the wrong size; [`Error::Command`] if the map is full, frozen, or the key is there or is not
-    /// against [`Update`].
+    /// [`Error::Size`] if key or value have the wrong size; [`Error::Command`] if the map is full, frozen, or the key
+    /// is there or is not against [`Update`].
     pub fn update(&self, key: &[u8], value: &[u8], update: Update) -> Result<(), Error> {
         self.check_key(key)?;
         self.check_value(value)?;
@@ -121,7 +121,8 @@ impl Map {
         Ok(deleted)
     }
 
-    /// The key after `key` in the map's own order, or the first one if `key` is `None` or not in the map; `None` at the end.
+    /// The key after `key` in the map's own order, or the first one if `key` is `None` or not in the map; `None` at the
+    /// end.
     ///
     /// # Errors
     /// [`Error::Size`]; as any command.

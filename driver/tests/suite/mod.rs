@@ -1,7 +1,7 @@
 //! What a driver must be able to do with a device, however it gets there.
 //!
-//! A case takes a way to connect to one device of profile `small` as after power on; it may connect several times, one after the other.
-//! tests/model.rs runs them in process, tests/served.rs over a socket.
+//! A case takes a way to connect to one device of profile `small` as after power on; it may connect several times, one
+//! after the other. tests/model.rs runs them in process, tests/served.rs over a socket.
 #![allow(dead_code, reason = "each test takes what it needs")]
 
 pub(crate) mod commands;
