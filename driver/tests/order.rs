@@ -1,4 +1,6 @@
-//! What the device sees of a driver, and when: doorbells, the order of closing, and devices that cannot be opened or do not answer.
+//! What the device sees of a driver, and when: doorbells, the order of closing, and devices that cannot be opened or do
+//! not answer.
+#![cfg(target_os = "linux")]
 
 mod suite;
 
@@ -265,7 +267,8 @@ fn a_failed_opening_leaves_nothing() {
 
 #[test]
 fn what_is_no_device_of_ours_is_not_touched() {
-    let cases: [(u32, u64, fn(&Error) -> bool); 4] = [
+    type Expected = fn(&Error) -> bool;
+    let cases: [(u32, u64, Expected); 4] = [
         (reg::Magic::OFFSET.0, u64::MAX, |error| matches!(error, Error::Gone(_))),
         (reg::Magic::OFFSET.0, 0x1af4_1000, |error| matches!(error, Error::NotOurs { magic: 0x1af4_1000 })),
         (reg::Version::OFFSET.0, 0x2_0003, |error| matches!(error, Error::Version { major: 2, minor: 3 })),

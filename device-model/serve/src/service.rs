@@ -132,6 +132,7 @@ impl<N: Nic> Service<N> {
 }
 
 /// What a thread said when it panicked.
+#[expect(clippy::needless_pass_by_value, reason = "it is what join gives")]
 fn panic_text(payload: Box<dyn std::any::Any + Send>) -> String {
     let text = payload.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("it panicked").to_owned()

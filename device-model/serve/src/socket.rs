@@ -8,7 +8,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::sys::{self, Watch, check, check_size, len_of};
+use crate::sys::{self, Watch, check, check_size, control_len, len_of};
 use crate::wire::MAX_FDS;
 
 /// A client that takes none of its answers for so long has lost its connection.
@@ -308,7 +308,7 @@ impl Stream {
             while let Some(found) = header.as_ref() {
                 if (found.cmsg_level, found.cmsg_type) == (libc::SOL_SOCKET, libc::SCM_RIGHTS) {
                     let data = libc::CMSG_DATA(header).cast::<libc::c_int>();
-                    let bytes = (found.cmsg_len as usize).saturating_sub(libc::CMSG_LEN(0) as usize);
+                    let bytes = control_len(found).saturating_sub(libc::CMSG_LEN(0) as usize);
                     for n in 0..bytes / size_of::<libc::c_int>() {
                         fds.push(sys::own(data.add(n).read_unaligned()));
                     }

@@ -29,6 +29,12 @@ pub(crate) fn len_of<T>() -> libc::socklen_t {
     size_of::<T>() as libc::socklen_t
 }
 
+/// Bytes of a control message with its header.
+#[allow(clippy::unnecessary_cast, reason = "other C libraries have 32 bits there")]
+pub(crate) fn control_len(header: &libc::cmsghdr) -> usize {
+    header.cmsg_len as usize
+}
+
 /// What to wait for on a descriptor.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Watch<'a> {

@@ -5,12 +5,15 @@ mod common;
 
 use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::Path;
 use std::time::Duration;
 
 use common::client::{self, Body, Client, body, copy, memfd};
 use common::{Folder, MAGIC, Served, Small, reg};
+use device_model::host::HostConfig;
 use offwire_hostif::TimeMode;
 use offwire_hostmem::EventFd;
+use offwire_isa::Profile;
 use vmm_sys_util::sock_ctrl_msg::ScmSocket;
 
 /// Messages in all; OFFWIRE_MESSAGES sets another number.
@@ -72,8 +75,8 @@ fn good(random: &mut Random) -> (u16, Body, usize) {
         }
         8 => {
             let region = [0, 2, 4, 7][random.below(4) as usize];
-            // Not the register that breaks the small device on purpose.
-            let at = match 4 * random.below(1000) {
+            // Not the register that breaks the small device on purpose. The first rings lie from 0x1000 on.
+            let at = match 4 * random.below(1000) + if region == 0 { 0x1000 * random.below(2) } else { 0 } {
                 reg::PANIC => 0,
                 at => at,
             };
@@ -143,8 +146,8 @@ fn descriptors() -> usize {
     std::fs::read_dir("/proc/self/fd").expect("Linux").count()
 }
 
-/// A well-behaved conversation.
-fn check(socket: &std::path::Path, seed: u64) {
+/// A well-behaved conversation with the small device.
+fn check(socket: &Path, seed: u64) {
     let mut client = Client::new(socket);
     assert_eq!(client.register(reg::MAGIC), MAGIC, "seed {seed}");
     assert_eq!(client.register(reg::MAPPINGS), 0, "seed {seed}: a mapping of the last client is left");
@@ -153,15 +156,12 @@ fn check(socket: &std::path::Path, seed: u64) {
     assert_eq!(client.register(reg::SCRATCH), seed as u32);
 }
 
-#[test]
-fn mutated_conversations_hurt_nobody_but_their_client() {
-    let folder = Folder::new("hostile");
-    let served = Served::start(Small::new(), &folder.path("s"), TimeMode::Virtual, &[]);
+/// Sends mutated conversations and checks in between that the device is well.
+fn attack(served: Served, total: u64, check: impl Fn(&Path, u64)) {
     let event = copy(&EventFd::new().expect("an eventfd"));
     let files = [memfd(0x3000, true), memfd(0x1000, false), event];
     check(&served.socket, 0);
     let before = descriptors();
-    let total = messages();
     let (mut sent, mut seed) = (0, 0u64);
     while sent < total {
         seed += 1;
@@ -205,6 +205,23 @@ fn mutated_conversations_hurt_nobody_but_their_client() {
     assert!(summary.clients.broken > 100, "the conversations were too good: {summary:?}");
     assert!(summary.clients.messages > sent / 2, "the conversations ended too early: {summary:?}");
     assert!(summary.clients.refused > sent / 10, "{summary:?}");
+}
+
+/// Both in one test: they count the descriptors of the process.
+#[test]
+fn mutated_conversations_hurt_nobody_but_their_client() {
+    let folder = Folder::new("hostile");
+    let total = messages();
+    attack(Served::start(Small::new(), &folder.path("s"), TimeMode::Virtual, &[]), total, check);
+
+    // The same to the device itself, which does more with what it is sent: rings start at any address, resets come at any time.
+    let profile = Profile::by_name("small").expect("a profile");
+    let (function, doorbells) = offwire_serve::device(HostConfig::new(profile)).expect("a device");
+    let served = Served::start_any(function, doorbells, &folder.path("h"), &[]);
+    attack(served, total, |socket, seed| {
+        let mut client = Client::new(socket);
+        assert_eq!(&client.read(0, 0, 4).expect("the first register"), b"OFWR", "seed {seed}");
+    });
 }
 
 #[test]

@@ -4,11 +4,11 @@
 use std::sync::Arc;
 
 use offwire_hostif::{
-    BAR0_BYTES, DmaAccess, Iova, Opcode, PciFunction, QUEUE_PAIRS, RING_BASE, RINGS, Region, RingId, Status,
-    TransmitFlag, desc, phase,
+    BAR0_BYTES, CounterDomain, DmaAccess, Iova, Opcode, PciFunction, PortFlag, QUEUE_PAIRS, RING_BASE, RINGS, Region,
+    RingId, Status, TransmitFlag, desc, phase,
 };
 
-use crate::common::{Random, map};
+use crate::common::{self, Random, any_word, map, useful_word};
 use crate::host::{Guarded, Host, command, config, frame, image, load_input, map_record, mark};
 
 fn descriptors() -> u64 {
@@ -253,6 +253,66 @@ fn packets_with_fields_at_their_extremes() {
     assert_eq!(host.memory.foul(), None);
     assert!(statuses.len() >= 6, "{statuses:?}");
     works(&mut host, 2);
+}
+
+/// Whatever a program leaves behind, it goes somewhere and is counted: return values, redirects, metadata, events, faults.
+#[test]
+fn programs_that_do_anything() {
+    let random = &mut Random(3);
+    let mut host = Host::new(config());
+    host.open(0, 4);
+    for port in 0..4 {
+        let flags = random.pick(&[PortFlag::UP, PortFlag::UP | PortFlag::CAPTURE]);
+        host.port_set(port, flags, random.below(9));
+    }
+    let (mut loaded, mut refused, mut kinds) = (0, 0, std::collections::BTreeSet::new());
+    for _ in 0..descriptors() / 20 {
+        let count = 1 + random.below(12);
+        let mut image = image("any", "", &common::maps());
+        for _ in 0..count {
+            let word = if random.once_in(6) { any_word(random) } else { useful_word(random, count as u16) };
+            image.words.push(word.encode());
+        }
+        let load = host.with_input(command(Opcode::ProgramLoad), &load_input(&image, &[]));
+        let completion = host.run(load);
+        if completion.status != 0 {
+            refused += 1;
+            continue;
+        }
+        loaded += 1;
+        let program = completion.result as u32;
+        for port in 0..4 {
+            host.attach(port, program);
+        }
+        for port in 0..4 {
+            let mut bytes = frame(random.below(5) as u16, 60 + random.below(200) as usize);
+            bytes[..12].fill_with(|| random.next() as u8);
+            let inject = desc::Transmit { port, flags: TransmitFlag::INJECT, ..desc::Transmit::default() };
+            host.send(0, &bytes, inject);
+            host.settle();
+        }
+        while let Some(packet) = host.received(0) {
+            kinds.insert(packet.descriptor.retval.min(5));
+        }
+        while let Some((event, _)) = host.next_event() {
+            kinds.insert(100 + u32::from(event.kind));
+        }
+        while host.transmitted(0).is_some() {}
+        for port in 0..4 {
+            host.ok(desc::Command { object: port, ..command(Opcode::PortDetach) });
+        }
+        host.departed();
+        host.ok(desc::Command { object: program, ..command(Opcode::ProgramUnload) });
+    }
+    let device = |host: &mut Host, name| host.counter(CounterDomain::Device, 0, name);
+    let verdicts = ["aborted", "dropped", "passed", "transmitted", "redirected", "other_verdicts"];
+    let departures = device(&mut host, "departures");
+    assert_eq!(verdicts.map(|name| device(&mut host, name)).iter().sum::<u64>(), departures);
+    assert_eq!(departures + device(&mut host, "tail_drops"), device(&mut host, "arrivals"));
+    assert!(loaded > 100 && refused > 100, "{loaded} {refused}");
+    assert!(kinds.len() >= 9, "{kinds:?}");
+    assert_eq!((device(&mut host, "pending_frees"), host.memory.foul()), (0, None));
+    works(&mut host, 3);
 }
 
 /// Random bytes in rings, doorbells, registers, configuration space and MSI-X while everything runs.

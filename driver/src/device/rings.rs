@@ -24,8 +24,14 @@ pub(crate) struct RingSetup {
 
 impl RingSetup {
     pub(crate) fn new(base: Iova, entries: Entries) -> Self {
-        RingSetup { base, entries, data: None, report: false, moderation: reg::RingModeration::default() }
+        RingSetup { base, entries, data: None, report: false, moderation: calm() }
     }
+}
+
+/// Moderation unless told otherwise: an interrupt for a burst of 32, after 20 us of device time, or when the device
+/// rests, so that a single answer is told at once.
+pub(crate) const fn calm() -> reg::RingModeration {
+    reg::RingModeration(0).with_count(32).with_delay_us(20)
 }
 
 impl Inner {

@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use super::offload::{self, HEADER, Tag};
 use super::{PortCounters, Wire};
-use crate::sys::{self, check, check_size, len_of};
+use crate::sys::{self, check, check_size, control_len, len_of};
 
 /// The largest segment that a stack gives to a card, with its headers.
 const SEGMENT: usize = (64 << 10) + 512;
@@ -126,11 +126,11 @@ impl Interface {
             while let Some(found) = header.as_ref() {
                 let whole = libc::CMSG_LEN(size_of::<libc::tpacket_auxdata>() as libc::c_uint) as usize;
                 if (found.cmsg_level, found.cmsg_type) == (libc::SOL_PACKET, libc::PACKET_AUXDATA)
-                    && found.cmsg_len as usize >= whole
+                    && control_len(found) >= whole
                 {
                     let data = libc::CMSG_DATA(header).cast::<libc::tpacket_auxdata>().read_unaligned();
-                    if data.tp_status & libc::TP_STATUS_VLAN_VALID as u32 != 0 {
-                        let known = data.tp_status & libc::TP_STATUS_VLAN_TPID_VALID as u32 != 0;
+                    if data.tp_status & libc::TP_STATUS_VLAN_VALID != 0 {
+                        let known = data.tp_status & libc::TP_STATUS_VLAN_TPID_VALID != 0;
                         let tpid = if known { data.tp_vlan_tpid } else { libc::ETH_P_8021Q as u16 };
                         tag = Some(Tag { tpid, tci: data.tp_vlan_tci });
                     }

@@ -54,7 +54,7 @@ impl Wire for Tap {
 
     fn send(&mut self, frame: &[u8]) -> io::Result<bool> {
         match self.file.write(frame) {
-            Ok(_) => Ok(true),
+            Ok(len) => Ok(len == frame.len()),
             Err(error) => match error.raw_os_error() {
                 // No room; the device is down; a frame that no Ethernet has.
                 Some(libc::EAGAIN | libc::EINTR | libc::EIO | libc::ENOBUFS | libc::EINVAL) => Ok(false),
