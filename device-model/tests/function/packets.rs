@@ -135,6 +135,32 @@ fn stamped_packets_are_those_of_the_device() {
     }
 }
 
+/// A packet that runs for many polls has the device alone, whatever waits behind it.
+#[test]
+fn alone_is_alone() {
+    let mut host = Host::new(config());
+    host.open(0, 4);
+    let program = host.load(&image("forever", "i0=1; next=@0", &[]), &[]);
+    host.attach(0, program);
+    host.port_set(0, CAPTURE, 0);
+    for n in 0..12 {
+        let flags = if n % 4 == 3 { INJECT } else { INJECT | TransmitFlag::ALONE };
+        host.send(0, &frame(n, 60), desc::Transmit { flags, ..inject(0) });
+    }
+    host.settle();
+    let packets: Vec<_> = std::iter::from_fn(|| host.received(0)).collect();
+    assert_eq!(packets.len(), 12);
+    let mut free = 0;
+    for packet in packets {
+        let report = packet.report.unwrap();
+        assert!(report.fault != 0xffff && report.departed > 9000, "the budget ends it");
+        assert!(report.arrival >= free, "{} before {free}", report.arrival);
+        if packet.descriptor.seq % 4 != 3 {
+            free = packet.descriptor.cycle;
+        }
+    }
+}
+
 /// The wire's packets go where the verdict says.
 #[test]
 fn verdicts_are_followed() {
