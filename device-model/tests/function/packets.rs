@@ -140,13 +140,16 @@ fn stamped_packets_are_those_of_the_device() {
 fn alone_is_alone() {
     let mut host = Host::new(config());
     host.open(0, 4);
-    let program = host.load(&image("forever", "i0=1; next=@0", &[]), &[]);
+    let lookup = "q.lookup map=0 key=stack[0+0] dst=r2; next=@0";
+    let forever = image("forever", lookup, &[map(MapKind::Array, 4, 16, 1)]);
+    let program = host.load(&Image { budget_cycles: SMALL.packet_cycles_max, ..forever }, &[]);
     host.attach(0, program);
     host.port_set(0, CAPTURE, 0);
     for n in 0..12 {
         let flags = if n % 4 == 3 { INJECT } else { INJECT | TransmitFlag::ALONE };
         host.send(0, &frame(n, 60), desc::Transmit { flags, ..inject(0) });
     }
+    assert!(host.function.poll() && host.function.poll() && host.received(0).is_none(), "it takes more polls");
     host.settle();
     let packets: Vec<_> = std::iter::from_fn(|| host.received(0)).collect();
     assert_eq!(packets.len(), 12);
