@@ -200,8 +200,6 @@ pub struct MapCounters {
 /// Packets and what became of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ProgramCounters {
-    /// Packets that entered the ingress FIFO to run it.
-    pub arrived: u64,
     /// Packets that left the device.
     pub packets: u64,
     /// Bytes that they had when they left.

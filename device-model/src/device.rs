@@ -572,7 +572,7 @@ impl<T: Trace> Device<T> {
                 // A packet's program is the one that is attached now.
                 if let Some((program, mode)) = self.attached[port] {
                     record.out.program = Some(program);
-                    self.programs.counters[program.index()].arrived += 1;
+                    self.programs.inside[program.index()] += 1;
                     record.mode = mode;
                 }
                 record.epoch = self.reclaim.epochs.enter();
@@ -605,7 +605,7 @@ impl<T: Trace> Device<T> {
     /// The restorer's cycle.
     fn depart(&mut self, cycle: u64) {
         let (counted, departures, departed) = (&mut self.counted, &mut self.departures, &mut self.departed);
-        let (map, ports, programs) = (&mut self.map, &mut self.ports, &mut self.programs.counters);
+        let (map, ports, programs) = (&mut self.map, &mut self.ports, &mut self.programs);
         let epochs = &mut self.reclaim.epochs;
         self.restorer.step(cycle, &mut self.packets, |id, packets| {
             let record = packets.get_mut(id);
@@ -619,7 +619,8 @@ impl<T: Trace> Device<T> {
             let (bytes, fault) = (departure.bytes.len(), departure.fault);
             ports[usize::from(departure.port)].left.count(verdict, bytes, fault);
             if let Some(program) = departure.program {
-                programs[program.index()].count(verdict, bytes, fault);
+                programs.counters[program.index()].count(verdict, bytes, fault);
+                programs.inside[program.index()] -= 1;
             }
             if let Some(fault) = departure.fault {
                 counted.faults[fault.cause as usize] += 1;

@@ -98,6 +98,15 @@ impl<T: Trace> Device<T> {
         Ok(self.programs.counters[program.index()])
     }
 
+    /// Packets that run a program or wait for it; they entered the ingress FIFO and have not left.
+    ///
+    /// # Errors
+    /// There is no such program.
+    pub fn program_inside(&self, program: ProgramId) -> Result<u32, ProgramError> {
+        self.programs.get(program).ok_or(ProgramError::NoProgram(program))?;
+        Ok(self.programs.inside[program.index()])
+    }
+
     /// What came to a port since power on or `load`; nothing to a port that there is not.
     pub fn port_counters(&self, port: u16) -> PortCounters {
         self.ports.get(usize::from(port)).copied().unwrap_or_default()

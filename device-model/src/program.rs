@@ -58,6 +58,8 @@ pub struct ProgramState {
 pub(crate) struct Programs {
     pub running: Vec<Program>,
     pub counters: Vec<ProgramCounters>,
+    /// Packets that run a program or wait for it.
+    pub inside: Vec<u32>,
     loaded: Vec<Option<Loaded>>,
 }
 
@@ -110,6 +112,7 @@ impl Programs {
             self.loaded.resize(at.index() + 1, None);
             self.running.resize(at.index() + 1, Program::default());
             self.counters.resize(at.index() + 1, ProgramCounters::default());
+            self.inside.resize(at.index() + 1, 0);
         }
         self.running[at.index()] = program;
         self.counters[at.index()] = ProgramCounters::default();

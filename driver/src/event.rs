@@ -1,6 +1,6 @@
 //! Events: what programs submit and what the device tells by itself.
 
-use crate::device::{Device, RingGuard, RingSetup, Wait, nap, running};
+use crate::device::{Device, RingGuard, RingSetup, Wait, calm, nap, running};
 use crate::dma::DmaBuf;
 use crate::error::Error;
 use crate::map::MapId;
@@ -106,7 +106,7 @@ impl Device {
     /// # Errors
     /// [`Error::Taken`] while another reader is open.
     pub fn events(&self) -> Result<Events, Error> {
-        self.events_with(reg::RingModeration::default())
+        self.events_with(calm())
     }
 
     /// As [`Device::events`]; an interrupt only after so many events, or so late after the first.

@@ -1,4 +1,5 @@
 //! The bus and what is in the way of a device, over made-up trees.
+#![cfg(target_os = "linux")]
 
 use driver::bus::{self, Bdf, Root, VFIO_PCI};
 use driver::transport::vfio::{Obstacle, diagnose};

@@ -1,4 +1,5 @@
 //! Device addresses and buffers.
+#![cfg(target_os = "linux")]
 
 mod common;
 

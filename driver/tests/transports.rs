@@ -1,4 +1,5 @@
 //! The same tests over each way to a device: in process, and over a socket to a server that is not ours.
+#![cfg(target_os = "linux")]
 
 #[path = "common/mod.rs"]
 mod common;

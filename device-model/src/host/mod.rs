@@ -214,6 +214,9 @@ impl PciFunction for HostFunction {
     }
 
     fn set_interrupt(&mut self, vector: u16, to: Option<Arc<dyn Interrupt>>) {
+        if vector >= VECTORS as u16 {
+            return;
+        }
         let on = to.is_some();
         self.bus.msix.set_target(vector, to);
         // As VFIO_DEVICE_SET_IRQS does: the first target switches MSI-X on, the last one off.

@@ -1,7 +1,8 @@
 //! Every opcode, good and bad.
 
 use offwire_hostif::{
-    CommandFlag, CounterDomain, DispatchChoice, MapRefusal, Opcode, PortFlag, RingId, Status, TimeMode, desc, reg,
+    CommandFlag, CounterDomain, DispatchChoice, Iova, MapRefusal, Opcode, PciFunction, PortFlag, RingId, Status,
+    TimeMode, desc, reg,
 };
 use offwire_image::MapKind;
 
@@ -388,9 +389,76 @@ fn buffers_have_to_be_mapped() {
     let output = host.with_input(desc::Command { output: u64::MAX - 2, output_bytes: 8, ..lookup }, &[0; 4]);
     assert_eq!(host.fails(output), (Status::DmaFault, u64::MAX - 2));
     let huge = desc::Command { input: 0x1000, input_bytes: u32::MAX, ..command(Opcode::ProgramLoad) };
-    assert_eq!(host.fails(huge), (Status::BufferSize, 64 << 20));
-    let large = desc::Command { input: host.input, input_bytes: 64 << 20, ..command(Opcode::ProgramLoad) };
+    assert_eq!(host.fails(huge), (Status::BufferSize, 32 << 20));
+    let large = desc::Command { input: host.input, input_bytes: 32 << 20, ..command(Opcode::ProgramLoad) };
     assert_eq!(host.fails(large).0, Status::DmaFault);
+}
+
+/// The host may change memory at any moment: what the device has looked at it does not look at again.
+#[test]
+fn nothing_is_fetched_twice() {
+    let mut host = Host::new(config());
+    host.open(0, 3);
+    let map = host.create(map_record(1, 4, 8, 100), &[]);
+    let entries: Vec<u8> = (0..50u32).flat_map(|key| [key.to_le_bytes(), [0; 4], [1; 4], [2; 4]].concat()).collect();
+    let image = load_input(&image("once", "next=drop", &[]), &[]);
+    let key = desc::Command { object: map, output: host.output, output_bytes: 4096, ..command(Opcode::Nop) };
+    let batch =
+        |opcode: Opcode| desc::Command { opcode: opcode.code(), object: map, count: 50, ..command(Opcode::Nop) };
+    let of = |opcode: Opcode| desc::Command { opcode: opcode.code(), ..key };
+    let rows = [
+        (command(Opcode::ProgramLoad), image),
+        (command(Opcode::MapCreate), map_record(1, 4, 8, 100).encode().to_vec()),
+        (object(Opcode::MapUpdate, map), entries[..16].to_vec()),
+        (of(Opcode::MapLookup), vec![0; 4]),
+        (of(Opcode::MapNextKey), vec![9; 4]),
+        (batch(Opcode::MapUpdateBatch), entries),
+        (desc::Command { count: 9, ..of(Opcode::MapLookupBatch) }, vec![0; 4]),
+        (batch(Opcode::MapDeleteBatch), (0..50u32).flat_map(|key| padded(&key.to_le_bytes())).collect()),
+        (command(Opcode::ChanceSet), vec![0; 24]),
+    ];
+    for (command, input) in rows {
+        host.memory.count_reads();
+        let command = host.with_input(command, &input);
+        host.ok(command);
+        assert_eq!(host.memory.count_reads(), 1, "{command:?}");
+    }
+    for flags in [0, offwire_hostif::TransmitFlag::INJECT] {
+        host.memory.count_reads();
+        host.inject(0, &crate::host::frame(1, 100), desc::Transmit { flags, ..desc::Transmit::default() });
+        assert_eq!(host.memory.count_reads(), 1);
+    }
+    assert!(host.received(0).is_some());
+}
+
+/// A batch whose memory goes away ends there, and says how far it came.
+#[test]
+fn batches_outlive_their_memory() {
+    let mut host = Host::new(config());
+    let map = host.create(map_record(1, 4, 8, 5000), &[]);
+    let memory = crate::host::Guarded::new(1 << 17, 0..1 << 17, offwire_hostif::DmaAccess::Read);
+    let entries: Vec<u8> = (0..5000u32).flat_map(|key| [key.to_le_bytes(), [0; 4], [1; 4], [2; 4]].concat()).collect();
+    memory.set(0, &entries);
+    host.function.dma_map(Iova(0x1000), 1 << 17, offwire_hostif::DmaAccess::Read, memory, 0).unwrap();
+    let update =
+        desc::Command { count: 5000, input: 0x1000, input_bytes: 80_000, ..object(Opcode::MapUpdateBatch, map) };
+    host.submit(update);
+    // The first poll takes the command and a share of it.
+    assert!(host.function.poll() && host.completion().is_none());
+    assert_eq!(host.function.dma_unmap(Iova(0x1000), 1 << 17), Ok(1 << 17));
+    host.settle();
+    let done = host.completion().unwrap();
+    assert_eq!((status(&done).0, done.count % 1024), (Status::DmaFault, 0));
+    assert_eq!(status(&done).1, 0x1000 + u64::from(done.count) * 16);
+    assert!((1..5000).contains(&done.count));
+    let all = host.with_output(desc::Command { count: NONE, ..object(Opcode::MapLookupBatch, map) }, BUFFER);
+    assert_eq!(host.ok(all).count, done.count);
+    // A reset in the middle of one leaves nothing of it.
+    host.submit(desc::Command { input: host.input, ..update });
+    assert!(host.function.poll());
+    host.function.reset();
+    host.settle();
+    assert!(host.completion().is_none());
 }
 
 #[test]

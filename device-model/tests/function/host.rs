@@ -22,11 +22,19 @@ pub(crate) struct Guarded {
     window: std::ops::Range<u64>,
     access: DmaAccess,
     foul: Mutex<Option<String>>,
+    /// How often each byte was read, if somebody counts.
+    reads: Mutex<Option<Vec<u8>>>,
 }
 
 impl Guarded {
     pub(crate) fn new(size: u64, window: std::ops::Range<u64>, access: DmaAccess) -> Arc<Self> {
-        Arc::new(Guarded { bytes: Mutex::new(vec![0; size as usize]), window, access, foul: Mutex::new(None) })
+        Arc::new(Guarded {
+            bytes: Mutex::new(vec![0; size as usize]),
+            window,
+            access,
+            foul: Mutex::default(),
+            reads: Mutex::default(),
+        })
     }
 
     fn check(&self, offset: u64, bytes: usize, write: bool) -> bool {
@@ -37,6 +45,12 @@ impl Guarded {
             self.foul.lock().unwrap().get_or_insert(foul);
         }
         inside && allowed
+    }
+
+    /// From now on reads are counted; gives how often the most read byte was read until now.
+    pub(crate) fn count_reads(&self) -> u8 {
+        let counts = vec![0; self.size() as usize];
+        self.reads.lock().unwrap().replace(counts).map_or(0, |counts| counts.into_iter().max().unwrap_or(0))
     }
 
     /// What the device did that it must not, if anything.
@@ -63,7 +77,11 @@ impl HostMemory for Guarded {
         if !self.check(offset, bytes.len(), false) {
             return false;
         }
-        bytes.copy_from_slice(&self.bytes.lock().unwrap()[offset as usize..offset as usize + bytes.len()]);
+        let range = offset as usize..offset as usize + bytes.len();
+        if let Some(counts) = &mut *self.reads.lock().unwrap() {
+            counts[range.clone()].iter_mut().for_each(|count| *count = count.saturating_add(1));
+        }
+        bytes.copy_from_slice(&self.bytes.lock().unwrap()[range]);
         true
     }
 
@@ -327,7 +345,7 @@ impl Host {
     /// Writes a descriptor of a ring that the host fills, without its doorbell.
     pub(crate) fn produce(&mut self, side: &mut Side, descriptor: &[u8; 64], returns: bool) {
         let avail = u32::from(phase(side.index, side.log2));
-        let word = avail * AVAIL | if returns { (1 - avail) * USED } else { 0 };
+        let word = (avail * AVAIL) | if returns { (1 - avail) * USED } else { 0 };
         let at = side.at(side.index);
         self.put(at, &descriptor[..60]);
         self.put(at + 60, &word.to_le_bytes());

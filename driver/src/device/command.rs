@@ -185,3 +185,38 @@ impl CommandError {
 pub(crate) fn dispatch(code: u32) -> Option<DispatchChoice> {
     DispatchChoice::from_code(u16::try_from(code).ok()?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_padded_but_for_the_last() {
+        let request = |input| Request::new(Opcode::MapUpdate).input(input).input_bytes();
+        assert_eq!(request(&[]), 0);
+        assert_eq!(request(&[&[0; 5]]), 5);
+        assert_eq!(request(&[&[0; 5], &[0; 9]]), 17);
+        assert_eq!(request(&[&[0; 8], &[], &[0; 1]]), 9);
+    }
+
+    #[test]
+    fn each_refusal_says_what_it_is_about_and_why() {
+        let mut texts = std::collections::BTreeSet::new();
+        for status in Status::ALL {
+            for opcode in Opcode::ALL {
+                for argument in [0, 1, 7 << 32 | 4, u64::from(u32::MAX), u64::MAX] {
+                    let text = CommandError { opcode, object: 3, status, argument }.to_string();
+                    let (about, why) = text.split_once(": ").expect("about and why");
+                    assert!(about.starts_with(&format!("{opcode:?} of ")) && why.len() > 3, "{text}");
+                    texts.insert(why.to_owned());
+                }
+            }
+        }
+        assert!(texts.len() > 2 * Status::ALL.len(), "{texts:?}");
+        let refused = |opcode, argument| CommandError { opcode, object: 0, status: Status::MapRefused, argument };
+        assert_eq!(
+            refused(Opcode::ProgramLoad, 7 << 32 | 4).to_string(),
+            "ProgramLoad of an image: the device cannot hold the image's map 7: The key size does not fit the kind."
+        );
+    }
+}

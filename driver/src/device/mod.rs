@@ -23,7 +23,7 @@ pub use pending::{Pending, Reply};
 pub(crate) use buffers::LARGE;
 pub(crate) use command::{dispatch, padded};
 pub(crate) use pending::id;
-pub(crate) use rings::{RingGuard, RingSetup};
+pub(crate) use rings::{RingGuard, RingSetup, calm};
 pub(crate) use watch::{Wait, Watch, nap, running};
 
 use crate::dma::DmaSpace;

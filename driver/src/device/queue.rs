@@ -62,6 +62,8 @@ struct State {
     places: Vec<(u16, Place)>,
     /// Somebody sleeps on the interrupt.
     led: bool,
+    /// How many sleep on the condition variable.
+    sleepers: u32,
     broken: Option<Broken>,
 }
 
@@ -109,6 +111,7 @@ impl CommandQueue {
             completions: consumer(answered, entries)?,
             places,
             led: false,
+            sleepers: 0,
             broken: None,
         };
         Ok(CommandQueue {
@@ -160,8 +163,7 @@ impl CommandQueue {
         if enabled.is_err() {
             state.broken = Some(Broken::Off);
         }
-        drop(state);
-        self.changed.notify_all();
+        self.wake(&state);
         enabled
     }
 
@@ -251,7 +253,9 @@ impl CommandQueue {
                 return Err(wait.over(what));
             }
             if state.led {
+                state.sleepers += 1;
                 state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+                state.sleepers -= 1;
                 round += 1;
                 continue;
             }
@@ -261,7 +265,7 @@ impl CommandQueue {
             round += 1;
             state = self.lock();
             state.led = false;
-            self.changed.notify_all();
+            self.wake(&state);
             rested?;
         }
     }
@@ -296,6 +300,7 @@ impl CommandQueue {
 
     /// Takes all completions that have arrived.
     fn drain(&self, state: &mut State) -> Result<(), Error> {
+        let before = state.completions.head();
         // No more than are in flight: what a device writes beyond is not looked at before it was asked for.
         while state.commands.outstanding() > 0 {
             let bytes = match state.completions.take() {
@@ -312,6 +317,9 @@ impl CommandQueue {
                 state.broken = Some(broken);
                 break;
             }
+        }
+        if state.completions.head() != before || state.broken.is_some() {
+            self.wake(state);
         }
         match state.completions.news(self.entries.count() / 2) {
             Some(index) => self.completion_bell.tell(index).map(drop),
@@ -343,6 +351,13 @@ impl CommandQueue {
             _ => *place = Place::Done(completion),
         }
         Ok(())
+    }
+
+    /// Wakes those who wait behind a leader. Costs a system call, so only if there are any.
+    fn wake(&self, state: &State) {
+        if state.sleepers > 0 {
+            self.changed.notify_all();
+        }
     }
 
     /// The place and its buffers may be used by others.

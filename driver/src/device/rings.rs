@@ -24,13 +24,28 @@ pub(crate) struct RingSetup {
 
 impl RingSetup {
     pub(crate) fn new(base: Iova, entries: Entries) -> Self {
-        RingSetup { base, entries, data: None, report: false, moderation: reg::RingModeration::default() }
+        RingSetup { base, entries, data: None, report: false, moderation: calm() }
     }
 }
 
+/// Moderation unless told otherwise: an interrupt for a burst of 32, after 20 us of device time, or when the device rests, so
+/// that a single answer is told at once.
+pub(crate) const fn calm() -> reg::RingModeration {
+    reg::RingModeration(0).with_count(32).with_delay_us(20)
+}
+
 impl Inner {
-    /// Turns a ring on; its memory is zeros and mapped.
+    /// Turns a ring on; its memory is zeros and mapped. After an error it is off.
     pub(crate) fn enable(&self, ring: RingId, setup: &RingSetup) -> Result<(), Error> {
+        let enabled = self.try_enable(ring, setup);
+        if enabled.is_err() {
+            // The memory may go now, whatever the device says of the ring.
+            let _ = self.disable(ring);
+        }
+        enabled
+    }
+
+    fn try_enable(&self, ring: RingId, setup: &RingSetup) -> Result<(), Error> {
         let vector = if self.interrupt(ring).is_some() { ring.number() } else { reg::RingVector::RESET as u32 };
         self.regs.write_ring(ring, reg::RingBase(setup.base.0))?;
         self.regs.write_ring(ring, reg::RingSize::default().with_log2(setup.entries.log2()))?;

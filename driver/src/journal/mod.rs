@@ -10,10 +10,10 @@ mod tests;
 pub use replay::Replayed;
 
 use crate::device::{Device, Inner};
-use crate::map::MapId;
+use crate::map::{MapId, MapInfo};
 use crate::program::ProgramId;
 use offwire_hostif::DispatchChoice;
-use offwire_image::MapSpec;
+use offwire_image::{MapKind, MapSpec};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{MutexGuard, PoisonError};
 
@@ -73,7 +73,7 @@ struct PortRecord {
     attached: Option<(ProgramId, DispatchChoice)>,
 }
 
-/// Values by key; `None`: deleted.
+/// Values by key; `None`: an initial element was deleted.
 type Contents = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
 
 /// What a driver did to its device.
@@ -224,6 +224,16 @@ impl Record {
         }
     }
 
+    pub(crate) fn wrote(&mut self, map: &MapInfo, key: &[u8], value: Option<&[u8]>) {
+        // Of these kinds images have initial elements, so that a deletion is more than nothing.
+        let initial = matches!(map.kind, MapKind::ArrayOfMaps | MapKind::HashOfMaps | MapKind::ProgArray);
+        let contents = self.journal.contents.entry(map.id).or_default();
+        match value {
+            None if !initial => drop(contents.remove(key)),
+            value => drop(contents.insert(key.to_vec(), value.map(<[u8]>::to_vec))),
+        }
+    }
+
     pub(crate) fn froze(&mut self, map: MapId) {
         if self.level >= Journaling::Contents {
             self.journal.frozen.insert(map);
@@ -244,11 +254,9 @@ impl Inner {
     }
 
     /// The host wrote an entry, or deleted it.
-    pub(crate) fn wrote(&self, map: MapId, key: &[u8], value: Option<&[u8]>) {
+    pub(crate) fn wrote(&self, map: &MapInfo, key: &[u8], value: Option<&[u8]>) {
         if self.keeps_contents() {
-            let mut record = self.record();
-            let contents = record.journal.contents.entry(map).or_default();
-            contents.insert(key.to_vec(), value.map(<[u8]>::to_vec));
+            self.record().wrote(map, key, value);
         }
     }
 }

@@ -132,7 +132,7 @@ impl Map {
         });
         let result = result.and_then(|()| stream.finish()).map_err(|error| stream.abandon(error));
         for &(key, value) in stream.done.iter().filter_map(|range| written.get(range.clone())).flatten() {
-            self.device().inner.wrote(self.info().id, key, Some(value));
+            self.device().inner.wrote(self.info(), key, Some(value));
         }
         result.map(|()| stream.count())
     }
@@ -154,7 +154,7 @@ impl Map {
         });
         let result = result.and_then(|()| stream.finish()).map_err(|error| stream.abandon(error));
         for key in stream.done.iter().filter_map(|range| deleted.get(range.clone())).flatten() {
-            self.device().inner.wrote(self.info().id, key, None);
+            self.device().inner.wrote(self.info(), key, None);
         }
         result.map(|()| stream.count())
     }

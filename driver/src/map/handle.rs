@@ -102,7 +102,7 @@ impl Map {
         self.check_value(value)?;
         let request = self.request(Opcode::MapUpdate)?.value(update.code());
         self.device.run(&request.input(&[key, value]))?;
-        self.device.inner.wrote(self.info.id, key, Some(value));
+        self.device.inner.wrote(&self.info, key, Some(value));
         Ok(())
     }
 
@@ -114,7 +114,7 @@ impl Map {
         self.check_key(key)?;
         let deleted = found(self.device.run(&self.request(Opcode::MapDelete)?.input(&[key])))?.is_some();
         if deleted {
-            self.device.inner.wrote(self.info.id, key, None);
+            self.device.inner.wrote(&self.info, key, None);
         }
         Ok(deleted)
     }

@@ -12,7 +12,7 @@ pub use report::{Redirect, Report};
 pub use rx::{Rx, RxPacket};
 pub use tx::{Inject, Tx, TxDone, TxFrame};
 
-use crate::device::{Device, RingGuard};
+use crate::device::{Device, RingGuard, calm};
 use crate::error::Error;
 use crate::ring::Entries;
 use offwire_hostif::{RingId, reg};
@@ -40,7 +40,7 @@ impl Default for QueueOptions {
             transmit_entries: entries,
             buffer_bytes: 4096,
             report: false,
-            moderation: reg::RingModeration::default(),
+            moderation: calm(),
         }
     }
 }

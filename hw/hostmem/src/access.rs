@@ -122,3 +122,20 @@ pub(crate) unsafe fn store_release(at: *mut u8, value: u32) {
     // SAFETY: mapped and aligned, and an atomic may be written by others while the reference lives.
     unsafe { AtomicU32::from_ptr(at.cast()) }.store(value.to_le(), Ordering::Release);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wide_accesses_are_aligned() {
+        for address in 0..40 {
+            for most in 0..40 {
+                let head = edge(address, most);
+                assert!(head < WIDE && head <= most, "{head} B of {most} at {address}");
+                assert!(head == most || (address + head).is_multiple_of(WIDE), "{head} B of {most} at {address}");
+            }
+        }
+        assert_eq!(edge(usize::MAX, 9), 1);
+    }
+}

@@ -57,7 +57,8 @@ fn huge_page(fd: BorrowedFd<'_>) -> Result<Option<u64>, MemoryError> {
     }
     // SAFETY: fstatfs succeeded.
     let stat = unsafe { stat.assume_init() };
-    if stat.f_type != libc::HUGETLBFS_MAGIC {
+    // The types differ between C libraries.
+    if i128::from(stat.f_type) != i128::from(libc::HUGETLBFS_MAGIC) {
         return Ok(None);
     }
     Ok(u64::try_from(stat.f_bsize).ok().filter(|page| page.is_power_of_two()))

@@ -153,7 +153,7 @@ impl fmt::Debug for DeviceMemory {
 }
 
 macro_rules! host_memory {
-    ($name:ty) => {
+    ($name:ty, $fence:ident) => {
         impl HostMemory for $name {
             fn size(&self) -> u64 {
                 self.mapping.size()
@@ -172,11 +172,25 @@ macro_rules! host_memory {
             }
 
             fn store_release(&self, offset: u64, value: u32) -> bool {
+                $fence();
                 self.mapping.store_release(offset, value)
             }
         }
     };
 }
 
-host_memory!(SharedMemory);
-host_memory!(DeviceMemory);
+host_memory!(SharedMemory, no_fence);
+host_memory!(DeviceMemory, device_fence);
+
+/// Between memory that processors share Release is enough.
+fn no_fence() {}
+
+/// Makes what was stored before visible to devices before what is stored next. On x86 every store is ordered so; on Arm a Release
+/// only speaks to other processors.
+fn device_fence() {
+    #[cfg(target_arch = "aarch64")]
+    // SAFETY: a barrier touches neither memory nor registers.
+    unsafe {
+        std::arch::asm!("dmb oshst", options(nostack, preserves_flags));
+    }
+}

@@ -1,4 +1,5 @@
 //! Eventfds: signals, deadlines, and what a peer may send instead.
+#![cfg(target_os = "linux")]
 
 use offwire_hostif::Interrupt;
 use offwire_hostmem::{EventFd, Interest, MemoryError, wait};

@@ -1,4 +1,5 @@
 //! Shared memory: what is copied, what is refused, what a peer cannot do.
+#![cfg(target_os = "linux")]
 
 use offwire_hostif::HostMemory;
 use offwire_hostmem::{Backings, MemoryError, SharedMemory};

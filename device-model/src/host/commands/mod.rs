@@ -19,9 +19,11 @@ use batch::Batch;
 use counters::Quiesce;
 
 /// Commands that a poll does at most.
-const BURST: u32 = 256;
-/// Most bytes of a buffer.
-const BUFFER_MAX: u32 = 64 << 20;
+const BURST: u64 = 256;
+/// Bytes of input that count as a command.
+const BURST_BYTES: u64 = 4096;
+/// Most bytes of a buffer that is copied at once.
+const BUFFER_MAX: u32 = 32 << 20;
 /// An id that stands for none.
 const NO_ID: u32 = u32::MAX;
 
@@ -87,8 +89,8 @@ impl HostFunction {
 
     /// Does a share of the commands; false if there was nothing to do.
     pub(super) fn run_commands(&mut self) -> bool {
-        let mut worked = false;
-        for _ in 0..BURST {
+        let (mut worked, mut cost) = (false, 0);
+        while cost < BURST {
             if let Some(job) = self.job.take() {
                 if !self.bus.is_enabled(RingId::COMPLETION) {
                     self.job = Some(job);
@@ -100,6 +102,7 @@ impl HostFunction {
                 if going {
                     break;
                 }
+                cost += 1;
                 continue;
             }
             if !self.bus.has_room(RingId::COMPLETION) {
@@ -109,6 +112,7 @@ impl HostFunction {
             self.bus.consume(RingId::COMMAND);
             worked = true;
             let command = desc::Command::decode(&descriptor);
+            cost += 1 + u64::from(command.input_bytes) / BURST_BYTES;
             match self.execute(&command) {
                 Outcome::Answer(answer) => self.complete(&command, answer),
                 Outcome::Later(job) => self.job = Some(job),

@@ -151,7 +151,6 @@ impl HostFunction {
     pub(super) fn program_info(&mut self, command: &desc::Command) -> Answer {
         let id = program(command.object)?;
         let info = self.card.device.program_info(id).map_err(program_error)?;
-        let counters = self.card.device.program_counters(id).map_err(program_error)?;
         let used = self.card.program_mut(id).copied().unwrap_or_default();
         let record = desc::ProgramInfo {
             id: id.0.into(),
@@ -162,7 +161,7 @@ impl HostFunction {
             ports: info.ports,
             tag: used.tag,
             loaded: used.loaded,
-            in_flight: u32::try_from(counters.arrived.saturating_sub(counters.packets)).unwrap_or(u32::MAX),
+            in_flight: self.card.device.program_inside(id).map_err(program_error)?,
             // A program that is being unloaded has no number any more.
             unloading: 0,
             reserved: 0,

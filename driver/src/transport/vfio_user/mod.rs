@@ -12,11 +12,12 @@ use offwire_hostif::{AccessError, DmaAccess, HostMemory, Iova, Region};
 use offwire_hostmem::{EventFd, SharedMemory};
 use regions::RegionInfo;
 use std::fmt;
+use std::io::ErrorKind;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use vfio_bindings::bindings::vfio::{
     VFIO_DEVICE_FLAGS_PCI, VFIO_DEVICE_FLAGS_RESET, VFIO_IRQ_INFO_EVENTFD, VFIO_IRQ_SET_ACTION_TRIGGER,
     VFIO_IRQ_SET_DATA_EVENTFD, VFIO_PCI_MSIX_IRQ_INDEX,
@@ -37,10 +38,17 @@ const MOST_VECTORS: u32 = 2048;
 /// How to speak to a server.
 #[derive(Clone, Copy, Debug)]
 pub struct VfioUserOptions {
-    /// Longest time for the answer to one message.
+    /// Longest time for the answer to one message; a year at the most.
     pub deadline: Duration,
     /// Map BAR2 between guard pages.
     pub guard: bool,
+}
+
+impl VfioUserOptions {
+    /// With a deadline that the clock can show.
+    fn bounded(self) -> Self {
+        VfioUserOptions { deadline: self.deadline.min(Duration::from_secs(1 << 25)), ..self }
+    }
 }
 
 impl Default for VfioUserOptions {
@@ -62,14 +70,18 @@ pub struct VfioUser {
 impl VfioUser {
     /// Connects to the server that listens at the path. Who may connect is up to the rights of the socket file.
     pub fn connect(path: &Path, options: VfioUserOptions) -> Result<Self, Error> {
-        let socket = UnixStream::connect(path)
-            .map_err(|source| Error::System { call: format!("connect({})", path.display()).into(), source })?;
+        let options = options.bounded();
+        let socket =
+            socket::connect(path, Instant::now() + options.deadline).map_err(|source| match source.kind() {
+                ErrorKind::TimedOut => Error::Timeout { what: "a connection", after: options.deadline },
+                _ => Error::System { call: format!("connect({})", path.display()).into(), source },
+            })?;
         Self::open(path.display().to_string(), socket, options)
     }
 
     /// Speaks to the server at the other end of the stream.
     pub fn over(stream: UnixStream, options: VfioUserOptions) -> Result<Self, Error> {
-        Self::open("socket".to_owned(), stream, options)
+        Self::open("socket".to_owned(), stream, options.bounded())
     }
 
     fn open(name: String, stream: UnixStream, options: VfioUserOptions) -> Result<Self, Error> {
@@ -114,8 +126,12 @@ impl VfioUser {
         self.region(Region::Bar2).unmapped.as_ref()
     }
 
+    /// The connection, if it still is one. That it is gone is told before anything else is found wrong.
     fn lock(&self) -> Result<MutexGuard<'_, Channel>, Error> {
-        self.channel.lock().map_err(|_| Error::Gone("a thread panicked in the midst of a message".into()))
+        let poisoned = |_| Error::Gone("a thread panicked in the midst of a message".into());
+        let channel = self.channel.lock().map_err(poisoned)?;
+        channel.alive()?;
+        Ok(channel)
     }
 
     fn region(&self, region: Region) -> &RegionInfo {
@@ -140,11 +156,10 @@ impl VfioUser {
     }
 
     /// One message of interrupts: descriptors, or none for vectors that go nowhere.
-    fn set_some(&self, start: u16, count: usize, fds: &[BorrowedFd<'_>]) -> Result<(), Error> {
+    fn set_some(channel: &mut Channel, start: u16, count: usize, fds: &[BorrowedFd<'_>]) -> Result<(), Error> {
         let flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER;
         let count = u32::try_from(count).unwrap_or(u32::MAX);
         let body = Body::words([20, flags, VFIO_PCI_MSIX_IRQ_INDEX, u32::from(start), count]);
-        let mut channel = self.lock()?;
         channel.call(Command::DeviceSetIrqs, &body, fds, 64).map(drop)
     }
 }
@@ -165,12 +180,12 @@ impl Transport for VfioUser {
     }
 
     fn read(&self, region: Region, offset: u64, bytes: &mut [u8]) -> Result<(), Error> {
+        let mut channel = self.lock()?;
         let size = bytes.len();
         for (offset, range) in self.pieces(region, offset, size)? {
             let Some(out) = bytes.get_mut(range) else { continue };
             let count = u32::try_from(out.len()).unwrap_or(0);
             let question = Body::access(offset, region as u32, count);
-            let mut channel = self.lock()?;
             let reply = channel.call(Command::RegionRead, &question, &[], ACCESS + out.len())?;
             match reply.body.split_at_checked(ACCESS) {
                 Some((echo, data)) if echo == question.0 && data.len() == out.len() => out.copy_from_slice(data),
@@ -181,12 +196,12 @@ impl Transport for VfioUser {
     }
 
     fn write(&self, region: Region, offset: u64, bytes: &[u8]) -> Result<(), Error> {
+        let mut channel = self.lock()?;
         for (offset, range) in self.pieces(region, offset, bytes.len())? {
             let Some(data) = bytes.get(range) else { continue };
             let mut body = Body::access(offset, region as u32, u32::try_from(data.len()).unwrap_or(0));
             let echo = body.0.clone();
             body.0.extend_from_slice(data);
-            let mut channel = self.lock()?;
             let reply = channel.call(Command::RegionWrite, &body, &[], ACCESS)?;
             if reply.body != echo {
                 return Err(channel.protocol("the answer to a write is not what was asked for"));
@@ -204,16 +219,17 @@ impl Transport for VfioUser {
     }
 
     fn set_interrupts(&self, first: u16, to: &[Option<Arc<EventFd>>]) -> Result<(), Error> {
+        let mut channel = self.lock()?;
         vectors_exist(first, to.len(), self.vectors)?;
         let mut start = first;
         for run in to.chunk_by(|left, right| left.is_some() == right.is_some()) {
             let fds: Vec<BorrowedFd<'_>> = run.iter().flatten().map(|event| event.as_fd()).collect();
             if fds.is_empty() {
-                self.set_some(start, run.len(), &[])?;
+                Self::set_some(&mut channel, start, run.len(), &[])?;
             } else {
                 let mut at = start;
                 for some in fds.chunks(self.limits.fds) {
-                    self.set_some(at, some.len(), some)?;
+                    Self::set_some(&mut channel, at, some.len(), some)?;
                     at += some.len() as u16;
                 }
             }
@@ -230,11 +246,12 @@ impl Transport for VfioUser {
         size: u64,
         access: DmaAccess,
     ) -> Result<(), Error> {
+        let mut channel = self.lock()?;
         mappable(iova, memory, offset, size, PAGE)?;
         let read = if access.reads() { MAP_READ } else { 0 };
         let write = if access.writes() { MAP_WRITE } else { 0 };
         let body = Body::words([32, read | write]).long([memory.file_offset() + offset, iova.0, size]);
-        self.lock()?.call(Command::DmaMap, &body, &[memory.file()], 64).map(drop)
+        channel.call(Command::DmaMap, &body, &[memory.file()], 64).map(drop)
     }
 
     fn dma_unmap(&self, iova: Iova, size: u64) -> Result<(), Error> {
@@ -259,15 +276,16 @@ impl Transport for VfioUser {
     }
 
     fn reset(&self) -> Result<(), Error> {
+        let mut channel = self.lock()?;
         if !self.resettable {
             let source = std::io::Error::from_raw_os_error(libc::ENOTTY);
             return Err(Error::Refused { what: Command::DeviceReset.what(), source });
         }
-        self.lock()?.call(Command::DeviceReset, &Body::default(), &[], 64).map(drop)
+        channel.call(Command::DeviceReset, &Body::default(), &[], 64).map(drop)
     }
 
     fn kick(&self) -> Result<(), Error> {
-        self.lock()?.alive()
+        self.lock().map(drop)
     }
 
     fn alive(&self) -> Result<(), Error> {

@@ -5,8 +5,10 @@ use offwire_hostmem::{Interest, wait};
 use std::io;
 use std::mem;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
-use std::time::Instant;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
 /// Words of the buffer for control messages: room for [`MOST_FDS`] descriptors behind a header. If more come, the kernel gives us
 /// those that fit and says so.
@@ -23,6 +25,43 @@ pub(super) enum Broken {
     TooManyFds,
     /// The kernel refused.
     System(io::Error),
+}
+
+/// Connects to who listens at the path. A listener that does not accept makes an ordinary `connect` wait for ever.
+pub(super) fn connect(path: &Path, deadline: Instant) -> io::Result<UnixStream> {
+    // SAFETY: an address of zeros is an empty one.
+    let mut address: libc::sockaddr_un = unsafe { mem::zeroed() };
+    address.sun_family = libc::AF_UNIX as libc::sa_family_t;
+    let bytes = path.as_os_str().as_bytes();
+    // The last byte stays zero.
+    if bytes.is_empty() || bytes.len() >= address.sun_path.len() || bytes.contains(&0) {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "no path of a socket, or one of more than 107 B"));
+    }
+    for (to, &from) in address.sun_path.iter_mut().zip(bytes) {
+        *to = from.cast_signed() as libc::c_char;
+    }
+    // SAFETY: no pointers.
+    let raw = unsafe { libc::socket(libc::AF_UNIX, libc::SOCK_STREAM | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK, 0) };
+    if raw < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: a new descriptor that nobody else owns.
+    let socket = UnixStream::from(unsafe { OwnedFd::from_raw_fd(raw) });
+    let size = mem::size_of::<libc::sockaddr_un>() as libc::socklen_t;
+    loop {
+        // SAFETY: the address lives until the call returns, and is as large as said.
+        if unsafe { libc::connect(raw, (&raw const address).cast(), size) } == 0 {
+            return Ok(socket);
+        }
+        let error = io::Error::last_os_error();
+        match error.kind() {
+            // The queue of the listener is full. Nothing tells when it no longer is.
+            io::ErrorKind::WouldBlock if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(1)),
+            io::ErrorKind::WouldBlock => return Err(io::ErrorKind::TimedOut.into()),
+            io::ErrorKind::Interrupted => {}
+            _ => return Err(error),
+        }
+    }
 }
 
 /// Sends all bytes, and the descriptors with the first of them.
@@ -104,14 +143,14 @@ fn send_some(socket: &UnixStream, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> io::R
         let length = rights(fds.len());
         message.msg_control = control.as_mut_ptr().cast();
         // SAFETY: arithmetic only.
-        message.msg_controllen = unsafe { libc::CMSG_SPACE(length) } as usize;
+        message.msg_controllen = unsafe { libc::CMSG_SPACE(length) } as _;
         // SAFETY: the buffer is aligned for the header and has room for 16 descriptors behind it; `fds` has no more. The header is
         // written before its data is.
         unsafe {
             let header = libc::CMSG_FIRSTHDR(&message);
             (*header).cmsg_level = libc::SOL_SOCKET;
             (*header).cmsg_type = libc::SCM_RIGHTS;
-            (*header).cmsg_len = libc::CMSG_LEN(length) as usize;
+            (*header).cmsg_len = libc::CMSG_LEN(length) as _;
             let data = libc::CMSG_DATA(header).cast::<RawFd>();
             for (at, fd) in fds.iter().enumerate() {
                 data.add(at).write_unaligned(fd.as_raw_fd());
@@ -131,7 +170,7 @@ fn receive_some(socket: &UnixStream, buffer: &mut [u8], fds: &mut Vec<OwnedFd>) 
     let mut message = message(&mut iov);
     message.msg_control = control.as_mut_ptr().cast();
     // SAFETY: arithmetic only.
-    message.msg_controllen = unsafe { libc::CMSG_SPACE(rights(MOST_FDS)) } as usize;
+    message.msg_controllen = unsafe { libc::CMSG_SPACE(rights(MOST_FDS)) } as _;
     let flags = libc::MSG_CMSG_CLOEXEC | libc::MSG_DONTWAIT;
     // SAFETY: the message points to buffers that live until the call returns.
     let received = unsafe { libc::recvmsg(socket.as_raw_fd(), &mut message, flags) };
@@ -141,7 +180,8 @@ fn receive_some(socket: &UnixStream, buffer: &mut [u8], fds: &mut Vec<OwnedFd>) 
         let mut header = libc::CMSG_FIRSTHDR(&message);
         while !header.is_null() {
             if (*header).cmsg_level == libc::SOL_SOCKET && (*header).cmsg_type == libc::SCM_RIGHTS {
-                let bytes = (*header).cmsg_len.saturating_sub(libc::CMSG_LEN(0) as usize);
+                // The type of the length differs between C libraries.
+                let bytes = ((*header).cmsg_len as usize).saturating_sub(libc::CMSG_LEN(0) as usize);
                 let data = libc::CMSG_DATA(header).cast::<RawFd>();
                 for at in 0..bytes / mem::size_of::<RawFd>() {
                     fds.push(OwnedFd::from_raw_fd(data.add(at).read_unaligned()));
