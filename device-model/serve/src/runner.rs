@@ -70,7 +70,8 @@ pub(crate) struct Runner<'a, N> {
     ports: Vec<Port>,
     playback: Playback,
     clock: Clock,
-    /// The last slice of the device may not have been all that it could do up to the limit: no more of a capture before that.
+    /// The last slice of the device may not have been all that it could do up to the limit: no more of a capture before
+    /// that.
     behind: bool,
     inbox: Vec<(u16, Vec<u8>)>,
     outbox: Vec<Departed>,
@@ -136,6 +137,9 @@ impl<'a, N: Nic> Runner<'a, N> {
             }
         }
         self.flush();
+        for port in self.ports.iter_mut().filter(|port| port.dead.is_none()) {
+            port.dead = port.wire.as_ref().and_then(|wire| wire.check().err());
+        }
         Ok(self.ports)
     }
 
@@ -329,8 +333,8 @@ impl<'a, N: Nic> Runner<'a, N> {
         horizon
     }
 
-    /// All as fast as the ports carry it; the device does not run beyond the time at which more of the captures can come. Gives
-    /// the limit.
+    /// All as fast as the ports carry it; the device does not run beyond the time at which more of the captures can
+    /// come. Gives the limit.
     fn feed_free(&mut self, nic: &mut N, turn: &mut Turn) -> Option<u64> {
         let (now, rates) = (nic.now(), self.rates);
         self.feed_live(nic, now);
