@@ -9,6 +9,7 @@ use crate::departure::{DeviceEvent, Redirect};
 use crate::execute::{Then, go, inside, value_at};
 use crate::fault::FaultCause;
 use crate::geometry::{DATA_BYTES_MAX, METADATA, SCRATCH, STACK};
+use crate::map::flags::{FLAG_LOCK, POINTER_FLAGS};
 use crate::map::port::{Held, Port, ValueAddress};
 use crate::map::table::MapInfo;
 use crate::op::{Goto, Op, Request};
@@ -86,15 +87,28 @@ pub(crate) struct Checked {
 
 /// The map of a request.
 #[inline]
-fn map_of<'a>(request: &Request, third: u64, maps: &'a [MapInfo]) -> Result<Option<(u8, &'a MapInfo)>, FaultCause> {
+fn map_of<'a>(
+    request: &Request,
+    third: u64,
+    held: &Held,
+    maps: &'a [MapInfo],
+) -> Result<Option<(u8, &'a MapInfo)>, FaultCause> {
     let (slot, wrong) = match request.shape.map {
         MapUse::None => return Ok(None),
         MapUse::Slot => (request.map, FaultCause::BadMap),
-        MapUse::Pointer => (MapPointer::unpack(third).ok_or(FaultCause::BadHandle)?.slot, FaultCause::BadHandle),
+        MapUse::Pointer => {
+            let flags = if request.op == RequestOp::UpdateInFlags { POINTER_FLAGS } else { 0 };
+            (MapPointer::unpack(third & !flags).ok_or(FaultCause::BadHandle)?.slot, FaultCause::BadHandle)
+        }
     };
     let map = maps.get(usize::from(slot)).filter(|map| map.serves(request.op)).ok_or(wrong)?;
     if map.read_only && request.op.changes_map() {
         return Err(FaultCause::ReadOnly);
+    }
+    // Who holds a lock would wait for himself.
+    let waits = matches!(request.op, RequestOp::UpdateFlags | RequestOp::UpdateInFlags) && third & FLAG_LOCK != 0;
+    if waits && held.lock.is_some() {
+        return Err(FaultCause::BadLock);
     }
     Ok(Some((slot, map)))
 }
@@ -155,7 +169,7 @@ pub(crate) fn check(
     let held = &port.held;
     let shape = request.shape;
     let (number, third) = (request.value.of(&context.values), request.third.of(&context.values));
-    let map = map_of(request, third, maps)?;
+    let map = map_of(request, third, held, maps)?;
     let sizes = map.map_or((0, 0), |(_, map)| (map.key_size, map.value_size));
     let key = request.key.of(&context.values);
     // What most requests are not, lookups above all, costs them nothing.

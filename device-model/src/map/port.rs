@@ -159,6 +159,12 @@ pub(crate) struct Port {
     pub in_place: bool,
     /// The request waits until the writes that the context posted before have taken effect.
     pub fenced: bool,
+    /// An update whose flags are W.
+    pub flagged: bool,
+    /// An update that takes the lock of a value that is there and writes in place.
+    pub locked: bool,
+    /// It has the lock.
+    pub granted: bool,
     /// Hash of the key.
     pub hash: u32,
     pub seq: u64,
@@ -225,6 +231,9 @@ impl Port {
             new: false,
             in_place: false,
             fenced: false,
+            flagged: false,
+            locked: false,
+            granted: false,
             hash: 0,
             seq: 0,
             answer: 0,

@@ -16,6 +16,8 @@ pub(crate) fn of_maps(random: &mut Random, word: &mut Word, late: &[Src]) {
             UpdateAny,
             UpdateNoExist,
             UpdateExist,
+            UpdateFlags,
+            UpdateFlags,
             Delete,
             AdjustHead,
             AdjustHead,
@@ -42,6 +44,7 @@ pub(crate) fn of_maps(random: &mut Random, word: &mut Word, late: &[Src]) {
             UpdateInAny,
             UpdateInNoExist,
             UpdateInExist,
+            UpdateInFlags,
             DeleteIn,
         ]),
     };
@@ -91,6 +94,7 @@ pub(crate) fn of_maps(random: &mut Random, word: &mut Word, late: &[Src]) {
                 (word.q_vsrc, word.i0) = (Src::I0, 500 + random.below(900) as i16);
             }
         }
+        UpdateFlags => word.rc = constant(random, 9),
         TailCall | RingQuery => (word.ra, word.rb) = (constant(random, 5), constant(random, 5)),
         op if matches!(op.shape().key, KeyUse::Atomic(_)) => {
             let off = if random.once_in(9) { 90 } else { random.below(16) as i16 };

@@ -78,7 +78,10 @@ impl RequestOp {
             Lookup | Delete => of(MapUse::Slot, KeyUse::Key, ValueUse::None, false),
             UpdateAny | UpdateNoExist | UpdateExist => of(MapUse::Slot, KeyUse::Key, ValueUse::Value, false),
             LookupIn | DeleteIn => of(MapUse::Pointer, KeyUse::Key, ValueUse::None, true),
-            UpdateInAny | UpdateInNoExist | UpdateInExist => of(MapUse::Pointer, KeyUse::Key, ValueUse::Value, true),
+            UpdateFlags => of(MapUse::Slot, KeyUse::Key, ValueUse::Value, true),
+            UpdateInAny | UpdateInNoExist | UpdateInExist | UpdateInFlags => {
+                of(MapUse::Pointer, KeyUse::Key, ValueUse::Value, true)
+            }
             AdjustHead | AdjustTail | AdjustMeta => of(MapUse::None, KeyUse::None, ValueUse::Number, false),
             LoadBytes => of(MapUse::None, KeyUse::WritesW, ValueUse::Number, true),
             StoreBytes => of(MapUse::None, KeyUse::ReadsW, ValueUse::Number, true),
@@ -115,8 +118,25 @@ impl RequestOp {
         use RequestOp::*;
         matches!(
             self,
-            UpdateAny | UpdateNoExist | UpdateExist | Delete | UpdateInAny | UpdateInNoExist | UpdateInExist | DeleteIn
+            UpdateAny
+                | UpdateNoExist
+                | UpdateExist
+                | UpdateFlags
+                | Delete
+                | UpdateInAny
+                | UpdateInNoExist
+                | UpdateInExist
+                | UpdateInFlags
+                | DeleteIn
         )
+    }
+
+    /// It may wait for a lock and gives it back: what others did under the lock has happened before, what it does happens before what
+    /// others do then.
+    pub const fn is_fence(self) -> bool {
+        use RequestOp::*;
+        matches!(self, SpinLock | SpinUnlock | UpdateFlags | UpdateInFlags)
+            || matches!(self.shape().key, KeyUse::Atomic(_))
     }
 
     /// Nothing but its answer can be noticed: it may be left out if nobody looks at that.

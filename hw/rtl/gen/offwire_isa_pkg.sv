@@ -115,7 +115,9 @@ package offwire_isa_pkg;
     RequestOpModS32 = 6'd51,  // Remainder of V by W, signed, 32 bits, zero-extended; by zero V, overflow wraps (RFC 9669, 4.1).
     RequestOpModS64 = 6'd52,  // Remainder of V by W, signed, 64 bits; by zero V, overflow wraps (RFC 9669, 4.1).
     RequestOpCall = 6'd53,  // Remembers `next` as the place to return to (8 deep, one more is a fault) and goes on at `t2`. No guard, compare 2 or `q_null` in its word. No answer.
-    RequestOpRet = 6'd54  // Goes on at the place of the last call that has not returned; a fault if there is none. No answer.
+    RequestOpRet = 6'd54,  // Goes on at the place of the last call that has not returned; a fault if there is none. No answer.
+    RequestOpUpdateFlags = 6'd55,  // As UpdateAny, with W as the flags; BPF_F_LOCK waits for the lock of the value and writes in place. Flags that the map does not have are refused as bpf_map_update_elem does.
+    RequestOpUpdateInFlags = 6'd56  // As UpdateFlags, in the map that the map pointer W names; the lowest 3 bits of W, which a map pointer has zero, are the flags.
   } request_op_e;
 
   // Operation of an ALU.
@@ -242,7 +244,7 @@ package offwire_isa_pkg;
   // Codes of store_op that are legal.
   localparam logic [7:0] StoreOpCodes = 8'b00001111;
   // Codes of request_op that are legal.
-  localparam logic [63:0] RequestOpCodes = 64'b0000000001111111111111111111111111111111111111111111111111111111;
+  localparam logic [63:0] RequestOpCodes = 64'b0000000111111111111111111111111111111111111111111111111111111111;
   // Codes of alu_op that are legal.
   localparam logic [31:0] AluOpCodes = 32'b00000000000001111111111111111111;
   // Codes of cmp_op that are legal.

@@ -413,6 +413,10 @@ pub enum RequestOp {
     Call = 53,
     /// Goes on at the place of the last call that has not returned; a fault if there is none. No answer.
     Ret = 54,
+    /// As UpdateAny, with W as the flags; BPF_F_LOCK waits for the lock of the value and writes in place. Flags that the map does not have are refused as bpf_map_update_elem does.
+    UpdateFlags = 55,
+    /// As UpdateFlags, in the map that the map pointer W names; the lowest 3 bits of W, which a map pointer has zero, are the flags.
+    UpdateInFlags = 56,
 }
 
 impl RequestOp {
@@ -473,6 +477,8 @@ impl RequestOp {
         RequestOp::ModS64,
         RequestOp::Call,
         RequestOp::Ret,
+        RequestOp::UpdateFlags,
+        RequestOp::UpdateInFlags,
     ];
 
     /// The code in the word.
@@ -540,6 +546,8 @@ impl RequestOp {
             52 => RequestOp::ModS64,
             53 => RequestOp::Call,
             54 => RequestOp::Ret,
+            55 => RequestOp::UpdateFlags,
+            56 => RequestOp::UpdateInFlags,
             _ => return None,
         })
     }
@@ -602,6 +610,8 @@ impl RequestOp {
             RequestOp::ModS64 => "mods64",
             RequestOp::Call => "call",
             RequestOp::Ret => "ret",
+            RequestOp::UpdateFlags => "update.flags",
+            RequestOp::UpdateInFlags => "update_in.flags",
         }
     }
 
@@ -663,6 +673,8 @@ impl RequestOp {
             "mods64" => RequestOp::ModS64,
             "call" => RequestOp::Call,
             "ret" => RequestOp::Ret,
+            "update.flags" => RequestOp::UpdateFlags,
+            "update_in.flags" => RequestOp::UpdateInFlags,
             _ => return None,
         })
     }
