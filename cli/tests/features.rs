@@ -28,11 +28,8 @@ use std::path::{Path, PathBuf};
 const NOT_ON_MODEL: &[(&str, &str)] = &[
     ("loop_variable", "OW0401"),
     ("map_by_path", "OW0406"),
-    ("spin_lock_flags", "OW0402"),
     ("tail_call_in_function", "OW0401"),
     ("trace_printk_result", "OW0402"),
-    ("update_flags", "OW0402"),
-    ("update_flags_invalid", "OW0402"),
 ];
 
 /// The model's profiles: they differ in engines, memories and times, and must not in results.

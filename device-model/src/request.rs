@@ -1,7 +1,8 @@
 //! Requests: their checks, what goes to the map unit, what the engine's own units do, and how a context goes on after an answer.
 
 use offwire_isa::{
-    Handle, KeyUse, MapPointer, MapUse, PRINTK_ARGUMENT_BYTES, PRINTK_ARGUMENTS, RequestOp, Space, ValueUse,
+    Handle, KeyUse, MapPointer, MapUse, POINTER_FLAGS, PRINTK_ARGUMENT_BYTES, PRINTK_ARGUMENTS, RequestOp, Space,
+    ValueUse,
 };
 
 use crate::context::{Context, Unit, Work, load};
@@ -9,7 +10,7 @@ use crate::departure::{DeviceEvent, Redirect};
 use crate::execute::{Then, go, inside, value_at};
 use crate::fault::FaultCause;
 use crate::geometry::{DATA_BYTES_MAX, METADATA, SCRATCH, STACK};
-use crate::map::flags::{FLAG_LOCK, POINTER_FLAGS};
+use crate::map::flags::FLAG_LOCK;
 use crate::map::port::{Held, Port, ValueAddress};
 use crate::map::table::MapInfo;
 use crate::op::{Goto, Op, Request};

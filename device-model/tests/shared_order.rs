@@ -162,7 +162,8 @@ impl Replay {
         let (answer, element) = told;
         assert_eq!(element.is_some(), answer == 0);
         let seed = self.seed;
-        if let (Some(element), true, Some(lock)) = (element, flags & 4 != 0, LOCKS.iter().find(|lock| lock.map == map)) {
+        if let (Some(element), true, Some(lock)) = (element, flags & 4 != 0, LOCKS.iter().find(|lock| lock.map == map))
+        {
             let there = !has_keys(maps()[usize::from(map)].kind) || self.keys[&map].contains_key(key);
             self.seen[21] += u64::from(there);
             let held = self.locks.get(&(map, element, lock.offset));

@@ -11,8 +11,6 @@ use crate::trace::Trace;
 const NOEXIST: u64 = 1;
 const EXIST: u64 = 2;
 pub(crate) const FLAG_LOCK: u64 = 4;
-/// Bits of a map pointer that are the flags of an update in its map.
-pub(crate) const POINTER_FLAGS: u64 = 7;
 
 /// The update that the flags ask for, and whether it takes the lock of the value; else the error that comes before all others.
 /// An array looks at its index before it asks whether there is a lock (`array_map_update_elem`, `htab_map_update_elem`,

@@ -6,9 +6,8 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use offwire_image::MapKind;
-use offwire_isa::{KeyUse, MapUse, Profile, RequestOp};
+use offwire_isa::{KeyUse, MapUse, POINTER_FLAGS, Profile, RequestOp};
 
-use super::flags::POINTER_FLAGS;
 use super::lock::Locks;
 use super::port::{Held, Port};
 use super::table::{Directory, Table};

@@ -9,7 +9,7 @@ mod alu;
 mod check;
 mod exec;
 mod helpers;
-mod maps;
+pub(crate) mod maps;
 mod mem;
 pub mod printk;
 mod replay;

@@ -7,6 +7,9 @@ pub const PRINTK_ARGUMENTS: i32 = 232;
 /// Bytes of them.
 pub const PRINTK_ARGUMENT_BYTES: u32 = 24;
 
+/// Bits of the map pointer in W that are the flags of [`RequestOp::UpdateInFlags`].
+pub const POINTER_FLAGS: u64 = 7;
+
 /// What a request does at address K.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyUse {
@@ -129,14 +132,6 @@ impl RequestOp {
                 | UpdateInFlags
                 | DeleteIn
         )
-    }
-
-    /// It may wait for a lock and gives it back: what others did under the lock has happened before, what it does happens before what
-    /// others do then.
-    pub const fn is_fence(self) -> bool {
-        use RequestOp::*;
-        matches!(self, SpinLock | SpinUnlock | UpdateFlags | UpdateInFlags)
-            || matches!(self.shape().key, KeyUse::Atomic(_))
     }
 
     /// Nothing but its answer can be noticed: it may be left out if nobody looks at that.

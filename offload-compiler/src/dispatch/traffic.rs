@@ -139,7 +139,10 @@ impl Traffic {
                 };
                 self.reordering.extend(self.inner.iter().filter(|map| lru(map)));
             }
-            UpdateInAny | UpdateInNoExist | UpdateInExist | DeleteIn => self.changed.extend(&self.inner),
+            UpdateFlags => self.changed.extend(request.map),
+            UpdateInAny | UpdateInNoExist | UpdateInExist | UpdateInFlags | DeleteIn => {
+                self.changed.extend(&self.inner)
+            }
             RingOutput | RingReserve | RingQuery | PerfOutput => self.events.extend(request.map),
             Printk => self.prints = true,
             SpinLock => self.locks = true,

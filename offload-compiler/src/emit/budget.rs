@@ -93,7 +93,8 @@ fn cost(word: &Word, profile: &Profile) -> u64 {
         PerfOutput => shared(service + moved + lines(COPY_BYTES, profile.map_bank_bytes)),
         RingOutput => shared(service + moved),
         Prandom => shared(profile.random_cycles.into()),
-        SpinLock => shared(service) + LOCK_TURNS * turn * contexts,
+        // An update may wait for a lock.
+        SpinLock | UpdateFlags | UpdateInFlags => shared(service) + LOCK_TURNS * turn * contexts,
         _ => shared(service),
     };
     cycles

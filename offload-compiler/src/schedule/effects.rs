@@ -131,6 +131,9 @@ impl Effect {
             Prandom => self.rows = CHANCE,
             KtimeNs | Jiffies => self.rows = TIME,
             SpinLock | SpinUnlock => (self.values, self.fence) = (Maps::All, true),
+            UpdateFlags | UpdateInFlags => {
+                (self.values, self.entries, self.changes, self.fence) = (Maps::All, map, true, true);
+            }
             _ if op.changes_map() => (self.values, self.entries, self.changes) = (map, map, true),
             _ if matches!(op.shape().key, KeyUse::Atomic(_)) => (self.values, self.fence) = (Maps::All, true),
             _ => {}

@@ -4,7 +4,7 @@ use super::memory::Memory;
 use super::{E2BIG, EAGAIN, EFAULT, EINVAL, Event, Redirect};
 use crate::ebpf::MapIdx;
 use offwire_image::MapKind;
-use offwire_isa::{Handle, MapPointer, MapUse, PRINTK_ARGUMENTS, RequestOp, Space};
+use offwire_isa::{Handle, MapPointer, MapUse, POINTER_FLAGS, PRINTK_ARGUMENTS, RequestOp, Space};
 
 /// XDP_ABORTED and XDP_REDIRECT.
 const ABORTED: u64 = 0;
@@ -54,7 +54,9 @@ impl Memory<'_> {
         let low = |number: u64| number as u32;
         let map = match op.shape().map {
             MapUse::Pointer => {
-                let pointer = MapPointer::unpack(third).ok_or_else(|| format!("{third:#x} is no map pointer"))?;
+                let flags = if op == UpdateInFlags { POINTER_FLAGS } else { 0 };
+                let pointer =
+                    MapPointer::unpack(third & !flags).ok_or_else(|| format!("{third:#x} is no map pointer"))?;
                 MapIdx(pointer.slot.into())
             }
             _ => slot.unwrap_or(MapIdx(u16::MAX)),
@@ -68,6 +70,8 @@ impl Memory<'_> {
             UpdateAny | UpdateInAny => self.update(call, map, 0)?,
             UpdateNoExist | UpdateInNoExist => self.update(call, map, 1)?,
             UpdateExist | UpdateInExist => self.update(call, map, 2)?,
+            UpdateFlags => self.update(call, map, third)?,
+            UpdateInFlags => self.update(call, map, third & POINTER_FLAGS)?,
             Delete | DeleteIn => {
                 let key = self.key(call, map)?;
                 self.maps.delete(map, &key)?
@@ -179,7 +183,7 @@ impl Memory<'_> {
         Ok(self.at_key(call, size)?.to_vec())
     }
 
-    fn update(&mut self, call: &Operands, map: MapIdx, flags: u8) -> Result<u64, String> {
+    fn update(&mut self, call: &Operands, map: MapIdx, flags: u64) -> Result<u64, String> {
         let key = self.key(call, map)?;
         let size = self.maps.store(map)?.spec.value_size as usize;
         let value = self.bytes(call.value_space, call.value, Option::None, size)?.to_vec();

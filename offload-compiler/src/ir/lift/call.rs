@@ -7,7 +7,7 @@ use crate::ir::{Mem, Op, Request, Value};
 use offwire_diag::Diagnostic;
 use offwire_diag::codes::compiler;
 use offwire_image::{MapKind, MapSpec};
-use offwire_isa::{METADATA_PACKET_LEN, METADATA_VCPU, RequestOp};
+use offwire_isa::{AluOp, METADATA_PACKET_LEN, METADATA_VCPU, RequestOp};
 
 /// Helpers that the device has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -216,9 +216,13 @@ impl Builder<'_> {
 
     fn update(&mut self) -> Result<Value, Diagnostic> {
         let named = self.map_argument()?;
-        let flags = self.flags()?;
+        let flags = match self.fact(Reg(4)) {
+            Fact::Scalar(range) => exact(&range).and_then(|flags| u8::try_from(flags).ok()).filter(|flags| *flags <= 2),
+            _ => None,
+        };
         let key = self.bytes_argument(Reg(2), named.spec.key_size)?;
         let value = self.bytes_argument(Reg(3), named.spec.value_size)?;
+        let Some(flags) = flags else { return self.update_with_flags(&named, key, value) };
         let op = match flags {
             0 => RequestOp::UpdateInAny,
             1 => RequestOp::UpdateInNoExist,
@@ -228,6 +232,30 @@ impl Builder<'_> {
             None => self.emit(Op::Update { map: named.map, key, value, flags }),
             Some(_) => self.in_map(op, &named, key, Some(value)),
         })
+    }
+
+    /// An update whose flags the device looks at: not a constant, with BPF_F_LOCK, or such as no map has.
+    fn update_with_flags(&mut self, named: &Named, key: Mem, value: Mem) -> Result<Value, Diagnostic> {
+        let flags = self.number(Reg(4))?;
+        let (op, third) = match named.inner {
+            None => (RequestOp::UpdateFlags, flags),
+            // The flags stand in the pointer's lowest 3 bits: 7 are none of any map, like all that are more.
+            Some(pointer) => {
+                let (three, seven) = (self.constant(3), self.constant(7));
+                let high = self.alu(AluOp::Rsh, true, flags, three);
+                let flags = self.select(high, seven, flags);
+                (RequestOp::UpdateInFlags, self.alu(AluOp::Or, true, pointer, flags))
+            }
+        };
+        Ok(self.emit(Op::Request(Request {
+            map: Some(named.map),
+            key: Some(key),
+            key_bytes: named.spec.key_size,
+            value_at: Some(value),
+            value_bytes: named.spec.value_size,
+            third: Some(third),
+            ..Request::new(op)
+        })))
     }
 
     /// A request about a map that was looked up.
@@ -300,25 +328,5 @@ impl Builder<'_> {
         let mem = self.address(reg, 0)?;
         self.no_pointer_in(&mem, bytes)?;
         Ok(mem)
-    }
-
-    /// The flags in r4 of an update.
-    fn flags(&self) -> Result<u8, Diagnostic> {
-        let flags = match self.fact(Reg(4)) {
-            Fact::Scalar(range) => exact(&range),
-            _ => None,
-        };
-        match flags.map(u8::try_from) {
-            Some(Ok(flags @ 0..=2)) => Ok(flags),
-            known => {
-                let reason = match known {
-                    Some(_) => "the device has BPF_ANY, BPF_NOEXIST and BPF_EXIST",
-                    None => "the flags must be a constant",
-                };
-                Err(self
-                    .refuse(compiler::HELPER, "these flags of bpf_map_update_elem are not on the device")
-                    .with_reason(reason))
-            }
-        }
     }
 }
