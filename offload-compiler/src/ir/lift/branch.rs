@@ -58,7 +58,10 @@ enum Plan {
 }
 
 fn plan(cond: Cond, wide: bool, a: &Fact, b: &Fact) -> Plan {
-    use PtrKind::{InnerMap, InnerValue, MapValue, Packet, PacketEnd, PacketMeta, Record};
+    use PtrKind::{InnerMap, InnerValue, Map, MapValue, OneOf, Packet, PacketEnd, PacketMeta, Record, ValueOf};
+    let handle =
+        |kind| matches!(kind, MapValue(_) | ValueOf(_) | Map(_) | OneOf(_) | InnerMap(_) | InnerValue(_) | Record(_));
+    let value = |kind| matches!(kind, MapValue(_) | ValueOf(_) | InnerValue(_));
     let equality = matches!(cond, Cond::Eq | Cond::Ne);
     let null = |fact: &Fact| matches!(fact, Fact::Scalar(range) if exact(range) == Some(0));
     match (*a, *b) {
@@ -70,9 +73,8 @@ fn plan(cond: Cond, wide: bool, a: &Fact, b: &Fact) -> Plan {
             Plan::Different
         }
         _ if !wide || cond == Cond::Set => Plan::No,
-        (Fact::Ptr { kind: MapValue(_) | InnerMap(_) | InnerValue(_) | Record(_), .. }, ref other)
-        | (ref other, Fact::Ptr { kind: MapValue(_) | InnerMap(_) | InnerValue(_) | Record(_), .. })
-            if equality && null(other) =>
+        (Fact::Ptr { kind, .. }, ref other) | (ref other, Fact::Ptr { kind, .. })
+            if handle(kind) && equality && null(other) =>
         {
             Plan::Handles
         }
@@ -82,11 +84,7 @@ fn plan(cond: Cond, wide: bool, a: &Fact, b: &Fact) -> Plan {
         {
             Plan::Different
         }
-        (Fact::Ptr { kind: MapValue(_) | InnerValue(_), .. }, Fact::Ptr { kind: MapValue(_) | InnerValue(_), .. })
-            if equality =>
-        {
-            Plan::Handles
-        }
+        (Fact::Ptr { kind: a, .. }, Fact::Ptr { kind: b, .. }) if equality && value(a) && value(b) => Plan::Handles,
         (Fact::Ptr { kind: a, maybe_null: false, .. }, Fact::Ptr { kind: b, maybe_null: false, .. }) => match (a, b) {
             (Packet | PacketMeta, PacketEnd) if !equality => Plan::PacketEnd(false),
             (PacketEnd, Packet | PacketMeta) if !equality => Plan::PacketEnd(true),
@@ -180,6 +178,7 @@ impl Builder<'_> {
             Fact::Ptr { kind, maybe_null: false, .. } => kind_name(*kind).to_string(),
             Fact::Ptr { kind, maybe_null: true, .. } => format!("{} or null", kind_name(*kind)),
             Fact::Scalar(_) => "a number".to_string(),
+            Fact::Func(_) => "the address of a function".to_string(),
             Fact::Unknown => "something that depends on the path".to_string(),
         };
         self.refuse(compiler::POINTER_AS_NUMBER, format!("{} is compared with {}", name(a), name(b)))

@@ -2,7 +2,7 @@
 
 use super::build::{Builder, exact};
 use crate::ebpf::{MapIdx, Reg, helper_name};
-use crate::facts::{Fact, PtrKind};
+use crate::facts::{Fact, MapSet, PtrKind};
 use crate::ir::{Mem, Op, Request, Value};
 use offwire_diag::Diagnostic;
 use offwire_diag::codes::compiler;
@@ -114,7 +114,7 @@ impl Helper {
 
 /// The map that a call is about.
 struct Named {
-    /// Its number; of a map that was looked up, that of the map of maps.
+    /// Its number; of a map that was looked up, that of the map of maps; of one of several, that of the first.
     map: MapIdx,
     spec: MapSpec,
     /// The map pointer.
@@ -287,9 +287,30 @@ impl Builder<'_> {
         };
         let kinds =
             [Hash, Array, PercpuHash, PercpuArray, LruHash, LpmTrie, Devmap, DevmapHash, ArrayOfMaps, HashOfMaps];
+        if let Fact::Ptr { kind: PtrKind::OneOf(set), maybe_null: false, .. } = self.fact(Reg(1)) {
+            return self.one_of(set, &kinds);
+        }
         let map = self.map_of(Reg(1), &kinds)?;
         let spec = self.spec(map)?.clone();
         Ok(Named { map, spec, inner: None })
+    }
+
+    /// One of several maps, which the device finds by its pointer. Sizes are the largest of them.
+    fn one_of(&mut self, set: MapSet, kinds: &[MapKind]) -> Result<Named, Diagnostic> {
+        let mut named: Option<Named> = None;
+        for map in set.maps() {
+            self.serves(map, kinds)?;
+            let spec = self.spec(map)?.clone();
+            named = Some(match named {
+                None => Named { map, spec, inner: Some(self.read(Reg(1))) },
+                Some(Named { map, spec: other, inner }) => {
+                    let key_size = other.key_size.max(spec.key_size);
+                    let value_size = other.value_size.max(spec.value_size);
+                    Named { map, spec: MapSpec { key_size, value_size, ..other }, inner }
+                }
+            });
+        }
+        named.ok_or_else(|| self.refuse(compiler::POINTER_UNKNOWN, "the call names no map"))
     }
 
     fn spec(&self, map: MapIdx) -> Result<&MapSpec, Diagnostic> {
@@ -306,12 +327,18 @@ impl Builder<'_> {
                 .refuse(compiler::POINTER_UNKNOWN, "the map of this call depends on the path")
                 .with_help("call the helper in each branch, with a map of its own"));
         };
+        self.serves(map, kinds)?;
+        Ok(map)
+    }
+
+    /// Refuses a map that is not of one of the kinds.
+    fn serves(&self, map: MapIdx, kinds: &[MapKind]) -> Result<(), Diagnostic> {
         let spec = self.spec(map)?;
         if map.0 > u16::from(u8::MAX) {
             return Err(self.refuse(compiler::TOO_LARGE, "the object has more than 256 maps"));
         }
         if kinds.contains(&spec.kind) {
-            return Ok(map);
+            return Ok(());
         }
         let words: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
         Err(self

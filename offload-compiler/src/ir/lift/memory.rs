@@ -19,15 +19,17 @@ impl Builder<'_> {
             Fact::Ptr { kind: PtrKind::Stack | PtrKind::CallerStack, .. } => (Space::Stack, None),
             Fact::Ptr { kind: PtrKind::MapValue(map) | PtrKind::Record(map), .. } => (Space::MapValue, Some(map)),
             // Any map may stand in a map of maps.
-            Fact::Ptr { kind: PtrKind::InnerValue(_), .. } => (Space::MapValue, None),
+            Fact::Ptr { kind: PtrKind::InnerValue(_) | PtrKind::ValueOf(_), .. } => (Space::MapValue, None),
             Fact::Ptr { kind, .. } => {
                 let message = format!("memory is accessed through {}", kind_name(kind));
                 return Err(self.refuse(compiler::POINTER_UNKNOWN, message));
             }
-            Fact::Scalar(_) | Fact::Unknown => {
+            Fact::Scalar(_) | Fact::Func(_) | Fact::Unknown => {
                 return Err(self
                     .refuse(compiler::POINTER_UNKNOWN, format!("r{} points to different kinds of memory", base.0))
-                    .with_reason("the compiler must know at each access whether it is the packet, the stack or a value of one map")
+                    .with_reason(
+                        "the compiler must know at each access whether it is the packet, the stack or a map value",
+                    )
                     .with_help("access the memory in each branch, before the pointers come together"));
             }
         };
