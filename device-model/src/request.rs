@@ -1,8 +1,8 @@
 //! Requests: their checks, what goes to the map unit, what the engine's own units do, and how a context goes on after an answer.
 
 use offwire_isa::{
-    Handle, KeyUse, MapPointer, MapUse, POINTER_FLAGS, PRINTK_ARGUMENT_BYTES, PRINTK_ARGUMENTS, RequestOp, Space,
-    ValueUse,
+    Handle, KeyUse, MapPointer, MapUse, POINTER_FLAGS, PRINTK_ARGUMENT_BYTES, PRINTK_ARGUMENTS, PRINTK_TEXT_BYTES,
+    RequestOp, Space, ValueUse,
 };
 
 use crate::context::{Context, Unit, Work, load};
@@ -280,7 +280,7 @@ fn work(request: &Request, checked: &Checked, context: &mut Context, port: &mut 
             port.answer = 0;
             work = Work { unit: Unit::Copy, bytes: checked.key_size, written, ..work };
         }
-        RequestOp::StoreBytes | RequestOp::Csum | RequestOp::Printk => {
+        RequestOp::StoreBytes | RequestOp::Csum | RequestOp::Printk | RequestOp::PrintkText => {
             if let Operand::Value(at) = checked.key {
                 port.fetches = true;
                 return ask(&Checked { slot: at.slot, at, ..*checked }, context, port);
@@ -320,13 +320,24 @@ pub(crate) fn taken(context: &mut Context, port: &mut Port) -> Work {
             port.answer = csum(&port.key, port.third as u32).into();
             Work { unit: Unit::Sum, bytes, ..Work::default() }
         }
+        RequestOp::PrintkText => {
+            port.answer = port.text.len() as u64;
+            let room = (PRINTK_TEXT_BYTES as usize).saturating_sub(port.text.len() + 1);
+            port.text.extend(port.key.iter().take(room));
+            // Nothing without a byte behind it that ends a string.
+            if port.text.len() < PRINTK_TEXT_BYTES as usize {
+                port.text.push(0);
+            }
+            Work { unit: Unit::Copy, bytes, ..Work::default() }
+        }
         _ => {
             let texts = context.scratch.at(PRINTK_ARGUMENTS as u32, PRINTK_ARGUMENT_BYTES);
             let mut arguments = [0; 3];
             for (argument, bytes) in arguments.iter_mut().zip(texts.chunks_exact(8)) {
                 *argument = load(bytes, 8);
             }
-            port.events.push(DeviceEvent::Printk { format: port.key.clone(), arguments });
+            let format = [port.key.as_slice(), &std::mem::take(&mut port.text)].concat();
+            port.events.push(DeviceEvent::Printk { format, arguments });
             Work { unit: Unit::Copy, bytes, ..Work::default() }
         }
     }

@@ -190,6 +190,8 @@ pub(crate) struct Port {
     pub held: Held,
     /// What the packet has told the host so far.
     pub events: Vec<DeviceEvent>,
+    /// What it has kept for the next printed line.
+    pub text: Vec<u8>,
     /// Records among them, in their order.
     rung: Vec<Rung>,
     /// The last redirect of the packet that did not fail.
@@ -217,6 +219,7 @@ impl Port {
     /// What the packet has told the host; the next packet begins anew.
     pub(crate) fn take_events(&mut self) -> Vec<DeviceEvent> {
         self.rung.clear();
+        self.text.clear();
         std::mem::take(&mut self.events)
     }
 
@@ -247,6 +250,7 @@ impl Port {
             held: Held::default(),
             left: VecDeque::new(),
             events: Vec::new(),
+            text: Vec::new(),
             rung: Vec::new(),
             redirect: None,
             window: ValueWindow::new(),
@@ -263,6 +267,7 @@ impl Port {
         self.seq = seq;
         self.vcpu = vcpu;
         self.redirect = None;
+        self.text.clear();
     }
 
     /// A free credit at cycle `now`.

@@ -8,9 +8,9 @@ use offwire_isa::{AluOp, CmpOp, PRINTK_ARGUMENTS, RequestOp, Space};
 use RequestOp::{
     AdjustMeta, AdjustTail, Cmpxchg32, Cmpxchg64, Csum, DeleteIn, DivS32, DivS64, DivU32, DivU64, FetchAdd32,
     FetchAdd64, FetchAnd32, FetchAnd64, FetchOr32, FetchOr64, FetchXor32, FetchXor64, Jiffies, KtimeNs, LoadBytes,
-    LookupIn, ModS32, ModS64, ModU32, ModU64, PerfOutput, Prandom, Printk, Redirect, RedirectMap, RingDiscard,
-    RingOutput, RingQuery, RingReserve, RingSubmit, SpinLock, SpinUnlock, StoreBytes, TailCall, UpdateFlags,
-    UpdateInAny, UpdateInExist, UpdateInFlags, UpdateInNoExist, Xchg32, Xchg64,
+    LookupIn, ModS32, ModS64, ModU32, ModU64, PerfOutput, Prandom, Printk, PrintkText, Redirect, RedirectMap,
+    RingDiscard, RingOutput, RingQuery, RingReserve, RingSubmit, SpinLock, SpinUnlock, StoreBytes, TailCall,
+    UpdateFlags, UpdateInAny, UpdateInExist, UpdateInFlags, UpdateInNoExist, Xchg32, Xchg64,
 };
 
 const DIVISIONS: [RequestOp; 8] = [DivU32, DivU64, DivS32, DivS64, ModU32, ModU64, ModS32, ModS64];
@@ -206,6 +206,12 @@ impl Gen {
                 let value = self.value(scope);
                 self.add(Op::Store { mem, size: 8, swap: false, value }, false);
             }
+        }
+        if self.rng.chance(40) {
+            let (key, key_bytes, value) = self.bytes(scope);
+            let request = Request { key: Some(key), key_bytes, value: Some(value), ..Request::new(PrintkText) };
+            let answer = self.ask(request);
+            self.answer(scope, answer);
         }
         let (key, key_bytes, value) = self.bytes(scope);
         let request = Request { key: Some(key), key_bytes, value: Some(value), ..Request::new(Printk) };

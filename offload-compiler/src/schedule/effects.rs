@@ -122,7 +122,7 @@ impl Effect {
             RingReserve => (self.values, self.rows) = (map, EVENTS),
             // Which record it is, only the handle knows.
             RingSubmit | RingDiscard => (self.values, self.rows) = (Maps::All, EVENTS),
-            RingOutput | RingQuery | Printk => self.rows = EVENTS,
+            RingOutput | RingQuery | Printk | PrintkText => self.rows = EVENTS,
             PerfOutput => (self.whole, self.rows) = (Whole::Reads, EVENTS),
             LoadBytes => self.whole = Whole::Reads,
             StoreBytes => self.whole = Whole::Writes,

@@ -363,7 +363,7 @@ pub enum RequestOp {
     RingQuery = 28,
     /// Makes an event of the V bytes at K and of as many packet bytes as bits 51 to 32 of the flags W say; answers 0 or a negative errno (bpf_perf_event_output).
     PerfOutput = 29,
-    /// Makes an event of the format text of V bytes at K and of the three arguments in scratch bytes 232 to 255; formatted on the host. Answers 0 (bpf_trace_printk).
+    /// Makes an event of the format text of V bytes at K, of all that printk.text has kept since the last one, and of the three arguments in scratch bytes 232 to 255; formatted on the host. Answers 0 (bpf_trace_printk).
     Printk = 30,
     /// Takes the lock whose handle is V, first come, first served. Answers 0 once it is held (bpf_spin_lock).
     SpinLock = 31,
@@ -417,6 +417,8 @@ pub enum RequestOp {
     UpdateFlags = 55,
     /// As UpdateFlags, in the map that the map pointer W names; the lowest 3 bits of W, which a map pointer has zero, are the flags.
     UpdateInFlags = 56,
+    /// Keeps the V bytes at K and a zero behind them for the event of the next printk, as many as 2,048 bytes have room for. Answers how many bytes were kept before.
+    PrintkText = 57,
 }
 
 impl RequestOp {
@@ -479,6 +481,7 @@ impl RequestOp {
         RequestOp::Ret,
         RequestOp::UpdateFlags,
         RequestOp::UpdateInFlags,
+        RequestOp::PrintkText,
     ];
 
     /// The code in the word.
@@ -548,6 +551,7 @@ impl RequestOp {
             54 => RequestOp::Ret,
             55 => RequestOp::UpdateFlags,
             56 => RequestOp::UpdateInFlags,
+            57 => RequestOp::PrintkText,
             _ => return None,
         })
     }
@@ -612,6 +616,7 @@ impl RequestOp {
             RequestOp::Ret => "ret",
             RequestOp::UpdateFlags => "update.flags",
             RequestOp::UpdateInFlags => "update_in.flags",
+            RequestOp::PrintkText => "printk.text",
         }
     }
 
@@ -675,6 +680,7 @@ impl RequestOp {
             "ret" => RequestOp::Ret,
             "update.flags" => RequestOp::UpdateFlags,
             "update_in.flags" => RequestOp::UpdateInFlags,
+            "printk.text" => RequestOp::PrintkText,
             _ => return None,
         })
     }

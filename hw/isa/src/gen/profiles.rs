@@ -36,7 +36,7 @@ pub const SMALL: Profile = Profile {
     luts: 63400,
     bram36: 135,
     uram: 0,
-    hash: 0x47d9d5883d9bdcd1,
+    hash: 0xefcaa4379c746ca7,
 };
 
 /// Profile `x16`.
@@ -73,7 +73,7 @@ pub const X16: Profile = Profile {
     luts: 872000,
     bram36: 1344,
     uram: 640,
-    hash: 0xc46dfd0e527a8b6a,
+    hash: 0x5ec690f06bf79b00,
 };
 
 /// Profile `x64`.
@@ -110,7 +110,7 @@ pub const X64: Profile = Profile {
     luts: 1304000,
     bram36: 2016,
     uram: 960,
-    hash: 0x122e116b79a10b06,
+    hash: 0xdd2ba4f41db0e0b4,
 };
 
 /// All profiles.

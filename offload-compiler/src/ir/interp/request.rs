@@ -4,7 +4,7 @@ use super::memory::Memory;
 use super::{E2BIG, EAGAIN, EFAULT, EINVAL, Event, Redirect};
 use crate::ebpf::MapIdx;
 use offwire_image::MapKind;
-use offwire_isa::{Handle, MapPointer, MapUse, POINTER_FLAGS, PRINTK_ARGUMENTS, RequestOp, Space};
+use offwire_isa::{Handle, MapPointer, MapUse, POINTER_FLAGS, PRINTK_ARGUMENTS, PRINTK_TEXT_BYTES, RequestOp, Space};
 
 /// XDP_ABORTED and XDP_REDIRECT.
 const ABORTED: u64 = 0;
@@ -140,8 +140,19 @@ impl Memory<'_> {
             }
             RingQuery => self.ring(map)?.query(value),
             PerfOutput => self.perf_output(call, map)?,
+            PrintkText => {
+                let text = self.at_key(call, value as usize)?.to_vec();
+                let (before, most) = (self.world.text.len(), PRINTK_TEXT_BYTES as usize);
+                self.world.text.extend(text.into_iter().chain([0]));
+                if self.world.text.len() > most {
+                    self.world.text.truncate(most);
+                    self.world.text[most - 1] = 0;
+                }
+                before as u64
+            }
             Printk => {
-                let format = self.at_key(call, value as usize)?.to_vec();
+                let mut format = self.at_key(call, value as usize)?.to_vec();
+                format.append(&mut self.world.text);
                 let mut arguments = [0; 3];
                 for (at, argument) in (0u64..).zip(&mut arguments) {
                     let place = u64::from(PRINTK_ARGUMENTS.unsigned_abs()) + 8 * at;

@@ -52,7 +52,7 @@ fn is_entry(op: RequestOp) -> bool {
 /// Makes or holds what the host sees: events and records.
 fn is_event(op: RequestOp) -> bool {
     use RequestOp::*;
-    matches!(op, RingReserve | RingSubmit | RingDiscard | RingOutput | RingQuery | PerfOutput | Printk)
+    matches!(op, RingReserve | RingSubmit | RingDiscard | RingOutput | RingQuery | PerfOutput | Printk | PrintkText)
 }
 
 fn is_target(op: RequestOp) -> bool {
