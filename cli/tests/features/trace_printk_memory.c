@@ -63,7 +63,8 @@ int prog(struct xdp_md *ctx)
 		APART("2");
 		break;
 	case STACK:
-		word[r->key & 7] = '_';
+		if (r->key == 3)
+			word[3] = '_';
 		bpf_printk("<%s> <%15s> <%-15s>", word, word, word);
 		APART("3");
 		break;

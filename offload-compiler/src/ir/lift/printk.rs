@@ -29,7 +29,9 @@ enum Shown {
     String,
     /// %pI4 and others: so many bytes.
     Address(u64),
-    /// Something that no device has: an address of the kernel, memory of the user.
+    /// %pus: memory of the user, of which there is none.
+    Nothing,
+    /// An address of the kernel, which no device has.
     Other,
 }
 
@@ -97,7 +99,7 @@ fn parse(text: &[u8]) -> Option<Format> {
             }
             (b'p', b'u', b's') if ends(at(i + 3)) => {
                 i += 2;
-                Shown::Other
+                Shown::Nothing
             }
             (b'p', b'K' | b'x' | b's' | b'S' | b'B', _) => {
                 i += 1;
@@ -124,6 +126,7 @@ impl Builder<'_> {
             let conversion = format.as_ref().map(|format| format.conversions.get(n as usize).map(|one| one.shown));
             let value = match (conversion, self.fact(reg)) {
                 (Some(None), _) => self.constant(0),
+                (Some(Some(Shown::Nothing)), _) => self.constant(u64::MAX),
                 (Some(Some(Shown::String)), _) => self.text(reg, None, size)?,
                 (Some(Some(Shown::Address(bytes))), _) => self.text(reg, Some(bytes), size)?,
                 // Never written: the text does not name it.
@@ -278,7 +281,7 @@ impl Builder<'_> {
                     let before = if conversion.signed { self.constant(u64::MAX) } else { sign };
                     self.alu(AluOp::Sub, true, digits, before)
                 }
-                Shown::String | Shown::Address(_) | Shown::Other => return None,
+                Shown::String | Shown::Address(_) | Shown::Nothing | Shown::Other => return None,
             };
             let field = match conversion.width {
                 0 | 1 => field,
