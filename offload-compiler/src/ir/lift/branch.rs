@@ -63,6 +63,7 @@ fn plan(cond: Cond, wide: bool, a: &Fact, b: &Fact) -> Plan {
         |kind| matches!(kind, MapValue(_) | ValueOf(_) | Map(_) | OneOf(_) | InnerMap(_) | InnerValue(_) | Record(_));
     let value = |kind| matches!(kind, MapValue(_) | ValueOf(_) | InnerValue(_));
     let equality = matches!(cond, Cond::Eq | Cond::Ne);
+    let unsigned = matches!(cond, Cond::Gt | Cond::Ge | Cond::Lt | Cond::Le);
     let null = |fact: &Fact| matches!(fact, Fact::Scalar(range) if exact(range) == Some(0));
     match (*a, *b) {
         (Fact::Scalar(_), Fact::Scalar(_)) => Plan::Numbers,
@@ -77,6 +78,24 @@ fn plan(cond: Cond, wide: bool, a: &Fact, b: &Fact) -> Plan {
             if handle(kind) && equality && null(other) =>
         {
             Plan::Handles
+        }
+        // Null is 0 here too, where the pointer is not to the packet's first byte.
+        (Fact::Ptr { kind: Packet, offset, maybe_null: true }, ref other)
+        | (ref other, Fact::Ptr { kind: Packet, offset, maybe_null: true })
+            if equality && null(other) && offset.umin > 0 =>
+        {
+            Plan::Handles
+        }
+        // Null is before the end of any packet, as its first byte is.
+        (Fact::Ptr { kind: Packet, maybe_null: true, .. }, Fact::Ptr { kind: PacketEnd, maybe_null: false, .. })
+            if unsigned =>
+        {
+            Plan::PacketEnd(false)
+        }
+        (Fact::Ptr { kind: PacketEnd, maybe_null: false, .. }, Fact::Ptr { kind: Packet, maybe_null: true, .. })
+            if unsigned =>
+        {
+            Plan::PacketEnd(true)
         }
         (Fact::Ptr { kind: PtrKind::PacketHalf, .. }, _) | (_, Fact::Ptr { kind: PtrKind::PacketHalf, .. }) => Plan::No,
         (Fact::Ptr { maybe_null: false, .. }, ref other) | (ref other, Fact::Ptr { maybe_null: false, .. })

@@ -82,11 +82,16 @@ impl Builder<'_> {
                 let offset = exact(&offset).map(|offset| offset.cast_signed().wrapping_add(off.into()));
                 let slot =
                     offset.filter(|offset| offset % 8 == 0).and_then(|offset| usize::try_from(-offset / 8 - 1).ok());
-                let known =
-                    slot.and_then(|slot| self.state()?.slots.get(slot)).is_none_or(|fact| *fact != Fact::Unknown);
+                let fact = slot.and_then(|slot| self.state()?.slots.get(slot)).copied();
                 match offset {
-                    Some(offset) if !known => stored(self.lifter, self.at, offset),
-                    _ => None,
+                    Some(offset) if fact == Some(Fact::Unknown) => stored(self.lifter, self.at, offset),
+                    _ => {
+                        // The facts know it behind this instruction, which may be the last before other blocks join.
+                        if let Some(taken) = fact.as_ref().and_then(Taken::of) {
+                            self.callers.taken.insert(value, taken);
+                        }
+                        None
+                    }
                 }
             }
             _ => None,
