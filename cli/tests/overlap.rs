@@ -145,8 +145,8 @@ fn sequences_of_operations_that_meet() {
     let profile = offwire_isa::Profile::by_name("x16").expect("the profile x16");
     let (mut ran, mut most, mut wrong) = (0, 0, Vec::new());
     for subject in Subject::ALL {
-        for seed in 0..4 {
-            let object = subject.object(seed, Flags::Constant).expect("the generator's programs encode");
+        for (seed, flags) in (0..4).flat_map(|seed| [(seed, Flags::Constant), (seed, Flags::Any)]) {
+            let object = subject.object(seed, flags).expect("the generator's programs encode");
             let chosen = (0, &object.programs[0]);
             let options = CompileOptions::default();
             // What the compiler refuses is the business of another test.
@@ -157,7 +157,7 @@ fn sequences_of_operations_that_meet() {
                     .unwrap_or_else(|d| panic!("{subject:?}: {d}"));
                 let found = check(&object, 0, &subject.contents(), &packets, &run);
                 if found != Ok(()) {
-                    wrong.push(format!("{subject:?} with seed {seed} in mode {mode:?}: {found:?}"));
+                    wrong.push(format!("{subject:?} with seed {seed}, {flags:?} flags, in mode {mode:?}: {found:?}"));
                 }
                 most = run.overlapping().max(most);
                 ran += 1;
@@ -165,5 +165,50 @@ fn sequences_of_operations_that_meet() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert!(ran >= 36 && most >= 16, "only {ran} runs, at most {most} packets met");
+    assert!(ran >= 72 && most >= 16, "only {ran} runs, at most {most} packets met");
+}
+
+/// Updates with BPF_F_LOCK that meet each other, deletes and insertions.
+#[test]
+fn updates_under_locks_that_meet() {
+    use offload_compiler::CompileOptions;
+    use offload_compiler::object::{LoadOptions, load};
+    use offwire_cli::args::DispatchArg;
+    use offwire_cli::backends::Prepared;
+    use offwire_harness::PacketIn;
+    use offwire_harness::mapfile::Contents;
+    use offwire_harness::overlap::check;
+    use offwire_image::DispatchMode;
+
+    let bytes =
+        std::fs::read(common::root().join("cli/tests/features/spin_lock_flags.o")).expect("the object is there");
+    let object = load(&bytes, &LoadOptions::default()).expect("the object loads");
+    let profile = offwire_isa::Profile::by_name("x16").expect("the profile x16");
+    let chosen = (0, &object.programs[0]);
+    let prepared = Prepared::new(&object, chosen, profile, &CompileOptions::default(), DispatchArg::Auto)
+        .expect("the feature compiles");
+    let (mut most, mut in_place) = (0, 0);
+    for seed in 0..40u32 {
+        let packets: Vec<PacketIn> = (0..200u32)
+            .map(|n| {
+                let chance = (n * 7 + seed).wrapping_mul(2_654_435_761) >> 8;
+                let mut bytes = vec![0; 64];
+                bytes[0] = (chance % 8) as u8;
+                bytes[4] = (chance / 8 % 4) as u8;
+                bytes[8] = n as u8;
+                // Another flow each.
+                bytes[40..44].copy_from_slice(&chance.to_le_bytes());
+                PacketIn { bytes, port: 0, rx_queue: 0, arrival_ns: 0 }
+            })
+            .collect();
+        for mode in [DispatchMode::Cpu, DispatchMode::Any] {
+            let run =
+                offwire_cli::overlap::run(&prepared, mode, &Contents::new(), &packets).expect("the device takes it");
+            assert_eq!(check(&object, 0, &Contents::new(), &packets, &run), Ok(()), "seed {seed} in mode {mode:?}");
+            most = run.overlapping().max(most);
+            let locked = |op: &Op| matches!(op, Op::Update { flags: 4.., answer: 0, .. });
+            in_place += run.log.iter().filter(|logged| locked(&logged.op)).count();
+        }
+    }
+    assert!(most >= 8 && in_place > 1000, "at most {most} packets met, {in_place} updates under locks");
 }

@@ -89,9 +89,9 @@ pub enum DeviceEvent {
     },
     /// A text of `bpf_trace_printk`, to be formatted by the host.
     Printk {
-        /// The format.
+        /// The format, and behind it what `printk.text` has kept.
         format: Vec<u8>,
-        /// Its arguments, as registers hold them.
+        /// Its arguments, as registers hold them; [`offwire_isa::PRINTK_TEXT`] and a place in `format` for a text.
         arguments: [u64; 3],
     },
 }

@@ -213,7 +213,7 @@ impl Op {
         use RequestOp::*;
         let own =
             matches!(op, None | Exit | Call | Ret | AdjustHead | AdjustTail | AdjustMeta | LoadBytes | StoreBytes);
-        own || op.is_division() || matches!(op, Csum | Printk | Redirect | KtimeNs | Jiffies)
+        own || op.is_division() || matches!(op, Csum | Printk | PrintkText | Redirect | KtimeNs | Jiffies)
     }
 
     /// Predecodes a word that passes [`Word::check`].

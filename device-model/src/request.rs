@@ -1,7 +1,8 @@
 //! Requests: their checks, what goes to the map unit, what the engine's own units do, and how a context goes on after an answer.
 
 use offwire_isa::{
-    Handle, KeyUse, MapPointer, MapUse, PRINTK_ARGUMENT_BYTES, PRINTK_ARGUMENTS, RequestOp, Space, ValueUse,
+    Handle, KeyUse, MapPointer, MapUse, POINTER_FLAGS, PRINTK_ARGUMENT_BYTES, PRINTK_ARGUMENTS, PRINTK_TEXT_BYTES,
+    RequestOp, Space, ValueUse,
 };
 
 use crate::context::{Context, Unit, Work, load};
@@ -9,6 +10,7 @@ use crate::departure::{DeviceEvent, Redirect};
 use crate::execute::{Then, go, inside, value_at};
 use crate::fault::FaultCause;
 use crate::geometry::{DATA_BYTES_MAX, METADATA, SCRATCH, STACK};
+use crate::map::flags::FLAG_LOCK;
 use crate::map::port::{Held, Port, ValueAddress};
 use crate::map::table::MapInfo;
 use crate::op::{Goto, Op, Request};
@@ -88,15 +90,28 @@ pub(crate) struct Checked {
 
 /// The map of a request.
 #[inline]
-fn map_of<'a>(request: &Request, third: u64, maps: &'a [MapInfo]) -> Result<Option<(u8, &'a MapInfo)>, FaultCause> {
+fn map_of<'a>(
+    request: &Request,
+    third: u64,
+    held: &Held,
+    maps: &'a [MapInfo],
+) -> Result<Option<(u8, &'a MapInfo)>, FaultCause> {
     let (slot, wrong) = match request.shape.map {
         MapUse::None => return Ok(None),
         MapUse::Slot => (request.map, FaultCause::BadMap),
-        MapUse::Pointer => (MapPointer::unpack(third).ok_or(FaultCause::BadHandle)?.slot, FaultCause::BadHandle),
+        MapUse::Pointer => {
+            let flags = if request.op == RequestOp::UpdateInFlags { POINTER_FLAGS } else { 0 };
+            (MapPointer::unpack(third & !flags).ok_or(FaultCause::BadHandle)?.slot, FaultCause::BadHandle)
+        }
     };
     let map = maps.get(usize::from(slot)).filter(|map| map.serves(request.op)).ok_or(wrong)?;
     if map.read_only && request.op.changes_map() {
         return Err(FaultCause::ReadOnly);
+    }
+    // Who holds a lock would wait for himself.
+    let waits = matches!(request.op, RequestOp::UpdateFlags | RequestOp::UpdateInFlags) && third & FLAG_LOCK != 0;
+    if waits && held.lock.is_some() {
+        return Err(FaultCause::BadLock);
     }
     Ok(Some((slot, map)))
 }
@@ -159,7 +174,7 @@ pub(crate) fn check(
     let held = &port.held;
     let shape = request.shape;
     let (number, third) = (request.value.of(&context.values), request.third.of(&context.values));
-    let map = map_of(request, third, maps)?;
+    let map = map_of(request, third, held, maps)?;
     let sizes = map.map_or((0, 0), |(_, map)| (map.key_size, map.value_size));
     let key = request.key.of(&context.values);
     // What most requests are not, lookups above all, costs them nothing.
@@ -271,7 +286,7 @@ fn work(request: &Request, checked: &Checked, context: &mut Context, port: &mut 
             port.answer = 0;
             work = Work { unit: Unit::Copy, bytes: checked.key_size, written, ..work };
         }
-        RequestOp::StoreBytes | RequestOp::Csum | RequestOp::Printk => {
+        RequestOp::StoreBytes | RequestOp::Csum | RequestOp::Printk | RequestOp::PrintkText => {
             if let Operand::Value(at) = checked.key {
                 port.fetches = true;
                 return ask(&Checked { slot: at.slot, local: at.local, at, ..*checked }, context, port);
@@ -311,13 +326,24 @@ pub(crate) fn taken(context: &mut Context, port: &mut Port) -> Work {
             port.answer = csum(&port.key, port.third as u32).into();
             Work { unit: Unit::Sum, bytes, ..Work::default() }
         }
+        RequestOp::PrintkText => {
+            port.answer = port.text.len() as u64;
+            let room = (PRINTK_TEXT_BYTES as usize).saturating_sub(port.text.len() + 1);
+            port.text.extend(port.key.iter().take(room));
+            // Nothing without a byte behind it that ends a string.
+            if port.text.len() < PRINTK_TEXT_BYTES as usize {
+                port.text.push(0);
+            }
+            Work { unit: Unit::Copy, bytes, ..Work::default() }
+        }
         _ => {
             let texts = context.scratch.at(PRINTK_ARGUMENTS as u32, PRINTK_ARGUMENT_BYTES);
             let mut arguments = [0; 3];
             for (argument, bytes) in arguments.iter_mut().zip(texts.chunks_exact(8)) {
                 *argument = load(bytes, 8);
             }
-            port.events.push(DeviceEvent::Printk { format: port.key.clone(), arguments });
+            let format = [port.key.as_slice(), &std::mem::take(&mut port.text)].concat();
+            port.events.push(DeviceEvent::Printk { format, arguments });
             Work { unit: Unit::Copy, bytes, ..Work::default() }
         }
     }

@@ -105,7 +105,7 @@ fn audit(seen: &Seen, profile: &Profile, seed: u64) {
 #[test]
 fn both_schedulers_see_the_same() {
     let mut reached = [0u64; 26];
-    for seed in 0..240 {
+    for seed in 0..360 {
         let profile: &'static Profile = match seed % 8 {
             0 => &SMALL,
             1 if seed < 20 => &X16,

@@ -36,7 +36,7 @@ struct Replay {
     /// What packets have told the host, and where they are to go.
     events: BTreeMap<u64, Vec<DeviceEvent>>,
     redirects: BTreeMap<u64, Option<Redirect>>,
-    seen: [u64; 21],
+    seen: [u64; 22],
 }
 
 /// The value of maps whose elements are references: what the test has put there.
@@ -68,7 +68,7 @@ impl Replay {
             ring: Ring::default(),
             events: BTreeMap::new(),
             redirects: BTreeMap::new(),
-            seen: [0; 21],
+            seen: [0; 22],
         };
         for (slot, spec) in (0..).zip(maps()) {
             if has_keys(spec.kind) {
@@ -162,13 +162,23 @@ impl Replay {
         let (answer, element) = told;
         assert_eq!(element.is_some(), answer == 0);
         let seed = self.seed;
+        if let (Some(element), true, Some(lock)) = (element, flags & 4 != 0, LOCKS.iter().find(|lock| lock.map == map))
+        {
+            let there = !has_keys(maps()[usize::from(map)].kind) || self.keys[&map].contains_key(key);
+            self.seen[21] += u64::from(there);
+            let held = self.locks.get(&(map, element, lock.offset));
+            assert!(!there || held.is_none(), "seed {seed}: written while {held:?} holds the lock");
+        }
         let spec = &maps()[usize::from(map)];
+        let locked = flags & 4 != 0;
+        let no_lock = locked && LOCKS.iter().all(|lock| lock.map != map);
         if has_keys(spec.kind) {
             let found = self.find(map, key, true);
             let full = self.keys[&map].len() == spec.max_entries as usize;
             let none = if spec.kind == MapKind::LpmTrie { -28 } else { -7 };
-            let want = match (flags, &found) {
-                (_, Err(())) => -22,
+            let want = match (flags & !4, &found) {
+                (3.., _) | (_, Err(())) => -22,
+                _ if no_lock => -22,
                 (1, Ok(Some(_))) => -17,
                 (2, Ok(None)) => -2,
                 (_, Ok(None)) if full => none,
@@ -183,7 +193,7 @@ impl Replay {
                 let old = found.ok().flatten().and_then(|old| keys.remove(&old));
                 assert!(keys.values().all(|used| *used != first), "seed {seed}: an element of two keys");
                 keys.insert(key.to_vec(), first);
-                if spec.kind.is_per_cpu() && old.is_some() {
+                if (spec.kind.is_per_cpu() || locked) && old.is_some() {
                     // In place: nothing was told before.
                     assert_eq!(old, Some(first), "seed {seed}");
                     self.write(map, element.unwrap(), value);
@@ -193,8 +203,10 @@ impl Replay {
         }
         let there = self.array_element(map, key, vcpu);
         let want = match there {
+            _ if flags & !4 > 2 => -22,
             None => -7,
-            Some(_) if flags == 1 => -17,
+            Some(_) if flags & 1 != 0 => -17,
+            Some(_) if no_lock => -22,
             Some(_) => 0,
         };
         assert_eq!(answer, want, "seed {seed}");
@@ -405,7 +417,7 @@ impl Trace for Replay {
 
 #[test]
 fn the_told_order_explains_every_answer() {
-    let mut seen = [0; 21];
+    let mut seen = [0; 22];
     for seed in 0..600 {
         let random = &mut Random(seed);
         let mut device = Device::with_trace(&TINY, Replay::new(seed));

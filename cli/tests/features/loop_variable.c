@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT OR GPL-2.0-only
 #include "feature.h"
 
-enum { FLAGS, CALLBACK };
+enum { FLAGS, CALLBACK, BOTH };
 
 /* value is the number of calls. */
 // packet: FLAGS value=3 flags=0
@@ -11,6 +11,15 @@ enum { FLAGS, CALLBACK };
 // packet: FLAGS value=0x800001 flags=0x100000000
 // packet: CALLBACK value=5 key=0
 // packet: CALLBACK value=5 key=1
+// packet: FLAGS value=0x800001 flags=0
+// packet: FLAGS value=0x100000002 flags=0
+// packet: CALLBACK value=0x800001 key=1
+// packet: CALLBACK value=0x100000002 key=0
+// packet: BOTH value=4 key=0
+// packet: BOTH value=4 key=1
+// packet: BOTH value=4 key=2
+// packet: BOTH value=4 key=3 flags=2
+// packet: BOTH value=0 key=3 flags=0
 struct state {
 	__u64 sum;
 	__u32 calls;
@@ -33,6 +42,14 @@ static long early(__u32 index, void *context)
 	return index == 2;
 }
 
+static long late(__u32 index, void *context)
+{
+	struct state *state = context;
+
+	state->sum += 1000 + index;
+	return 0;
+}
+
 SEC("xdp")
 int prog(struct xdp_md *ctx)
 {
@@ -50,6 +67,17 @@ int prog(struct xdp_md *ctx)
 		r->result = bpf_loop(r->value, r->key & 1 ? early : add, &state, 0);
 		APART("callback");
 		break;
+	case BOTH: {
+		void *which = late;
+
+		if (r->key == 0)
+			which = add;
+		else if (r->key == 1)
+			which = early;
+		r->result = bpf_loop(r->value, which, &state, r->flags);
+		APART("both");
+		break;
+	}
 	default:
 		return XDP_DROP;
 	}

@@ -92,11 +92,15 @@ impl MapUnit {
                     errno::TOOBIG
                 } else if op == RequestOp::UpdateNoExist {
                     errno::EXIST
+                } else if port.locked && info.lock.is_none() {
+                    errno::INVAL
                 } else {
                     0
                 };
                 if refused == 0 {
-                    self.queue_value(cycle, slot, element, Job::Write { id, index_bank: None });
+                    let plain = Job::Write { id, index_bank: None };
+                    let job = if port.locked { Job::WriteLocked { id } } else { plain };
+                    self.queue_value(cycle, slot, element, job);
                 } else {
                     self.note_update(cycle, id, refused, trace);
                     self.answer(cycle + 1, 0, id, negative(refused));
@@ -285,7 +289,7 @@ impl MapUnit {
             (RequestOp::Lookup | RequestOp::Delete | RequestOp::RedirectMap, _) => Err(0),
             (RequestOp::UpdateNoExist, Some(_)) => Err(errno::EXIST),
             (RequestOp::UpdateExist, None) => Err(errno::NOENT),
-            (_, Some(element)) if per_cpu => Ok((element, false, true)),
+            (_, Some(element)) if per_cpu || port.locked => Ok((element, false, true)),
             (_, old) => {
                 index.reserve(old.is_none()).map(|element| (element, old.is_none(), false)).ok_or(errno::TOOBIG)
             }
@@ -393,8 +397,12 @@ impl MapUnit {
                         port.element = copy(entry);
                         port.new = new;
                         port.in_place = in_place;
-                        // The bank waits for the value and the swap, so nobody sees the index in between, nor takes the element away.
-                        self.index_banks[bank].free = HELD;
+                        port.locked &= in_place;
+                        if !port.locked {
+                            // The bank waits for the value and the swap, so nobody sees the index in between, nor takes the element
+                            // away. Who waits for a lock must not hold it up.
+                            self.index_banks[bank].free = HELD;
+                        }
                         self.events.push(ready, Event::new(Kind::Indexed, bank as u16, id, 0));
                     }
                     Err(errno) => {
@@ -476,6 +484,7 @@ impl MapUnit {
             },
             RequestOp::RedirectMap => Job::Reference { id },
             RequestOp::RingOutput => Job::Output { id },
+            _ if port.locked => Job::WriteLocked { id },
             _ => Job::Write { id, index_bank: Some(bank as u8) },
         };
         self.queue_value(cycle, slot, element, job);

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::port::ValueAddress;
-use super::unit::{ContextId, MapUnit};
+use super::unit::{ContextId, Job, MapUnit};
 use crate::id::MapId;
 use crate::trace::{self, SharedOp, Trace};
 
@@ -55,18 +55,65 @@ impl MapUnit {
 
     /// A lock is given back, by its holder or because that has ended: the next one that waits has it.
     pub(super) fn unlock<T: Trace>(&mut self, cycle: u64, at: ValueAddress, trace: &mut T) {
-        let Some(mut taken) = self.locks.0.remove(&place(at)) else { return };
+        let Some(taken) = self.locks.0.remove(&place(at)) else { return };
         if T::ON {
             let op = SharedOp::Unlock { element: at.element, offset: at.offset };
             trace.event(trace::Event::Shared { cycle, seq: taken.seq, vcpu: taken.vcpu, map: MapId(at.slot), op });
         }
-        if let Some((since, next)) = taken.waiting.pop_front() {
-            self.counters.lock_wait_cycles += cycle - since;
-            let port = &self.ports[usize::from(next)];
-            (taken.seq, taken.vcpu) = (port.seq, port.vcpu);
-            self.locks.0.insert(place(at), taken);
+        self.hand_on(cycle, at, taken, trace);
+    }
+
+    /// A lock that is free again: the next one that waits has it. An update then goes to its value bank once more.
+    fn hand_on<T: Trace>(&mut self, cycle: u64, at: ValueAddress, mut taken: Taken, trace: &mut T) {
+        let Some((since, next)) = taken.waiting.pop_front() else { return };
+        self.counters.lock_wait_cycles += cycle - since;
+        let port = &mut self.ports[usize::from(next)];
+        (taken.seq, taken.vcpu) = (port.seq, port.vcpu);
+        self.locks.0.insert(place(at), taken);
+        if port.locked {
+            port.granted = true;
+            self.queue_value(cycle, at.slot, at.element, Job::WriteLocked { id: next });
+        } else {
             self.grant(cycle, next, at, trace);
         }
+    }
+
+    /// An update writes a value in place under its lock (`copy_map_value_locked` of the kernel), or waits until it has that. If the entry
+    /// has gone or has another element meanwhile, the update comes after that: it begins again.
+    #[inline(never)]
+    pub(super) fn write_locked<T: Trace>(&mut self, cycle: u64, source: usize, id: ContextId, trace: &mut T) -> u64 {
+        let port = &mut self.ports[usize::from(id)];
+        let (slot, element) = (port.slot, port.element);
+        let info = self.table.infos[usize::from(slot)];
+        let at = ValueAddress { slot, element, offset: info.lock.unwrap_or_default(), local: port.local };
+        if !std::mem::take(&mut port.granted) {
+            self.counters.locks += 1;
+            if let Some(taken) = self.locks.0.get_mut(&place(at)) {
+                self.counters.lock_conflicts += 1;
+                taken.waiting.push_back((cycle, id));
+                return 1;
+            }
+        }
+        let contents = &mut self.table.contents[usize::from(slot)];
+        let there = contents
+            .hash()
+            .is_none_or(|(index, keyed)| index.find(keyed, port.hash, &port.key).element == Some(element));
+        let mut beats = 1;
+        if there {
+            let size = port.value.len() as u32;
+            info.copy_value(contents.elements.value_mut(element, size), &port.value);
+            beats = self.lines(0, size);
+            self.note_update(cycle, id, 0, trace);
+            self.answer(cycle + beats, source, id, 0);
+        } else {
+            let bank = self.index_bank(id);
+            self.index_waiting |= 1 << bank;
+            self.index_banks[bank].queue.push_back((cycle, id));
+        }
+        if let Some(taken) = self.locks.0.remove(&place(at)) {
+            self.hand_on(cycle, at, taken, trace);
+        }
+        beats
     }
 
     /// What a packet still held when it ended.

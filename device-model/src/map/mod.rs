@@ -1,9 +1,11 @@
 //! Maps: what they hold (`table`) and how it is found (`index` with `pool` and `lru`, `trie`, `ring`), when things happen to them
-//! (`unit`: what is on its way; `find`: index banks; `value`: value banks; `lock`), what is told of it (`note`), how a context
-//! talks to them (`port`), which of them a program reaches (`view`), and the user's side (`control`, `next`, `outer`).
+//! (`unit`: what is on its way; `flags`: of updates; `find`: index banks; `value`: value banks; `lock`), what is told of it
+//! (`note`), how a context talks to them (`port`), which of them a program reaches (`view`), and the user's side (`control`,
+//! `next`, `outer`).
 
 pub(crate) mod control;
 mod find;
+pub(crate) mod flags;
 pub(crate) mod index;
 mod lock;
 pub(crate) mod lru;

@@ -8,8 +8,9 @@ use crate::id::MapId;
 use crate::trace::{self, SharedOp, Trace};
 
 /// The flags argument of an update.
-fn update_flags(op: RequestOp) -> u64 {
-    match op {
+fn update_flags(port: &Port) -> u64 {
+    match port.op {
+        _ if port.flagged => port.third,
         RequestOp::UpdateNoExist => 1,
         RequestOp::UpdateExist => 2,
         _ => 0,
@@ -36,7 +37,7 @@ impl MapUnit {
         self.note(cycle, id, trace, |port| SharedOp::Update {
             key: &port.key,
             value: &port.value,
-            flags: update_flags(port.op),
+            flags: update_flags(port),
             answer,
             element: (answer == 0).then_some(port.element),
         });

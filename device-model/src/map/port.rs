@@ -167,6 +167,12 @@ pub(crate) struct Port {
     pub in_place: bool,
     /// The request waits until the writes that the context posted before have taken effect.
     pub fenced: bool,
+    /// An update whose flags are W.
+    pub flagged: bool,
+    /// An update that takes the lock of a value that is there and writes in place.
+    pub locked: bool,
+    /// It has the lock.
+    pub granted: bool,
     /// Hash of the key.
     pub hash: u32,
     pub seq: u64,
@@ -192,6 +198,8 @@ pub(crate) struct Port {
     pub held: Held,
     /// What the packet has told the host so far.
     pub events: Vec<DeviceEvent>,
+    /// What it has kept for the next printed line.
+    pub text: Vec<u8>,
     /// Records among them, in their order.
     rung: Vec<Rung>,
     /// The last redirect of the packet that did not fail.
@@ -219,6 +227,7 @@ impl Port {
     /// What the packet has told the host; the next packet begins anew.
     pub(crate) fn take_events(&mut self) -> Vec<DeviceEvent> {
         self.rung.clear();
+        self.text.clear();
         std::mem::take(&mut self.events)
     }
 
@@ -235,6 +244,9 @@ impl Port {
             new: false,
             in_place: false,
             fenced: false,
+            flagged: false,
+            locked: false,
+            granted: false,
             hash: 0,
             seq: 0,
             answer: 0,
@@ -248,6 +260,7 @@ impl Port {
             held: Held::default(),
             left: VecDeque::new(),
             events: Vec::new(),
+            text: Vec::new(),
             rung: Vec::new(),
             redirect: None,
             window: ValueWindow::new(),
@@ -265,6 +278,7 @@ impl Port {
         self.vcpu = vcpu;
         self.program = program;
         self.redirect = None;
+        self.text.clear();
     }
 
     /// True if a write that was posted to a map has not taken effect, or something of it that a packet held is on its way back.

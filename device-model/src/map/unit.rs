@@ -6,7 +6,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use offwire_image::MapKind;
-use offwire_isa::{KeyUse, MapUse, Profile, RequestOp};
+use offwire_isa::{KeyUse, MapUse, POINTER_FLAGS, Profile, RequestOp};
 
 use super::lock::Locks;
 use super::port::{Held, Port};
@@ -98,6 +98,10 @@ pub(super) enum Job {
     Write {
         id: ContextId,
         index_bank: Option<u8>,
+    },
+    /// The value of an update that writes in place under the lock of the value.
+    WriteLocked {
+        id: ContextId,
     },
     FetchKey {
         id: ContextId,
@@ -208,6 +212,7 @@ fn plain(op: RequestOp) -> RequestOp {
         RequestOp::UpdateInAny => RequestOp::UpdateAny,
         RequestOp::UpdateInNoExist => RequestOp::UpdateNoExist,
         RequestOp::UpdateInExist => RequestOp::UpdateExist,
+        RequestOp::UpdateInFlags => RequestOp::UpdateFlags,
         RequestOp::DeleteIn => RequestOp::Delete,
         op => op,
     }
@@ -403,7 +408,12 @@ impl MapUnit {
             Kind::Request => {
                 self.counters.requests += 1;
                 let port = &mut self.ports[usize::from(id)];
+                if port.op == RequestOp::UpdateInFlags {
+                    port.third &= POINTER_FLAGS;
+                }
                 port.op = plain(port.op);
+                port.flagged = port.op == RequestOp::UpdateFlags;
+                port.locked = false;
                 self.operands(cycle, id, trace);
             }
             Kind::Read => {
@@ -455,6 +465,9 @@ impl MapUnit {
     /// A request that has all its operands goes to its bank.
     fn place<T: Trace>(&mut self, cycle: u64, id: ContextId, trace: &mut T) {
         use MapKind::*;
+        if self.ports[usize::from(id)].op == RequestOp::UpdateFlags && !self.take_flags(cycle, id, trace) {
+            return;
+        }
         let port = &mut self.ports[usize::from(id)];
         let at = port.at;
         let job = match port.op {

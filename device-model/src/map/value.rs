@@ -46,6 +46,7 @@ impl MapUnit {
             }
             Job::Window { id } => self.fill_window(cycle, source, id, trace),
             Job::Write { id, index_bank } => self.write(cycle, source, id, index_bank, trace),
+            Job::WriteLocked { id } => self.write_locked(cycle, source, id, trace),
             Job::FetchKey { id } | Job::FetchValue { id } => {
                 let port = &mut self.ports[usize::from(id)];
                 let (from, into) = match job {

@@ -297,7 +297,7 @@ pub(crate) fn useful_program(random: &mut Random) -> Vec<Word> {
             }
             return program;
         }
-        // A lock around what follows; given back as often as not.
+        // A lock around what follows; given back as often as not. Then an update that wants it.
         2 => {
             let lock = Word { rc: Read::Reg(12).encode(), q_vsrc: Src::Rc, ..Word::default() };
             program[0] = step(0, Word { q_map: 0, q_dst: 12, ..lookup });
@@ -309,6 +309,10 @@ pub(crate) fn useful_program(random: &mut Random) -> Vec<Word> {
             if random.once_in(2) {
                 program[5] = step(5, Word { q_op: RequestOp::SpinUnlock, ..lock });
             }
+            // In place, under the same lock.
+            let flags = Read::Const(random.pick(&[4, 4, 6, 5])).encode();
+            let update = Word { q_op: RequestOp::UpdateFlags, q_map: 0, rc: flags, q_dst: 3, ..lookup };
+            program[6] = step(6, Word { q_vspace: random.pick(&[Space::Stack, Space::Packet]), ..update });
             return program;
         }
         _ => {}

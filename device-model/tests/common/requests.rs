@@ -16,6 +16,8 @@ pub(crate) fn of_maps(random: &mut Random, word: &mut Word, late: &[Src]) {
             UpdateAny,
             UpdateNoExist,
             UpdateExist,
+            UpdateFlags,
+            UpdateFlags,
             Delete,
             AdjustHead,
             AdjustHead,
@@ -42,6 +44,7 @@ pub(crate) fn of_maps(random: &mut Random, word: &mut Word, late: &[Src]) {
             UpdateInAny,
             UpdateInNoExist,
             UpdateInExist,
+            UpdateInFlags,
             DeleteIn,
         ]),
     };
@@ -91,6 +94,7 @@ pub(crate) fn of_maps(random: &mut Random, word: &mut Word, late: &[Src]) {
                 (word.q_vsrc, word.i0) = (Src::I0, 500 + random.below(900) as i16);
             }
         }
+        UpdateFlags => word.rc = constant(random, 9),
         TailCall | RingQuery => (word.ra, word.rb) = (constant(random, 5), constant(random, 5)),
         op if matches!(op.shape().key, KeyUse::Atomic(_)) => {
             let off = if random.once_in(9) { 90 } else { random.below(16) as i16 };
@@ -113,8 +117,8 @@ pub(crate) fn of_maps(random: &mut Random, word: &mut Word, late: &[Src]) {
 pub(crate) fn of_engines(random: &mut Random, word: &mut Word, late: &[Src]) {
     use RequestOp::*;
     word.q_op = random.pick(&[
-        AdjustHead, AdjustTail, AdjustMeta, AdjustMeta, LoadBytes, StoreBytes, Csum, Printk, Redirect, KtimeNs,
-        Jiffies, Prandom, DivU64, ModS32, Call, Ret,
+        AdjustHead, AdjustTail, AdjustMeta, AdjustMeta, LoadBytes, StoreBytes, Csum, Printk, PrintkText, Redirect,
+        KtimeNs, Jiffies, Prandom, DivU64, ModS32, Call, Ret,
     ]);
     let any = |random: &mut Random| match random.below(8) {
         0..3 => (Space::Stack, Base::Zero, random.below(400) as i16),
@@ -142,7 +146,7 @@ pub(crate) fn of_engines(random: &mut Random, word: &mut Word, late: &[Src]) {
             }
             (word.i0, word.q_vsrc) = (random.below_mostly(60, 3, 600) as i16, Src::I0);
         }
-        Csum | Printk => (word.i0, word.q_vsrc) = (random.below_mostly(24, 3, 200) as i16, Src::I0),
+        Csum | Printk | PrintkText => (word.i0, word.q_vsrc) = (random.below_mostly(24, 3, 200) as i16, Src::I0),
         Redirect if random.once_in(2) => word.rc = Read::Const(0).encode(),
         _ => {}
     }

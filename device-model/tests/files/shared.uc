@@ -220,3 +220,108 @@ ra=r6 rb=r7; st pkt[0+24] s0=ra:4@0 s1=rb:4@4; next=pass
    perf 0[3]: 0203 packet 01020304
    perf 0[3]: 08 packet 
    0000000000000000a1ffffff00000000fefffffff9ffffffeafffffff2ffffff(28)
+
+== an update with flags waits for the lock of the value; who holds the lock may not ask
+# map a array 4 16 2
+# lock a 0
+# mode any
+# together
+# packet 00 *40
+# packet 01 *40
+# packet 00 *40
+# packet 01 *40
+# packet 02 *40
+// 0: counts under the lock; 1: writes in place with BPF_F_LOCK; 2: both at once
+ld pkt[0+0] x0=1@0; q.lookup map=0 key=stack[0+0] dst=r2 null; r5=x0; t2=drop next=@1
+rb=r5; c1=eq.64 rb,i0; i0=1; t1=@5 next=@2
+rc=r2; q.spin.lock val=rc dst=r3; next=@3
+ra=r2 rb=r5; ld map[ra+8] x0=8@0; i0=1; a1=add.64 x0,i0; c1=eq.64 rb,i1; i1=2; st map[ra+8] s0=a1:8@0; r5=a1; t1=@5 next=@4
+rc=r2; q.spin.unlock val=rc dst=r3; next=@6
+rc=4; q.update.flags map=0 key=stack[0+0] val=pkt:0 dst=r5; next=@6
+ra=r5; st pkt[0+16] s0=ra:8@0.swap; next=pass
+--
+1: pass; 4 words, 4 slots; dispatch +2, exit +198, departure +2
+0: pass; 6 words, 7 slots; dispatch +1, exit +205, departure +2
+   (23)01(16)
+3: pass; 4 words, 4 slots; dispatch +4, exit +279, departure +2
+2: pass; 6 words, 7 slots; dispatch +3, exit +286, departure +2
+   (23)01(16)
+4: aborted; 4 words, 6 slots; dispatch +5, exit +334, departure +1
+   fault bad_lock at 5
+a 00000000 = 00000000000000000100000000000000
+
+== flags that come with the update: every kind of map says what the kernel says
+# map a array 4 8 1
+# map p percpu_array 4 8 1
+# map h hash 1 8 1
+# map c percpu_hash 1 8 1
+# map l lru_hash 1 8 1
+# map t lpm_trie 8 8 1
+// 3, 4, 5, 8 in each: answers at 8
+# packet 03 *48
+# packet 04 *48
+# packet 05 *48
+# packet 08 *48
+ld pkt[0+0] x0=1@0; r3=x0; next=@1
+rc=r3; q.update.flags map=0 key=stack[0+0] val=stack:0 dst=r4; next=@2
+rc=r3; q.update.flags map=1 key=stack[0+0] val=stack:0 dst=r5; next=@3
+rc=r3; q.update.flags map=2 key=stack[0+0] val=stack:0 dst=r6; next=@4
+rc=r3; q.update.flags map=3 key=stack[0+0] val=stack:0 dst=r7; next=@5
+rc=r3; q.update.flags map=4 key=stack[0+0] val=stack:0 dst=r8; next=@6
+rc=r3; q.update.flags map=5 key=stack[0+0] val=stack:0 dst=r9; next=@7
+ra=r4 rb=r5; st pkt[0+8] s0=ra:4@0.swap s1=rb:4@4.swap; next=@8
+ra=r6 rb=r7; st pkt[0+16] s0=ra:4@0.swap s1=rb:4@4.swap; next=@9
+ra=r8 rb=r9; st pkt[0+24] s0=ra:4@0.swap s1=rb:4@4.swap; next=pass
+--
+0: pass; 10 words, 10 slots; dispatch +1, exit +245, departure +2
+   0300000000000000ffffffeaffffffeaffffffeaffffffeaffffffeaffffffea(16)
+1: pass; 10 words, 10 slots; dispatch +1, exit +245, departure +2
+   0400000000000000ffffffeaffffffeaffffffeaffffffeaffffffeaffffffea(16)
+2: pass; 10 words, 10 slots; dispatch +1, exit +245, departure +2
+   0500000000000000ffffffefffffffefffffffeaffffffeaffffffeaffffffea(16)
+3: pass; 10 words, 10 slots; dispatch +1, exit +245, departure +2
+   0800000000000000ffffffeaffffffeaffffffeaffffffeaffffffeaffffffea(16)
+
+== an entry that goes while an update waits for its lock: the update begins again
+# map h hash 1 16 2
+# entry h 00 00000000000000000000000000000000
+# lock h 0
+# mode any
+# together
+# packet 00 *40
+# packet 01 *40
+# packet 02 *40
+// 0: holds the lock for a while; 1: updates under the lock; 2: deletes
+ld pkt[0+0] x0=1@0; q.lookup map=0 key=stack[0+0] dst=r2 null; r5=x0; t2=drop next=@1
+rb=r5; c1=eq.64 rb,i0; i0=1; c2=eq.64 rb,i1; i1=2; t1=@6 t2=@7 next=@2
+rc=r2; q.spin.lock val=rc dst=r3; next=@3
+rb=1; next=@4
+rb=1; next=@5
+rc=r2; q.spin.unlock val=rc dst=r3; next=pass
+rc=4; q.update.flags map=0 key=stack[0+0] val=pkt:0 dst=r5; next=@8
+q.delete map=0 key=stack[0+0] dst=r5; next=@8
+ra=r5; st pkt[0+16] s0=ra:8@0.swap; next=pass
+--
+2: pass; 4 words, 4 slots; dispatch +3, exit +131, departure +2
+0: pass; 6 words, 6 slots; dispatch +1, exit +180, departure +1
+1: pass; 4 words, 4 slots; dispatch +2, exit +198, departure +2
+h 00 = (16)
+
+== the lowest bits of a map pointer are the flags of an update in its map
+# map o array_of_maps 4 4 1
+# map i array 4 8 1
+# link o 0 1
+# packet 00 *40
+# packet 01 *40
+# packet 03 *40
+ld pkt[0+0] x0=1@0; q.lookup map=0 key=stack[0+0] dst=r2 null; r3=x0; t2=drop next=@1
+ra=r2 rb=r3; a1=or.64 ra,rb; r4=a1; next=@2
+rc=r4; q.update_in.flags map=0 key=stack[0+0] val=pkt:0 dst=r5; next=@3
+ra=r5; st pkt[0+16] s0=ra:8@0.swap; next=pass
+--
+0: pass; 4 words, 4 slots; dispatch +1, exit +116, departure +2
+1: pass; 4 words, 4 slots; dispatch +1, exit +116, departure +2
+   01(15)ffffffffffffffef(16)
+2: pass; 4 words, 4 slots; dispatch +1, exit +116, departure +2
+   03(15)ffffffffffffffea(16)
+o 00000000 = 01000000

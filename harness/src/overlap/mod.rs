@@ -33,7 +33,7 @@ pub enum Op {
         key: Vec<u8>,
         /// The value.
         value: Vec<u8>,
-        /// BPF_ANY, BPF_NOEXIST or BPF_EXIST.
+        /// BPF_ANY, BPF_NOEXIST or BPF_EXIST, with or without BPF_F_LOCK; or what no map has.
         flags: u64,
         /// 0 or a negative error number.
         answer: i64,

@@ -2,6 +2,7 @@
 
 use super::{Logged, Op};
 use crate::mapfile::Contents;
+use crate::reference::maps::lock_of;
 use crate::{Entry, EntryValue};
 use offload_compiler::object::Object;
 use offwire_image::{MapKind, MapSpec};
@@ -15,6 +16,8 @@ const ENOSPC: i64 = -28;
 /// BPF_NOEXIST and BPF_EXIST.
 const NOEXIST: u64 = 1;
 const EXIST: u64 = 2;
+/// BPF_F_LOCK.
+const LOCK: u64 = 4;
 
 /// The value of an entry, by CPU; CPU 0 alone if the map is not per-CPU.
 type Value = BTreeMap<u32, Vec<u8>>;
@@ -44,6 +47,8 @@ enum Store {
 
 pub(super) struct World {
     specs: Vec<MapSpec>,
+    /// Where values hold a spin lock.
+    locks: Vec<Option<u32>>,
     stores: Vec<Store>,
     held: BTreeMap<(u16, u32, u32), u64>,
 }
@@ -99,7 +104,8 @@ impl World {
             _ => Store::Fixed,
         });
         let stores = stores.collect();
-        Self { specs, stores, held: BTreeMap::new() }
+        let locks = object.maps.iter().map(|map| lock_of(map).and_then(|at| u32::try_from(at).ok())).collect();
+        Self { specs, locks, stores, held: BTreeMap::new() }
     }
 
     /// The key of the entry that a lookup, or with `exact` an update or delete, means.
@@ -123,6 +129,7 @@ impl World {
             return if matches!(logged.op, Op::Answer { .. }) { Ok(()) } else { Err("there is no such map".into()) };
         };
         let cpu = cpu_of(spec, logged.cpu);
+        let lock = self.locks.get(usize::from(logged.map)).copied().flatten();
         let wrong = |expected: &dyn std::fmt::Debug| {
             Err(format!("{:?} on map {}: maps in this order say {expected:?}", logged.op, spec.name))
         };
@@ -160,10 +167,15 @@ impl World {
             }
             (Op::Lookup { .. }, Store::Fixed) => {}
             (Op::Update { key, value, flags, answer }, Store::Array(values)) => {
-                let place = length(key).and_then(|index| values.get_mut(index as usize));
+                let index = length(key);
+                let place = index.and_then(|index| values.get_mut(index as usize));
+                let held = index.zip(lock).is_some_and(|(i, at)| self.held.contains_key(&(logged.map, i, at)));
                 let expected = match place {
+                    _ if flags & !LOCK > EXIST => EINVAL,
                     None => E2BIG,
-                    Some(_) if *flags == NOEXIST => EEXIST,
+                    Some(_) if flags & NOEXIST != 0 => EEXIST,
+                    Some(_) if flags & LOCK != 0 && lock.is_none() => EINVAL,
+                    Some(_) if flags & LOCK != 0 && held => return wrong(&"another packet holds the lock"),
                     Some(place) => {
                         place.insert(cpu, value.clone());
                         0
@@ -178,10 +190,11 @@ impl World {
                 let found = Self::find(spec, keyed, key, true);
                 let too_long = trie && length(key).is_none_or(|own| own > spec.key_size.saturating_sub(4) * 8);
                 let full = keyed.entries.len() >= spec.max_entries as usize;
+                let (how, locked) = (flags & !LOCK, flags & LOCK != 0);
                 let expected = match &found {
-                    _ if too_long => EINVAL,
-                    Some(_) if *flags == NOEXIST => EEXIST,
-                    None if *flags == EXIST => ENOENT,
+                    _ if how > EXIST || (locked && lock.is_none()) || too_long => EINVAL,
+                    Some(_) if how == NOEXIST => EEXIST,
+                    None if how == EXIST => ENOENT,
                     None if full && trie => ENOSPC,
                     None if full => E2BIG,
                     _ => 0,
@@ -201,7 +214,13 @@ impl World {
                     let mut fresh = Value::new();
                     if let Some(found) = found {
                         let old = keyed.entries.remove(&found);
-                        if spec.kind.is_per_cpu() {
+                        if locked {
+                            let element = keyed.keys.iter().find(|(_, of)| **of == found).map(|(element, _)| *element);
+                            let held = element.zip(lock).map(|(element, at)| (logged.map, element, at));
+                            if held.is_some_and(|held| self.held.contains_key(&held)) {
+                                return wrong(&"another packet holds the lock");
+                            }
+                        } else if spec.kind.is_per_cpu() {
                             // The kernel writes this CPU's copy in place.
                             fresh = old.unwrap_or_default();
                         } else {

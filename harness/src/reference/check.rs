@@ -6,7 +6,7 @@
 use super::exec::uses;
 use super::mem::{Mem, Place};
 use offload_compiler::ebpf::{Insn, MapIdx, Reg};
-use offload_compiler::facts::{Fact, Facts, PtrKind, Range, State};
+use offload_compiler::facts::{Fact, Facts, MapSet, PtrKind, Range, State};
 
 /// Where a value lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,6 +126,7 @@ fn holds(fact: &Fact, value: u64, mem: &Mem) -> bool {
     match *fact {
         Fact::Unknown => true,
         Fact::Scalar(range) => within(&range, value),
+        Fact::Func(entry) => value == super::exec::FUNCTION + u64::from(entry.0),
         Fact::Ptr { maybe_null: true, .. } if value == 0 => true,
         Fact::Ptr { kind: PtrKind::PacketHalf, offset, .. } => u32::try_from(value)
             .is_ok_and(|half| within(&offset, u64::from(half.wrapping_sub(mem.data_pointer() as u32)))),
@@ -139,6 +140,8 @@ fn holds(fact: &Fact, value: u64, mem: &Mem) -> bool {
                 (PtrKind::MapValue(map), Place::Value { map: of, .. }) => (map == of, at),
                 (PtrKind::Map(map), Place::Map(of)) => (map == of, at),
                 (PtrKind::PacketMeta, Place::Packet { stale }) => (!stale, at + mem.metadata().len() as i64),
+                (PtrKind::OneOf(maps), Place::Map(of)) => (maps.contains(of), at),
+                (PtrKind::ValueOf(maps), Place::Value { map: of, .. }) => (maps.contains(of), at),
                 (PtrKind::InnerMap(map), Place::Map(of)) => (mem.stands_in(of, map), at),
                 (PtrKind::InnerValue(map), Place::Value { map: of, .. }) => (mem.stands_in(of, map), at),
                 (PtrKind::Record(map), Place::Record(record)) => (mem.record_map(record) == Some(map), at),
@@ -160,6 +163,7 @@ fn within(range: &Range, value: u64) -> bool {
 pub(crate) fn describe(fact: &Fact, maps: &dyn Fn(MapIdx) -> String) -> String {
     match fact {
         Fact::Unknown => "anything".into(),
+        Fact::Func(entry) => format!("the address of the function at {}", entry.0),
         Fact::Scalar(range) => format!("a number {}", describe_range(range)),
         Fact::Ptr { kind, offset, maybe_null } => {
             let kind = match kind {
@@ -170,6 +174,8 @@ pub(crate) fn describe(fact: &Fact, maps: &dyn Fn(MapIdx) -> String) -> String {
                 PtrKind::PacketHalf => "the low half of a packet pointer".into(),
                 PtrKind::MapValue(map) => format!("a pointer to a value of map {}", maps(*map)),
                 PtrKind::Map(map) => format!("map {}", maps(*map)),
+                PtrKind::OneOf(set) => format!("one of the maps {}", several(set, maps)),
+                PtrKind::ValueOf(set) => format!("a pointer to a value of one of the maps {}", several(set, maps)),
                 PtrKind::PacketMeta => "a pointer to packet metadata".into(),
                 PtrKind::InnerMap(map) => format!("a map in map {}", maps(*map)),
                 PtrKind::InnerValue(map) => format!("a pointer to a value of a map in map {}", maps(*map)),
@@ -180,6 +186,10 @@ pub(crate) fn describe(fact: &Fact, maps: &dyn Fn(MapIdx) -> String) -> String {
             format!("{kind}{null} with offset {}", describe_range(offset))
         }
     }
+}
+
+fn several(set: &MapSet, maps: &dyn Fn(MapIdx) -> String) -> String {
+    set.maps().map(maps).collect::<Vec<_>>().join(", ")
 }
 
 fn describe_range(range: &Range) -> String {

@@ -117,12 +117,16 @@ impl Hash {
     }
 }
 
+/// Offset of the spin lock in a map's values, if they have one.
+pub(crate) fn lock_of(map: &Map) -> Option<usize> {
+    let lock = map.value_type.as_ref().and_then(lock_offset);
+    lock.filter(|at| at.saturating_add(LOCK_BYTES) <= map.spec.value_size as usize)
+}
+
 impl MapStore {
     /// A map of an object with its initial contents.
     pub(crate) fn of(map: &Map) -> Result<Self, Diagnostic> {
-        let lock = map.value_type.as_ref().and_then(lock_offset);
-        let fits = |at: &usize| at.saturating_add(LOCK_BYTES) <= map.spec.value_size as usize;
-        Ok(Self { lock: lock.filter(fits), ..Self::new(&map.spec)? })
+        Ok(Self { lock: lock_of(map), ..Self::new(&map.spec)? })
     }
 
     /// A map with its initial contents, without a lock.

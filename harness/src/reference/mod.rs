@@ -9,7 +9,7 @@ mod alu;
 mod check;
 mod exec;
 mod helpers;
-mod maps;
+pub(crate) mod maps;
 mod mem;
 pub mod printk;
 mod replay;
@@ -24,6 +24,7 @@ use offload_compiler::facts::{self, Fact, Facts};
 use offload_compiler::object::{Object, Program};
 use offwire_diag::{Diagnostic, Span, Step, codes};
 use replay::Replay;
+use std::collections::BTreeSet;
 
 /// Instructions that one packet may execute, unless [`Ref::with_limit`] says otherwise. The verifier bounds what it explores
 /// by one million; calls can multiply that.
@@ -305,19 +306,23 @@ fn code(object: &Object, program: &Program, mem: &Mem) -> Result<Code, Diagnosti
     Ok(Code { insns, uses, called_loops, checks: None })
 }
 
-/// Calls of bpf_loop that the kernel does not expand, because the flags are not the constant 0 (or the callback depends on the
-/// path, which comes to the same where both callbacks agree on it).
+/// Calls of bpf_loop that the kernel does not expand, because the flags are not the constant 0 or the callback depends on the path.
 fn called_loops(object: &Object, program: &Program) -> Result<Vec<usize>, Diagnostic> {
     let is_loop = |insn: &Insn| matches!(insn, Insn::CallHelper { id: helpers::number::LOOP });
     if !program.insns.iter().any(is_loop) {
         return Ok(Vec::new());
     }
     let facts = facts::analyze(object, program)?;
-    let no_flags = |at: usize| {
-        let flags = facts.before.get(at).and_then(Option::as_ref).and_then(|state| state.regs.get(4));
-        matches!(flags, Some(Fact::Scalar(range)) if range.umax == 0)
+    let fact =
+        |at: usize, reg: usize| facts.before.get(at).and_then(Option::as_ref).and_then(|state| state.regs.get(reg));
+    let no_flags = |at: usize| matches!(fact(at, 4), Some(Fact::Scalar(range)) if range.umax == 0);
+    let function = |insn: &Insn| match insn {
+        Insn::LoadImm64 { value: Imm64::Func(entry), .. } => Some(*entry),
+        _ => None,
     };
-    let loops = program.insns.iter().enumerate().filter(|(at, insn)| is_loop(insn) && !no_flags(*at));
+    let functions: BTreeSet<InsnIdx> = program.insns.iter().filter_map(function).collect();
+    let one = |at: usize| functions.len() == 1 || matches!(fact(at, 2), Some(Fact::Func(_)));
+    let loops = program.insns.iter().enumerate().filter(|(at, insn)| is_loop(insn) && !(no_flags(*at) && one(*at)));
     Ok(loops.map(|(at, _)| at).collect())
 }
 

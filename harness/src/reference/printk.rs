@@ -122,9 +122,15 @@ pub fn format(format: &[u8], arguments: [u64; 3], mem: Memory<'_>) -> Printed {
                 }
                 continue;
             }
-            (b'p', b'k' | b'u', b's') if ends(at(i + 3)) => {
-                unsupported.get_or_insert("%pks or %pus in bpf_trace_printk");
+            // bstr_printf takes the text as it is, without a field. The user has no memory of a program.
+            (b'p', from @ (b'k' | b'u'), b's') if ends(at(i + 3)) => {
                 i += 2;
+                match if from == b'k' { string(argument, mem) } else { Some(Vec::new()) } {
+                    Some(text) => out.extend(text),
+                    None => {
+                        unsupported.get_or_insert("a string without an end in bpf_trace_printk");
+                    }
+                }
             }
             (b'p', b'K' | b'x' | b's' | b'S' | b'B', _) => {
                 unsupported.get_or_insert("an address in bpf_trace_printk");

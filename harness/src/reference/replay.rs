@@ -8,6 +8,9 @@ use super::mem::Violation;
 use crate::overlap::Op;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// What the device is told instead of flags that no map has.
+const NO_FLAGS: u64 = 7;
+
 /// A value of a map: number of the map, and slot in the interpreter's store.
 type Home = (u16, u32);
 
@@ -119,7 +122,7 @@ impl Replay {
             (
                 Some((of, Op::Update { key, value, flags, answer })),
                 Op::Update { key: our_key, value: our_value, flags: our_flags, .. },
-            ) if of == map && key == *our_key && value == *our_value && flags == *our_flags => Ok(answer),
+            ) if of == map && key == *our_key && value == *our_value && is_same(flags, *our_flags) => Ok(answer),
             (Some((of, Op::Delete { key, answer })), Op::Delete { key: ours, .. }) if of == map && key == *ours => {
                 Ok(answer)
             }
@@ -323,4 +326,9 @@ fn overlay(view: &mut [u8], offset: usize, read: &[u8], from: usize) -> bool {
         }
     }
     met
+}
+
+/// True if the device was asked for the same update: of flags that no map has it is told that they are such.
+fn is_same(told: u64, flags: u64) -> bool {
+    told == flags || (told == NO_FLAGS && flags > NO_FLAGS)
 }

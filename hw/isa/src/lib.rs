@@ -30,4 +30,7 @@ pub use generated::word::Word;
 pub use handle::{Handle, MapPointer};
 pub use operand::{CodeAddr, Read, Target};
 pub use profile::Profile;
-pub use request::{KeyUse, MapUse, PRINTK_ARGUMENT_BYTES, PRINTK_ARGUMENTS, Shape, ValueUse};
+pub use request::{
+    KeyUse, MapUse, POINTER_FLAGS, PRINTK_ARGUMENT_BYTES, PRINTK_ARGUMENTS, PRINTK_TEXT, PRINTK_TEXT_BYTES, Shape,
+    ValueUse,
+};

@@ -7,6 +7,14 @@ pub const PRINTK_ARGUMENTS: i32 = 232;
 /// Bytes of them.
 pub const PRINTK_ARGUMENT_BYTES: u32 = 24;
 
+/// Bits of the map pointer in W that are the flags of [`RequestOp::UpdateInFlags`].
+pub const POINTER_FLAGS: u64 = 7;
+
+/// Bytes that printk.text keeps for one printk, at the most.
+pub const PRINTK_TEXT_BYTES: u32 = 2048;
+/// An argument of printk that stands for a text: this, and the place of its first byte in the format's bytes and the kept ones behind them.
+pub const PRINTK_TEXT: u64 = 6 << 60;
+
 /// What a request does at address K.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyUse {
@@ -78,12 +86,15 @@ impl RequestOp {
             Lookup | Delete => of(MapUse::Slot, KeyUse::Key, ValueUse::None, false),
             UpdateAny | UpdateNoExist | UpdateExist => of(MapUse::Slot, KeyUse::Key, ValueUse::Value, false),
             LookupIn | DeleteIn => of(MapUse::Pointer, KeyUse::Key, ValueUse::None, true),
-            UpdateInAny | UpdateInNoExist | UpdateInExist => of(MapUse::Pointer, KeyUse::Key, ValueUse::Value, true),
+            UpdateFlags => of(MapUse::Slot, KeyUse::Key, ValueUse::Value, true),
+            UpdateInAny | UpdateInNoExist | UpdateInExist | UpdateInFlags => {
+                of(MapUse::Pointer, KeyUse::Key, ValueUse::Value, true)
+            }
             AdjustHead | AdjustTail | AdjustMeta => of(MapUse::None, KeyUse::None, ValueUse::Number, false),
             LoadBytes => of(MapUse::None, KeyUse::WritesW, ValueUse::Number, true),
             StoreBytes => of(MapUse::None, KeyUse::ReadsW, ValueUse::Number, true),
             Csum => of(MapUse::None, KeyUse::ReadsV, ValueUse::Number, true),
-            Printk => of(MapUse::None, KeyUse::ReadsV, ValueUse::Number, false),
+            Printk | PrintkText => of(MapUse::None, KeyUse::ReadsV, ValueUse::Number, false),
             Redirect => of(MapUse::None, KeyUse::None, ValueUse::Number, true),
             RedirectMap | RingReserve => of(MapUse::Slot, KeyUse::None, ValueUse::Number, true),
             RingOutput | PerfOutput => of(MapUse::Slot, KeyUse::ReadsV, ValueUse::Number, true),
@@ -115,7 +126,16 @@ impl RequestOp {
         use RequestOp::*;
         matches!(
             self,
-            UpdateAny | UpdateNoExist | UpdateExist | Delete | UpdateInAny | UpdateInNoExist | UpdateInExist | DeleteIn
+            UpdateAny
+                | UpdateNoExist
+                | UpdateExist
+                | UpdateFlags
+                | Delete
+                | UpdateInAny
+                | UpdateInNoExist
+                | UpdateInExist
+                | UpdateInFlags
+                | DeleteIn
         )
     }
 

@@ -91,7 +91,7 @@ package offwire_isa_pkg;
     RequestOpRingOutput = 6'd27,  // Submits a record with the V bytes at K; W are the flags; answers 0 or a negative errno (bpf_ringbuf_output).
     RequestOpRingQuery = 6'd28,  // Answers what V (flags of bpf_ringbuf_query) asks of the ring buffer.
     RequestOpPerfOutput = 6'd29,  // Makes an event of the V bytes at K and of as many packet bytes as bits 51 to 32 of the flags W say; answers 0 or a negative errno (bpf_perf_event_output).
-    RequestOpPrintk = 6'd30,  // Makes an event of the format text of V bytes at K and of the three arguments in scratch bytes 232 to 255; formatted on the host. Answers 0 (bpf_trace_printk).
+    RequestOpPrintk = 6'd30,  // Makes an event of the format text of V bytes at K, of all that printk.text has kept since the last one, and of the three arguments in scratch bytes 232 to 255; formatted on the host. Answers 0 (bpf_trace_printk).
     RequestOpSpinLock = 6'd31,  // Takes the lock whose handle is V, first come, first served. Answers 0 once it is held (bpf_spin_lock).
     RequestOpSpinUnlock = 6'd32,  // Gives back the lock whose handle is V. Answers 0 (bpf_spin_unlock).
     RequestOpFetchAdd32 = 6'd33,  // Atomic add of V at the map value at K, 32 bits; answers the old value, zero-extended.
@@ -115,7 +115,10 @@ package offwire_isa_pkg;
     RequestOpModS32 = 6'd51,  // Remainder of V by W, signed, 32 bits, zero-extended; by zero V, overflow wraps (RFC 9669, 4.1).
     RequestOpModS64 = 6'd52,  // Remainder of V by W, signed, 64 bits; by zero V, overflow wraps (RFC 9669, 4.1).
     RequestOpCall = 6'd53,  // Remembers `next` as the place to return to (8 deep, one more is a fault) and goes on at `t2`. No guard, compare 2 or `q_null` in its word. No answer.
-    RequestOpRet = 6'd54  // Goes on at the place of the last call that has not returned; a fault if there is none. No answer.
+    RequestOpRet = 6'd54,  // Goes on at the place of the last call that has not returned; a fault if there is none. No answer.
+    RequestOpUpdateFlags = 6'd55,  // As UpdateAny, with W as the flags; BPF_F_LOCK waits for the lock of the value and writes in place. Flags that the map does not have are refused as bpf_map_update_elem does.
+    RequestOpUpdateInFlags = 6'd56,  // As UpdateFlags, in the map that the map pointer W names; the lowest 3 bits of W, which a map pointer has zero, are the flags.
+    RequestOpPrintkText = 6'd57  // Keeps the V bytes at K and a zero behind them for the event of the next printk, as many as 2,048 bytes have room for. Answers how many bytes were kept before.
   } request_op_e;
 
   // Operation of an ALU.
@@ -242,7 +245,7 @@ package offwire_isa_pkg;
   // Codes of store_op that are legal.
   localparam logic [7:0] StoreOpCodes = 8'b00001111;
   // Codes of request_op that are legal.
-  localparam logic [63:0] RequestOpCodes = 64'b0000000001111111111111111111111111111111111111111111111111111111;
+  localparam logic [63:0] RequestOpCodes = 64'b0000001111111111111111111111111111111111111111111111111111111111;
   // Codes of alu_op that are legal.
   localparam logic [31:0] AluOpCodes = 32'b00000000000001111111111111111111;
   // Codes of cmp_op that are legal.

@@ -36,7 +36,7 @@ package offwire_profiles_pkg;
   localparam int unsigned SmallLuts = 63400;
   localparam int unsigned SmallBram36 = 135;
   localparam int unsigned SmallUram = 0;
-  localparam logic [63:0] SmallHash = 64'h45664307b49960f7;
+  localparam logic [63:0] SmallHash = 64'hefcaa4379c746ca7;
 
   // x16: xcu50
   localparam int unsigned X16Engines = 16;
@@ -69,7 +69,7 @@ package offwire_profiles_pkg;
   localparam int unsigned X16Luts = 872000;
   localparam int unsigned X16Bram36 = 1344;
   localparam int unsigned X16Uram = 640;
-  localparam logic [63:0] X16Hash = 64'h77034273d8aaa630;
+  localparam logic [63:0] X16Hash = 64'h5ec690f06bf79b00;
 
   // x64: xcvu37p
   localparam int unsigned X64Engines = 64;
@@ -102,7 +102,7 @@ package offwire_profiles_pkg;
   localparam int unsigned X64Luts = 1304000;
   localparam int unsigned X64Bram36 = 2016;
   localparam int unsigned X64Uram = 960;
-  localparam logic [63:0] X64Hash = 64'h6524895603444264;
+  localparam logic [63:0] X64Hash = 64'hdd2ba4f41db0e0b4;
 
   // verilator lint_on UNUSEDSIGNAL
   // verilator lint_on UNUSEDPARAM

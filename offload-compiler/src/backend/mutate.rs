@@ -91,7 +91,7 @@ fn change_word(word: &mut VWord, rng: &mut Rng, vregs: u32, words: u32) -> bool 
         // Requests, if there is one: another one of the same form; its operands; its answer.
         26 if fields.q_op != RequestOp::None => {
             let shape = fields.q_op.shape();
-            let other = RequestOp::from_code(rng.below(53) as u8).unwrap_or_default();
+            let other = RequestOp::from_code(rng.below(58) as u8).unwrap_or_default();
             if other.shape() == shape {
                 fields.q_op = other;
             }

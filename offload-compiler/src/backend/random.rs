@@ -87,7 +87,7 @@ pub(super) const LOCKED: MapIdx = MapIdx(9);
 pub(super) const INNER_BYTES: i32 = 32;
 
 const VALUE_SIZES: [i32; 3] = [32, 16, 8];
-const KEY_SIZES: [u8; 3] = [4, 8, 2];
+pub(super) const KEY_SIZES: [u8; 3] = [4, 8, 2];
 
 /// What is known where code is added.
 #[derive(Clone)]
@@ -347,8 +347,12 @@ impl Gen {
                     Some(handle) if self.rng.chance(30) => handle.mem(0),
                     _ => Mem { space: Space::Stack, map: None, base: None, offset: 460 + self.rng.below(20) as i32 },
                 };
-                let flags = self.rng.below(3) as u8;
-                self.add(Op::Update { map, key, value, flags }, true)
+                if self.rng.chance(30) {
+                    self.flagged(scope, map, key, (value, VALUE_SIZES[usize::from(map.0)] as u32))
+                } else {
+                    let flags = self.rng.below(3) as u8;
+                    self.add(Op::Update { map, key, value, flags }, true)
+                }
             }
         };
         if result {

@@ -1,6 +1,6 @@
 //! Random requests in random functions: each with operands that it takes, and used as a verified program uses it.
 
-use super::random::{Gen, INNER_BYTES, LOCKED, OUTER, PERF, PORTS, PROGRAMS, Pointer, RING, Scope};
+use super::random::{Gen, INNER_BYTES, KEY_SIZES, LOCKED, OUTER, PERF, PORTS, PROGRAMS, Pointer, RING, Scope};
 use crate::ebpf::MapIdx;
 use crate::ir::{Jump, Mem, Op, Request, Term, Value};
 use offwire_isa::{AluOp, CmpOp, PRINTK_ARGUMENTS, RequestOp, Space};
@@ -8,9 +8,9 @@ use offwire_isa::{AluOp, CmpOp, PRINTK_ARGUMENTS, RequestOp, Space};
 use RequestOp::{
     AdjustMeta, AdjustTail, Cmpxchg32, Cmpxchg64, Csum, DeleteIn, DivS32, DivS64, DivU32, DivU64, FetchAdd32,
     FetchAdd64, FetchAnd32, FetchAnd64, FetchOr32, FetchOr64, FetchXor32, FetchXor64, Jiffies, KtimeNs, LoadBytes,
-    LookupIn, ModS32, ModS64, ModU32, ModU64, PerfOutput, Prandom, Printk, Redirect, RedirectMap, RingDiscard,
-    RingOutput, RingQuery, RingReserve, RingSubmit, SpinLock, SpinUnlock, StoreBytes, TailCall, UpdateInAny,
-    UpdateInExist, UpdateInNoExist, Xchg32, Xchg64,
+    LookupIn, ModS32, ModS64, ModU32, ModU64, PerfOutput, Prandom, Printk, PrintkText, Redirect, RedirectMap,
+    RingDiscard, RingOutput, RingQuery, RingReserve, RingSubmit, SpinLock, SpinUnlock, StoreBytes, TailCall,
+    UpdateFlags, UpdateInAny, UpdateInExist, UpdateInFlags, UpdateInNoExist, Xchg32, Xchg64,
 };
 
 const DIVISIONS: [RequestOp; 8] = [DivU32, DivU64, DivS32, DivS64, ModU32, ModU64, ModS32, ModS64];
@@ -207,10 +207,25 @@ impl Gen {
                 self.add(Op::Store { mem, size: 8, swap: false, value }, false);
             }
         }
+        if self.rng.chance(40) {
+            let (key, key_bytes, value) = self.bytes(scope);
+            let request = Request { key: Some(key), key_bytes, value: Some(value), ..Request::new(PrintkText) };
+            let answer = self.ask(request);
+            self.answer(scope, answer);
+        }
         let (key, key_bytes, value) = self.bytes(scope);
         let request = Request { key: Some(key), key_bytes, value: Some(value), ..Request::new(Printk) };
         let answer = self.ask(request);
         self.answer(scope, answer);
+    }
+
+    /// An update with flags of which most exist.
+    pub(super) fn flagged(&mut self, scope: &Scope, map: MapIdx, key: Mem, value: (Mem, u32)) -> Value {
+        let third = self.small(scope, 8);
+        let key_bytes = if map == LOCKED { 4 } else { u32::from(KEY_SIZES[usize::from(map.0)]) };
+        let (map, key, value_at, value_bytes) = (Some(map), Some(key), Some(value.0), value.1);
+        let request = Request { map, key, key_bytes, value_at, value_bytes, ..Request::new(UpdateFlags) };
+        self.ask(Request { third: Some(third), ..request })
     }
 
     /// Changes a value under its lock.
@@ -218,6 +233,11 @@ impl Gen {
         let mem = Mem { space: Space::Stack, map: None, base: None, offset: 488 };
         let number = self.small(scope, 2);
         self.add(Op::Store { mem, size: 4, swap: false, value: number }, false);
+        if self.rng.chance(40) {
+            let value = Mem { offset: 440 + self.rng.below(30) as i32, ..mem };
+            let answer = self.flagged(scope, LOCKED, mem, (value, 16));
+            self.answer(scope, answer);
+        }
         let base = self.add(Op::Lookup { map: LOCKED, key: mem }, true);
         let null = self.literal(0);
         let (found, missing) = (self.block(Vec::new()), self.block(Vec::new()));
@@ -272,13 +292,18 @@ impl Gen {
         let mut inside = scope.clone();
         match self.rng.below(4) {
             0 => {
-                let op = self.rng.pick(&[UpdateInAny, UpdateInNoExist, UpdateInExist]);
+                let op = self.rng.pick(&[UpdateInAny, UpdateInNoExist, UpdateInExist, UpdateInFlags]);
                 let value_at = match scope.handles.iter().find(|handle| handle.bytes >= INNER_BYTES) {
                     Some(handle) if self.rng.chance(40) => handle.mem(0),
                     _ => mem(440 + self.rng.below(40) as i32),
                 };
                 let value_bytes = INNER_BYTES as u32;
-                let answer = self.ask(Request { value_at: Some(value_at), value_bytes, ..request(op) });
+                let mut asked = Request { value_at: Some(value_at), value_bytes, ..request(op) };
+                if op == UpdateInFlags {
+                    let flags = self.small(&inside, 8);
+                    asked.third = Some(self.add(Op::Alu { op: AluOp::Or, wide: true, a: pointer, b: flags }, true));
+                }
+                let answer = self.ask(asked);
                 inside.values.push(answer);
             }
             1 => {

@@ -59,7 +59,10 @@ pub(super) fn builds_on_cpu(func: &Func, object: &Object) -> bool {
             }
             // Events only carry bytes away, and what is summed up or stored is not known by its number.
             Op::Request(request) => {
-                let event = matches!(request.op, RequestOp::RingOutput | RequestOp::PerfOutput | RequestOp::Printk);
+                let event = matches!(
+                    request.op,
+                    RequestOp::RingOutput | RequestOp::PerfOutput | RequestOp::Printk | RequestOp::PrintkText
+                );
                 let reads = !event && !matches!(request.op.shape().key, KeyUse::None | KeyUse::WritesW);
                 reads && request.key.as_ref().is_some_and(|key| meets(key, request.key_bytes))
             }

@@ -27,6 +27,7 @@
 //! A set of programs that call each other has one mode: what all of them do together counts. When in doubt, it is `cpu`.
 
 mod cpu;
+mod origins;
 #[cfg(test)]
 mod tests;
 mod traffic;

@@ -73,6 +73,19 @@ fn adds_that_nobody_reads_need_no_order() {
     );
 }
 
+/// If this fails, a change of one of several maps counts for none of them.
+#[test]
+fn a_pointer_that_depends_on_the_path_means_all_of_its_maps() {
+    let hash = "v1 = const 0x5010000000000000\n";
+    let look = "v4 = request.lookup_in map1 key stack[0]:4 third v3\nstore.8 map[v4], v0";
+    is(&format!("{hash}v3 = mov.64 v1\n{look}"), DispatchMode::Flow, "packets change hash");
+    let both = format!("{hash}v2 = const 0x5000000000000000\nv3 = or.64 v1, v2\n");
+    is(&format!("{both}{look}"), DispatchMode::Cpu, "per-CPU values of cpu");
+    let spilled = "store.8 stack[0], v3\nv5 = load.8 stack[8]\nv4 = request.delete_in map1 key stack[0]:4 third v5";
+    is(&format!("{both}{spilled}"), DispatchMode::Cpu, "per-CPU values of cpu");
+    is(&look.replace("v3", "v0"), DispatchMode::Cpu, "unknown map");
+}
+
 /// If this fails, a counter beside what a program reads makes packets wait for each other, or a program reads a counter that others add to.
 #[test]
 fn adds_beside_what_is_read_need_no_order() {

@@ -1,6 +1,7 @@
 //! What programs do with state that outlives a packet.
 
 use super::cpu::builds_on_cpu;
+use super::origins::Origins;
 use crate::ebpf::MapIdx;
 use crate::ir::{Func, Mem, Op, Request, Value};
 use crate::object::{Initial, Object};
@@ -62,6 +63,8 @@ pub(super) struct Traffic {
     pub(super) builds_on_cpu: bool,
     /// Maps that an access to an inner map may mean.
     inner: BTreeSet<MapIdx>,
+    /// Of the function that is looked at: what its pointers may be of.
+    origins: Origins,
     /// Memory of a ring buffer's records is the packet's own.
     own: BTreeSet<MapIdx>,
 }
@@ -84,6 +87,12 @@ impl Traffic {
     fn function(&mut self, func: &Func, object: &Object) {
         let traffic = self;
         let starts = starts(func);
+        let inner = |map: MapIdx| {
+            let holds_maps = object.maps.get(usize::from(map.0)).is_some_and(|map| map.inner.is_some());
+            holds_maps.then(|| traffic.inner.clone())
+        };
+        let origins = Origins::new(func, inner);
+        traffic.origins = origins;
         // Only what lies at a constant distance from the start of a value is at a known place.
         let place = |mem: &Mem, size: u32| {
             let from = i64::from(mem.offset);
@@ -137,14 +146,26 @@ impl Traffic {
                         inner.any(|spec| spec.kind == MapKind::LruHash)
                     }
                 };
-                self.reordering.extend(self.inner.iter().filter(|map| lru(map)));
+                let maps = self.named(request);
+                self.reordering.extend(maps.into_iter().filter(lru));
             }
-            UpdateInAny | UpdateInNoExist | UpdateInExist | DeleteIn => self.changed.extend(&self.inner),
+            UpdateFlags => self.changed.extend(request.map),
+            UpdateInAny | UpdateInNoExist | UpdateInExist | UpdateInFlags | DeleteIn => {
+                let maps = self.named(request);
+                self.changed.extend(maps);
+            }
             RingOutput | RingReserve | RingQuery | PerfOutput => self.events.extend(request.map),
             Printk => self.prints = true,
             SpinLock => self.locks = true,
             _ => {}
         }
+    }
+
+    /// The maps that a request's map pointer may name.
+    fn named(&mut self, request: &Request) -> BTreeSet<MapIdx> {
+        let maps = self.origins.of(request.third);
+        self.unknown |= maps.is_empty();
+        maps
     }
 
     /// The maps that a memory operand may lie in.
@@ -153,8 +174,9 @@ impl Traffic {
             (Space::MapValue, Some(map)) if self.own.contains(&map) => BTreeSet::new(),
             (Space::MapValue, Some(map)) => BTreeSet::from([map]),
             (Space::MapValue, None) => {
-                self.unknown |= self.inner.is_empty();
-                self.inner.clone()
+                let maps = self.origins.of(mem.base);
+                self.unknown |= maps.is_empty();
+                maps
             }
             _ => BTreeSet::new(),
         }

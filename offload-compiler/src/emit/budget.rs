@@ -83,7 +83,7 @@ fn cost(word: &Word, profile: &Profile) -> u64 {
         KtimeNs | Jiffies | Redirect => turn,
         op if op.is_division() => own(profile.divide_cycles.into()),
         AdjustHead | AdjustTail | AdjustMeta => own(profile.adjust_cycles.into()),
-        LoadBytes | StoreBytes | Csum | Printk => {
+        LoadBytes | StoreBytes | Csum | Printk | PrintkText => {
             // Bytes of map values come from the map unit, those of the packet may have to be fetched.
             let far = u64::from(profile.packet_store_cycles);
             let unit = if word.q_op == Csum { profile.csum_bytes } else { profile.copy_bytes };
@@ -93,7 +93,8 @@ fn cost(word: &Word, profile: &Profile) -> u64 {
         PerfOutput => shared(service + moved + lines(COPY_BYTES, profile.map_bank_bytes)),
         RingOutput => shared(service + moved),
         Prandom => shared(profile.random_cycles.into()),
-        SpinLock => shared(service) + LOCK_TURNS * turn * contexts,
+        // An update may wait for a lock.
+        SpinLock | UpdateFlags | UpdateInFlags => shared(service) + LOCK_TURNS * turn * contexts,
         _ => shared(service),
     };
     cycles

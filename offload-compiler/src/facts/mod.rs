@@ -22,7 +22,7 @@ pub use fixpoint::analyze;
 pub(crate) use fixpoint::visit;
 pub(crate) use step::read_frozen;
 
-use crate::ebpf::MapIdx;
+use crate::ebpf::{InsnIdx, MapIdx};
 
 /// Known bits: a bit is unknown where `mask` has a one, else it is the bit of `value` (`value & mask == 0`). The kernel's tnum
 /// (kernel/bpf/tnum.c).
@@ -44,6 +44,53 @@ pub struct Range {
     pub bits: Tnum,
 }
 
+/// Two or more of an object's first 64 maps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MapSet(u64);
+
+impl MapSet {
+    /// The set of one map; `None` if the map is not one of the first 64.
+    fn of(map: MapIdx) -> Option<Self> {
+        1u64.checked_shl(map.0.into()).map(MapSet)
+    }
+
+    fn with(self, other: Self) -> Self {
+        MapSet(self.0 | other.0)
+    }
+
+    /// True if the map is in the set.
+    pub fn contains(self, map: MapIdx) -> bool {
+        Self::of(map).is_some_and(|one| self.0 & one.0 != 0)
+    }
+
+    /// Its maps, ascending.
+    pub fn maps(self) -> impl Iterator<Item = MapIdx> {
+        (0..64).map(MapIdx).filter(move |map| self.contains(*map))
+    }
+}
+
+impl PtrKind {
+    /// What points to the one or the other.
+    fn either(self, other: Self) -> Option<Self> {
+        let map = |kind| match kind {
+            PtrKind::Map(map) => MapSet::of(map),
+            PtrKind::OneOf(set) => Some(set),
+            _ => None,
+        };
+        let value = |kind| match kind {
+            PtrKind::MapValue(map) => MapSet::of(map),
+            PtrKind::ValueOf(set) => Some(set),
+            _ => None,
+        };
+        match (map(self), map(other), value(self), value(other)) {
+            _ if self == other => Some(self),
+            (Some(a), Some(b), ..) => Some(PtrKind::OneOf(a.with(b))),
+            (.., Some(a), Some(b)) => Some(PtrKind::ValueOf(a.with(b))),
+            _ => None,
+        }
+    }
+}
+
 /// What a pointer points to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum PtrKind {
@@ -63,6 +110,10 @@ pub enum PtrKind {
     MapValue(MapIdx),
     /// The map itself (argument of helpers).
     Map(MapIdx),
+    /// One of several maps: which, depends on the path.
+    OneOf(MapSet),
+    /// A value of one of several maps; offset 0 is its first byte.
+    ValueOf(MapSet),
     /// A map that stands in this map of maps.
     InnerMap(MapIdx),
     /// A value of a map that stands in this map of maps; offset 0 is its first byte.
@@ -95,6 +146,8 @@ pub enum Fact {
     Unknown,
     /// A number.
     Scalar(Range),
+    /// The address of the function that starts there.
+    Func(InsnIdx),
     /// A pointer with byte offset in the range (two's complement); null instead if `maybe_null`.
     Ptr {
         /// To what.

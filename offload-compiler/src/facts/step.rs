@@ -1,7 +1,7 @@
 //! The effect of one instruction on a state.
 
 use super::value::{Frame, Named, SLOTS, Slot, Val, byte_mask};
-use super::{PtrKind, fixpoint::Pass};
+use super::{MapSet, PtrKind, fixpoint::Pass};
 use crate::ebpf::{AluOp, AtomicOp, Cond, Imm64, Insn, MapIdx, Operand, Reg, Size, Width};
 use crate::object::Object;
 use crate::range::Num;
@@ -163,6 +163,7 @@ impl Pass<'_> {
         let (map, inner) = match frame.reg(1).val {
             Val::Ptr { kind: PtrKind::Map(map), .. } => (map, false),
             Val::Ptr { kind: PtrKind::InnerMap(map), .. } => (map, true),
+            Val::Ptr { kind: PtrKind::OneOf(set), .. } => return self.found_in(frame, set),
             _ => return Val::Unknown,
         };
         let Some(spec) = protos::spec(self.object, map, inner) else { return Val::Unknown };
@@ -173,6 +174,19 @@ impl Pass<'_> {
             .is_some_and(|size| constant_key(frame, frame.reg(2).val).is_some_and(|key| key < size));
         let kind = if inner { PtrKind::InnerValue(map) } else { PtrKind::MapValue(map) };
         Val::Ptr { kind, offset: Num::constant(0), maybe_null: !found }
+    }
+
+    /// The same in one of several maps.
+    fn found_in(&self, frame: &Frame, set: MapSet) -> Val {
+        let specs = || set.maps().map(|map| protos::spec(self.object, map, false));
+        let values = specs().flatten().all(|spec| !matches!(spec.kind, MapKind::ArrayOfMaps | MapKind::HashOfMaps));
+        if !values || specs().any(|spec| spec.is_none()) {
+            return Val::Unknown;
+        }
+        let key = constant_key(frame, frame.reg(2).val);
+        let found =
+            specs().flatten().all(|spec| protos::array_size(spec).zip(key).is_some_and(|(size, key)| key < size));
+        Val::Ptr { kind: PtrKind::ValueOf(set), offset: Num::constant(0), maybe_null: !found }
     }
 
     /// States on both sides of a conditional jump: (taken, not taken); `None` where no execution goes.

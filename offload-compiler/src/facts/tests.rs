@@ -17,7 +17,7 @@ fn reg(facts: &Facts, insn: usize, reg: usize) -> Fact {
 fn bounds(fact: Fact) -> (i64, i64) {
     match fact {
         Fact::Scalar(range) | Fact::Ptr { offset: range, .. } => (range.smin, range.smax),
-        Fact::Unknown => panic!("nothing is known"),
+        Fact::Unknown | Fact::Func(_) => panic!("no number and no offset"),
     }
 }
 
@@ -142,6 +142,30 @@ fn different_kinds_join_to_unknown_and_zero_joins_to_maybe_null() {
     );
     assert!(matches!(reg(&facts, 7, 4), Fact::Ptr { kind: PtrKind::Packet, maybe_null: true, .. }));
     assert_eq!(reg(&facts, 7, 5), Fact::Unknown);
+}
+
+/// Whether a map or a value comes from the one or the other map stays known; a map and a value, or a value and a packet, do not join.
+#[test]
+fn maps_of_two_paths_join_to_one_of_them() {
+    let map = || map(MapKind::Hash, 4, 8, 4);
+    let insns = [
+        vec![load(Size::B4, 6, 1, 12), store_imm(Size::B4, 10, -4, 1)],
+        vec![mov(2, 10), alu_imm(AluOp::Add, 2, -4)],
+        load_map(1, 0).to_vec(), // 4
+        vec![jump_imm(Cond::Eq, 6, 1, 9)],
+        load_map(1, 1).to_vec(),                    // 7
+        vec![helper(1), mov_imm(0, 0), Insn::Exit], // 9
+    ];
+    let facts = facts(vec![map(), map()], insns.concat());
+    let Fact::Ptr { kind: PtrKind::OneOf(set), maybe_null: false, .. } = reg(&facts, 9, 1) else {
+        panic!("{:?}", reg(&facts, 9, 1))
+    };
+    assert_eq!(set.maps().collect::<Vec<_>>(), [MapIdx(0), MapIdx(1)]);
+    assert!(matches!(reg(&facts, 10, 0), Fact::Ptr { kind: PtrKind::ValueOf(of), maybe_null: true, .. } if of == set));
+    let (one, other) = (PtrKind::Map(MapIdx(0)), PtrKind::MapValue(MapIdx(0)));
+    assert_eq!((one.either(other), other.either(PtrKind::Packet)), (None, None));
+    assert_eq!(one.either(PtrKind::Map(MapIdx(64))), None, "only the first 64 maps");
+    assert_eq!(PtrKind::OneOf(set).either(one), Some(PtrKind::OneOf(set)));
 }
 
 #[test]

@@ -41,7 +41,10 @@ impl Val {
             (
                 Val::Ptr { kind, offset: a, maybe_null: null_a },
                 Val::Ptr { kind: kind_b, offset: b, maybe_null: null_b },
-            ) if kind == kind_b => Val::Ptr { kind, offset: numbers(a, b), maybe_null: null_a || null_b },
+            ) => match kind.either(kind_b) {
+                Some(kind) => Val::Ptr { kind, offset: numbers(a, b), maybe_null: null_a || null_b },
+                None => Val::Unknown,
+            },
             (Val::Ptr { kind, offset, .. }, number) | (number, Val::Ptr { kind, offset, .. }) if zero(number) => {
                 Val::Ptr { kind, offset, maybe_null: true }
             }
@@ -59,13 +62,15 @@ impl Val {
             }
             Val::Ptr { kind: PtrKind::Map(map), .. } => Place::Map { map, inner: false },
             Val::Ptr { kind: PtrKind::InnerMap(map), .. } => Place::Map { map, inner: true },
+            // The sizes of its keys and values depend on the path.
             Val::Ptr { .. } => Place::Other,
         }
     }
 
     fn export(self) -> Fact {
         match self {
-            Val::Uninit | Val::Unknown | Val::Func(_) => Fact::Unknown,
+            Val::Uninit | Val::Unknown => Fact::Unknown,
+            Val::Func(entry) => Fact::Func(entry),
             Val::Num(num) => Fact::Scalar(num.to_range()),
             Val::Ptr { kind, offset, maybe_null } => Fact::Ptr { kind, offset: offset.to_range(), maybe_null },
         }

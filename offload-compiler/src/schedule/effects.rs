@@ -122,7 +122,7 @@ impl Effect {
             RingReserve => (self.values, self.rows) = (map, EVENTS),
             // Which record it is, only the handle knows.
             RingSubmit | RingDiscard => (self.values, self.rows) = (Maps::All, EVENTS),
-            RingOutput | RingQuery | Printk => self.rows = EVENTS,
+            RingOutput | RingQuery | Printk | PrintkText => self.rows = EVENTS,
             PerfOutput => (self.whole, self.rows) = (Whole::Reads, EVENTS),
             LoadBytes => self.whole = Whole::Reads,
             StoreBytes => self.whole = Whole::Writes,
@@ -131,6 +131,9 @@ impl Effect {
             Prandom => self.rows = CHANCE,
             KtimeNs | Jiffies => self.rows = TIME,
             SpinLock | SpinUnlock => (self.values, self.fence) = (Maps::All, true),
+            UpdateFlags | UpdateInFlags => {
+                (self.values, self.entries, self.changes, self.fence) = (Maps::All, map, true, true);
+            }
             _ if op.changes_map() => (self.values, self.entries, self.changes) = (map, map, true),
             _ if matches!(op.shape().key, KeyUse::Atomic(_)) => (self.values, self.fence) = (Maps::All, true),
             _ => {}

@@ -96,10 +96,12 @@ fn is_narrow(op: RequestOp) -> bool {
         UpdateAny
             | UpdateNoExist
             | UpdateExist
+            | UpdateFlags
             | Delete
             | UpdateInAny
             | UpdateInNoExist
             | UpdateInExist
+            | UpdateInFlags
             | DeleteIn
             | AdjustHead
             | AdjustTail

@@ -168,6 +168,13 @@ impl Verifier<'_> {
 
     /// A pointer against a number, which must be 0.
     fn compare_null(&mut self, state: &mut State, cond: Cond, ptr: &Reg, zero: &Reg) -> Check<Sides> {
+        // Where a packet pointer or null is compared with the packet's end: null is before it, and tells nothing.
+        let unsigned = matches!(cond, Cond::Gt | Cond::Ge | Cond::Lt | Cond::Le);
+        if ptr.kind == Kind::PacketEnd && unsigned && zero.num.as_const() == Some(0) {
+            self.nodes.mark(zero.node);
+            let side = || Box::new(state.clone());
+            return Ok(Sides::Both { taken: side(), not_taken: side() });
+        }
         if zero.num.as_const() != Some(0) || !matches!(cond, Cond::Eq | Cond::Ne) {
             return Err(self.bad_compare(ptr, zero, "the only number that means something as a pointer is 0"));
         }

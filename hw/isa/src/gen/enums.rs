@@ -363,7 +363,7 @@ pub enum RequestOp {
     RingQuery = 28,
     /// Makes an event of the V bytes at K and of as many packet bytes as bits 51 to 32 of the flags W say; answers 0 or a negative errno (bpf_perf_event_output).
     PerfOutput = 29,
-    /// Makes an event of the format text of V bytes at K and of the three arguments in scratch bytes 232 to 255; formatted on the host. Answers 0 (bpf_trace_printk).
+    /// Makes an event of the format text of V bytes at K, of all that printk.text has kept since the last one, and of the three arguments in scratch bytes 232 to 255; formatted on the host. Answers 0 (bpf_trace_printk).
     Printk = 30,
     /// Takes the lock whose handle is V, first come, first served. Answers 0 once it is held (bpf_spin_lock).
     SpinLock = 31,
@@ -413,6 +413,12 @@ pub enum RequestOp {
     Call = 53,
     /// Goes on at the place of the last call that has not returned; a fault if there is none. No answer.
     Ret = 54,
+    /// As UpdateAny, with W as the flags; BPF_F_LOCK waits for the lock of the value and writes in place. Flags that the map does not have are refused as bpf_map_update_elem does.
+    UpdateFlags = 55,
+    /// As UpdateFlags, in the map that the map pointer W names; the lowest 3 bits of W, which a map pointer has zero, are the flags.
+    UpdateInFlags = 56,
+    /// Keeps the V bytes at K and a zero behind them for the event of the next printk, as many as 2,048 bytes have room for. Answers how many bytes were kept before.
+    PrintkText = 57,
 }
 
 impl RequestOp {
@@ -473,6 +479,9 @@ impl RequestOp {
         RequestOp::ModS64,
         RequestOp::Call,
         RequestOp::Ret,
+        RequestOp::UpdateFlags,
+        RequestOp::UpdateInFlags,
+        RequestOp::PrintkText,
     ];
 
     /// The code in the word.
@@ -540,6 +549,9 @@ impl RequestOp {
             52 => RequestOp::ModS64,
             53 => RequestOp::Call,
             54 => RequestOp::Ret,
+            55 => RequestOp::UpdateFlags,
+            56 => RequestOp::UpdateInFlags,
+            57 => RequestOp::PrintkText,
             _ => return None,
         })
     }
@@ -602,6 +614,9 @@ impl RequestOp {
             RequestOp::ModS64 => "mods64",
             RequestOp::Call => "call",
             RequestOp::Ret => "ret",
+            RequestOp::UpdateFlags => "update.flags",
+            RequestOp::UpdateInFlags => "update_in.flags",
+            RequestOp::PrintkText => "printk.text",
         }
     }
 
@@ -663,6 +678,9 @@ impl RequestOp {
             "mods64" => RequestOp::ModS64,
             "call" => RequestOp::Call,
             "ret" => RequestOp::Ret,
+            "update.flags" => RequestOp::UpdateFlags,
+            "update_in.flags" => RequestOp::UpdateInFlags,
+            "printk.text" => RequestOp::PrintkText,
             _ => return None,
         })
     }

@@ -56,7 +56,7 @@ pub const FIELDS: &[Field] = &[
     Field { name: "w1_reg", unit: "write", low: 111, width: 3, kind: FieldKind::Unsigned },
     Field { name: "i0", unit: "immediate", low: 95, width: 16, kind: FieldKind::Signed },
     Field { name: "i1", unit: "immediate", low: 79, width: 16, kind: FieldKind::Signed },
-    Field { name: "q_op", unit: "request", low: 73, width: 6, kind: FieldKind::Codes(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54]) },
+    Field { name: "q_op", unit: "request", low: 73, width: 6, kind: FieldKind::Codes(&[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57]) },
     Field { name: "q_map", unit: "request", low: 65, width: 8, kind: FieldKind::Unsigned },
     Field { name: "q_kspace", unit: "request", low: 63, width: 2, kind: FieldKind::Codes(&[0, 1, 2, 3]) },
     Field { name: "q_kbase", unit: "request", low: 61, width: 2, kind: FieldKind::Codes(&[0, 1, 2, 3]) },

@@ -36,7 +36,7 @@ pub const SMALL: Profile = Profile {
     luts: 63400,
     bram36: 135,
     uram: 0,
-    hash: 0x45664307b49960f7,
+    hash: 0xefcaa4379c746ca7,
 };
 
 /// Profile `x16`.
@@ -73,7 +73,7 @@ pub const X16: Profile = Profile {
     luts: 872000,
     bram36: 1344,
     uram: 640,
-    hash: 0x77034273d8aaa630,
+    hash: 0x5ec690f06bf79b00,
 };
 
 /// Profile `x64`.
@@ -110,7 +110,7 @@ pub const X64: Profile = Profile {
     luts: 1304000,
     bram36: 2016,
     uram: 960,
-    hash: 0x6524895603444264,
+    hash: 0xdd2ba4f41db0e0b4,
 };
 
 /// All profiles.

@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Bytes of a `struct bpf_spin_lock`.
 const LOCK_BYTES: usize = 4;
+/// BPF_F_LOCK.
+const LOCK: u64 = 4;
 /// BPF_RINGBUF_HDR_SZ.
 const RECORD_HEADER: u64 = 8;
 /// RINGBUF_MAX_RECORD_SZ.
@@ -83,7 +85,7 @@ impl Maps {
     ///
     /// # Errors
     /// There is no such map.
-    pub fn update(&mut self, map: MapIdx, key: &[u8], value: &[u8], flags: u8) -> Result<u64, String> {
+    pub fn update(&mut self, map: MapIdx, key: &[u8], value: &[u8], flags: u64) -> Result<u64, String> {
         Ok(self.store(map)?.update(key, value, flags))
     }
 
@@ -240,16 +242,23 @@ impl Store {
         })
     }
 
-    fn update(&mut self, key: &[u8], value: &[u8], flags: u8) -> u64 {
+    fn update(&mut self, key: &[u8], value: &[u8], flags: u64) -> u64 {
+        let locked = flags & LOCK != 0;
+        if flags & !LOCK > 2 {
+            return EINVAL;
+        }
+        let flags = flags & !LOCK;
         match self.spec.kind {
             kind if is_array(kind) => match self.find(key) {
                 None => return E2BIG,
                 Some(_) if flags == 1 => return EEXIST,
+                Some(_) if locked && self.lock.is_none() => return EINVAL,
                 Some(at) => {
                     self.write(at, value);
                     return 0;
                 }
             },
+            _ if locked && self.lock.is_none() => return EINVAL,
             MapKind::LpmTrie if prefix_len(key).is_none_or(|len| len > self.longest_prefix()) => return EINVAL,
             MapKind::Devmap if key.try_into().map_or(u32::MAX, u32::from_le_bytes) >= self.spec.max_entries => {
                 return E2BIG;
@@ -274,7 +283,7 @@ impl Store {
                 _ => return E2BIG,
             }
         }
-        if let (Some(old), MapKind::PercpuHash) = (old, self.spec.kind) {
+        if let (Some(old), true) = (old, locked || self.spec.kind == MapKind::PercpuHash) {
             self.write(old, value);
             return 0;
         }

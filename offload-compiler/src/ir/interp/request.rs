@@ -4,7 +4,7 @@ use super::memory::Memory;
 use super::{E2BIG, EAGAIN, EFAULT, EINVAL, Event, Redirect};
 use crate::ebpf::MapIdx;
 use offwire_image::MapKind;
-use offwire_isa::{Handle, MapPointer, MapUse, PRINTK_ARGUMENTS, RequestOp, Space};
+use offwire_isa::{Handle, MapPointer, MapUse, POINTER_FLAGS, PRINTK_ARGUMENTS, PRINTK_TEXT_BYTES, RequestOp, Space};
 
 /// XDP_ABORTED and XDP_REDIRECT.
 const ABORTED: u64 = 0;
@@ -54,7 +54,9 @@ impl Memory<'_> {
         let low = |number: u64| number as u32;
         let map = match op.shape().map {
             MapUse::Pointer => {
-                let pointer = MapPointer::unpack(third).ok_or_else(|| format!("{third:#x} is no map pointer"))?;
+                let flags = if op == UpdateInFlags { POINTER_FLAGS } else { 0 };
+                let pointer =
+                    MapPointer::unpack(third & !flags).ok_or_else(|| format!("{third:#x} is no map pointer"))?;
                 MapIdx(pointer.slot.into())
             }
             _ => slot.unwrap_or(MapIdx(u16::MAX)),
@@ -68,6 +70,8 @@ impl Memory<'_> {
             UpdateAny | UpdateInAny => self.update(call, map, 0)?,
             UpdateNoExist | UpdateInNoExist => self.update(call, map, 1)?,
             UpdateExist | UpdateInExist => self.update(call, map, 2)?,
+            UpdateFlags => self.update(call, map, third)?,
+            UpdateInFlags => self.update(call, map, third & POINTER_FLAGS)?,
             Delete | DeleteIn => {
                 let key = self.key(call, map)?;
                 self.maps.delete(map, &key)?
@@ -136,8 +140,19 @@ impl Memory<'_> {
             }
             RingQuery => self.ring(map)?.query(value),
             PerfOutput => self.perf_output(call, map)?,
+            PrintkText => {
+                let text = self.at_key(call, value as usize)?.to_vec();
+                let (before, most) = (self.world.text.len(), PRINTK_TEXT_BYTES as usize);
+                self.world.text.extend(text.into_iter().chain([0]));
+                if self.world.text.len() > most {
+                    self.world.text.truncate(most);
+                    self.world.text[most - 1] = 0;
+                }
+                before as u64
+            }
             Printk => {
-                let format = self.at_key(call, value as usize)?.to_vec();
+                let mut format = self.at_key(call, value as usize)?.to_vec();
+                format.append(&mut self.world.text);
                 let mut arguments = [0; 3];
                 for (at, argument) in (0u64..).zip(&mut arguments) {
                     let place = u64::from(PRINTK_ARGUMENTS.unsigned_abs()) + 8 * at;
@@ -179,7 +194,7 @@ impl Memory<'_> {
         Ok(self.at_key(call, size)?.to_vec())
     }
 
-    fn update(&mut self, call: &Operands, map: MapIdx, flags: u8) -> Result<u64, String> {
+    fn update(&mut self, call: &Operands, map: MapIdx, flags: u64) -> Result<u64, String> {
         let key = self.key(call, map)?;
         let size = self.maps.store(map)?.spec.value_size as usize;
         let value = self.bytes(call.value_space, call.value, Option::None, size)?.to_vec();

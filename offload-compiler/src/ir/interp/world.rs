@@ -21,6 +21,8 @@ pub struct World {
     pub events: Vec<Event>,
     /// Where XDP_REDIRECT sends the packet: the last request that succeeded.
     pub redirect: Option<Redirect>,
+    /// What is kept for the next printed line.
+    pub text: Vec<u8>,
     /// Tail calls that were gone.
     pub tail_calls: u32,
 }
@@ -48,7 +50,7 @@ pub enum Event {
     },
     /// bpf_trace_printk.
     Print {
-        /// Format text.
+        /// Format text, and behind it what was kept.
         format: Vec<u8>,
         /// Its arguments.
         arguments: [u64; 3],

@@ -58,8 +58,12 @@ enum Plan {
 }
 
 fn plan(cond: Cond, wide: bool, a: &Fact, b: &Fact) -> Plan {
-    use PtrKind::{InnerMap, InnerValue, MapValue, Packet, PacketEnd, PacketMeta, Record};
+    use PtrKind::{InnerMap, InnerValue, Map, MapValue, OneOf, Packet, PacketEnd, PacketMeta, Record, ValueOf};
+    let handle =
+        |kind| matches!(kind, MapValue(_) | ValueOf(_) | Map(_) | OneOf(_) | InnerMap(_) | InnerValue(_) | Record(_));
+    let value = |kind| matches!(kind, MapValue(_) | ValueOf(_) | InnerValue(_));
     let equality = matches!(cond, Cond::Eq | Cond::Ne);
+    let unsigned = matches!(cond, Cond::Gt | Cond::Ge | Cond::Lt | Cond::Le);
     let null = |fact: &Fact| matches!(fact, Fact::Scalar(range) if exact(range) == Some(0));
     match (*a, *b) {
         (Fact::Scalar(_), Fact::Scalar(_)) => Plan::Numbers,
@@ -70,11 +74,28 @@ fn plan(cond: Cond, wide: bool, a: &Fact, b: &Fact) -> Plan {
             Plan::Different
         }
         _ if !wide || cond == Cond::Set => Plan::No,
-        (Fact::Ptr { kind: MapValue(_) | InnerMap(_) | InnerValue(_) | Record(_), .. }, ref other)
-        | (ref other, Fact::Ptr { kind: MapValue(_) | InnerMap(_) | InnerValue(_) | Record(_), .. })
-            if equality && null(other) =>
+        (Fact::Ptr { kind, .. }, ref other) | (ref other, Fact::Ptr { kind, .. })
+            if handle(kind) && equality && null(other) =>
         {
             Plan::Handles
+        }
+        // Null is 0 here too, where the pointer is not to the packet's first byte.
+        (Fact::Ptr { kind: Packet, offset, maybe_null: true }, ref other)
+        | (ref other, Fact::Ptr { kind: Packet, offset, maybe_null: true })
+            if equality && null(other) && offset.umin > 0 =>
+        {
+            Plan::Handles
+        }
+        // Null is before the end of any packet, as its first byte is.
+        (Fact::Ptr { kind: Packet, maybe_null: true, .. }, Fact::Ptr { kind: PacketEnd, maybe_null: false, .. })
+            if unsigned =>
+        {
+            Plan::PacketEnd(false)
+        }
+        (Fact::Ptr { kind: PacketEnd, maybe_null: false, .. }, Fact::Ptr { kind: Packet, maybe_null: true, .. })
+            if unsigned =>
+        {
+            Plan::PacketEnd(true)
         }
         (Fact::Ptr { kind: PtrKind::PacketHalf, .. }, _) | (_, Fact::Ptr { kind: PtrKind::PacketHalf, .. }) => Plan::No,
         (Fact::Ptr { maybe_null: false, .. }, ref other) | (ref other, Fact::Ptr { maybe_null: false, .. })
@@ -82,11 +103,7 @@ fn plan(cond: Cond, wide: bool, a: &Fact, b: &Fact) -> Plan {
         {
             Plan::Different
         }
-        (Fact::Ptr { kind: MapValue(_) | InnerValue(_), .. }, Fact::Ptr { kind: MapValue(_) | InnerValue(_), .. })
-            if equality =>
-        {
-            Plan::Handles
-        }
+        (Fact::Ptr { kind: a, .. }, Fact::Ptr { kind: b, .. }) if equality && value(a) && value(b) => Plan::Handles,
         (Fact::Ptr { kind: a, maybe_null: false, .. }, Fact::Ptr { kind: b, maybe_null: false, .. }) => match (a, b) {
             (Packet | PacketMeta, PacketEnd) if !equality => Plan::PacketEnd(false),
             (PacketEnd, Packet | PacketMeta) if !equality => Plan::PacketEnd(true),
@@ -180,6 +197,7 @@ impl Builder<'_> {
             Fact::Ptr { kind, maybe_null: false, .. } => kind_name(*kind).to_string(),
             Fact::Ptr { kind, maybe_null: true, .. } => format!("{} or null", kind_name(*kind)),
             Fact::Scalar(_) => "a number".to_string(),
+            Fact::Func(_) => "the address of a function".to_string(),
             Fact::Unknown => "something that depends on the path".to_string(),
         };
         self.refuse(compiler::POINTER_AS_NUMBER, format!("{} is compared with {}", name(a), name(b)))

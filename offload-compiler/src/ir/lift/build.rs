@@ -9,7 +9,7 @@ use crate::facts::{Fact, PtrKind, Range, State, Tnum};
 use crate::ir::{Block, Cfg, Func, Inst, Jump, Op, Term, Value, clear_unreachable};
 use offwire_diag::codes::compiler;
 use offwire_diag::{Code, Diagnostic};
-use offwire_isa::{AluOp, Handle};
+use offwire_isa::{AluOp, Handle, MapPointer};
 use std::collections::BTreeMap;
 
 /// Values of the registers that hold one.
@@ -403,14 +403,14 @@ impl Builder<'_> {
     fn imm64(&mut self, value: Imm64) -> Result<Value, Diagnostic> {
         Ok(match value {
             Imm64::Const(value) => self.constant(value),
-            // Only helpers take it, and they name the map by the facts.
-            Imm64::Map(_) => self.constant(0),
+            // Where it is one map on all paths, the facts name it.
+            Imm64::Map(map) => self.constant(u8::try_from(map.0).map_or(0, |slot| MapPointer { slot }.pack())),
             Imm64::MapValue { map, offset } => {
                 let slot = self.slot(map)?;
                 self.constant(Handle { slot, element: 0, offset }.pack())
             }
-            // Only bpf_loop takes it, and finds the function by its instruction.
-            Imm64::Func(_) => self.constant(0),
+            // Only bpf_loop takes it, which tells functions apart by their first instruction.
+            Imm64::Func(entry) => self.constant(entry.0.into()),
         })
     }
 
@@ -526,7 +526,7 @@ pub(super) fn is_half(fact: &Fact) -> bool {
 
 /// True for what is not moved by 64-bit arithmetic.
 fn is_fixed(kind: PtrKind) -> bool {
-    matches!(kind, PtrKind::Map(_) | PtrKind::InnerMap(_) | PtrKind::PacketHalf)
+    matches!(kind, PtrKind::Map(_) | PtrKind::OneOf(_) | PtrKind::InnerMap(_) | PtrKind::PacketHalf)
 }
 
 /// For messages.
@@ -538,8 +538,8 @@ pub(super) fn kind_name(kind: PtrKind) -> &'static str {
         PtrKind::PacketEnd => "the end of the packet",
         PtrKind::PacketHalf => "the low half of a packet pointer",
         PtrKind::PacketMeta => "a pointer to the packet's metadata",
-        PtrKind::MapValue(_) | PtrKind::InnerValue(_) => "a pointer to a map value",
-        PtrKind::Map(_) | PtrKind::InnerMap(_) => "a pointer to a map",
+        PtrKind::MapValue(_) | PtrKind::ValueOf(_) | PtrKind::InnerValue(_) => "a pointer to a map value",
+        PtrKind::Map(_) | PtrKind::OneOf(_) | PtrKind::InnerMap(_) => "a pointer to a map",
         PtrKind::Record(_) => "a pointer to a record of a ring buffer",
         PtrKind::CallerStack => "a pointer to a caller's stack",
     }

@@ -2,12 +2,12 @@
 
 use super::build::{Builder, exact};
 use crate::ebpf::{MapIdx, Reg, helper_name};
-use crate::facts::{Fact, PtrKind};
+use crate::facts::{Fact, MapSet, PtrKind};
 use crate::ir::{Mem, Op, Request, Value};
 use offwire_diag::Diagnostic;
 use offwire_diag::codes::compiler;
 use offwire_image::{MapKind, MapSpec};
-use offwire_isa::{METADATA_PACKET_LEN, METADATA_VCPU, RequestOp};
+use offwire_isa::{AluOp, METADATA_PACKET_LEN, METADATA_VCPU, RequestOp};
 
 /// Helpers that the device has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,7 +114,7 @@ impl Helper {
 
 /// The map that a call is about.
 struct Named {
-    /// Its number; of a map that was looked up, that of the map of maps.
+    /// Its number; of a map that was looked up, that of the map of maps; of one of several, that of the first.
     map: MapIdx,
     spec: MapSpec,
     /// The map pointer.
@@ -216,9 +216,13 @@ impl Builder<'_> {
 
     fn update(&mut self) -> Result<Value, Diagnostic> {
         let named = self.map_argument()?;
-        let flags = self.flags()?;
+        let flags = match self.fact(Reg(4)) {
+            Fact::Scalar(range) => exact(&range).and_then(|flags| u8::try_from(flags).ok()).filter(|flags| *flags <= 2),
+            _ => None,
+        };
         let key = self.bytes_argument(Reg(2), named.spec.key_size)?;
         let value = self.bytes_argument(Reg(3), named.spec.value_size)?;
+        let Some(flags) = flags else { return self.update_with_flags(&named, key, value) };
         let op = match flags {
             0 => RequestOp::UpdateInAny,
             1 => RequestOp::UpdateInNoExist,
@@ -228,6 +232,30 @@ impl Builder<'_> {
             None => self.emit(Op::Update { map: named.map, key, value, flags }),
             Some(_) => self.in_map(op, &named, key, Some(value)),
         })
+    }
+
+    /// An update whose flags the device looks at: not a constant, with BPF_F_LOCK, or such as no map has.
+    fn update_with_flags(&mut self, named: &Named, key: Mem, value: Mem) -> Result<Value, Diagnostic> {
+        let flags = self.number(Reg(4))?;
+        let (op, third) = match named.inner {
+            None => (RequestOp::UpdateFlags, flags),
+            // The flags stand in the pointer's lowest 3 bits: 7 are none of any map, like all that are more.
+            Some(pointer) => {
+                let (three, seven) = (self.constant(3), self.constant(7));
+                let high = self.alu(AluOp::Rsh, true, flags, three);
+                let flags = self.select(high, seven, flags);
+                (RequestOp::UpdateInFlags, self.alu(AluOp::Or, true, pointer, flags))
+            }
+        };
+        Ok(self.emit(Op::Request(Request {
+            map: Some(named.map),
+            key: Some(key),
+            key_bytes: named.spec.key_size,
+            value_at: Some(value),
+            value_bytes: named.spec.value_size,
+            third: Some(third),
+            ..Request::new(op)
+        })))
     }
 
     /// A request about a map that was looked up.
@@ -259,9 +287,30 @@ impl Builder<'_> {
         };
         let kinds =
             [Hash, Array, PercpuHash, PercpuArray, LruHash, LpmTrie, Devmap, DevmapHash, ArrayOfMaps, HashOfMaps];
+        if let Fact::Ptr { kind: PtrKind::OneOf(set), maybe_null: false, .. } = self.fact(Reg(1)) {
+            return self.one_of(set, &kinds);
+        }
         let map = self.map_of(Reg(1), &kinds)?;
         let spec = self.spec(map)?.clone();
         Ok(Named { map, spec, inner: None })
+    }
+
+    /// One of several maps, which the device finds by its pointer. Sizes are the largest of them.
+    fn one_of(&mut self, set: MapSet, kinds: &[MapKind]) -> Result<Named, Diagnostic> {
+        let mut named: Option<Named> = None;
+        for map in set.maps() {
+            self.serves(map, kinds)?;
+            let spec = self.spec(map)?.clone();
+            named = Some(match named {
+                None => Named { map, spec, inner: Some(self.read(Reg(1))) },
+                Some(Named { map, spec: other, inner }) => {
+                    let key_size = other.key_size.max(spec.key_size);
+                    let value_size = other.value_size.max(spec.value_size);
+                    Named { map, spec: MapSpec { key_size, value_size, ..other }, inner }
+                }
+            });
+        }
+        named.ok_or_else(|| self.refuse(compiler::POINTER_UNKNOWN, "the call names no map"))
     }
 
     fn spec(&self, map: MapIdx) -> Result<&MapSpec, Diagnostic> {
@@ -278,12 +327,18 @@ impl Builder<'_> {
                 .refuse(compiler::POINTER_UNKNOWN, "the map of this call depends on the path")
                 .with_help("call the helper in each branch, with a map of its own"));
         };
+        self.serves(map, kinds)?;
+        Ok(map)
+    }
+
+    /// Refuses a map that is not of one of the kinds.
+    fn serves(&self, map: MapIdx, kinds: &[MapKind]) -> Result<(), Diagnostic> {
         let spec = self.spec(map)?;
         if map.0 > u16::from(u8::MAX) {
             return Err(self.refuse(compiler::TOO_LARGE, "the object has more than 256 maps"));
         }
         if kinds.contains(&spec.kind) {
-            return Ok(map);
+            return Ok(());
         }
         let words: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
         Err(self
@@ -300,25 +355,5 @@ impl Builder<'_> {
         let mem = self.address(reg, 0)?;
         self.no_pointer_in(&mem, bytes)?;
         Ok(mem)
-    }
-
-    /// The flags in r4 of an update.
-    fn flags(&self) -> Result<u8, Diagnostic> {
-        let flags = match self.fact(Reg(4)) {
-            Fact::Scalar(range) => exact(&range),
-            _ => None,
-        };
-        match flags.map(u8::try_from) {
-            Some(Ok(flags @ 0..=2)) => Ok(flags),
-            known => {
-                let reason = match known {
-                    Some(_) => "the device has BPF_ANY, BPF_NOEXIST and BPF_EXIST",
-                    None => "the flags must be a constant",
-                };
-                Err(self
-                    .refuse(compiler::HELPER, "these flags of bpf_map_update_elem are not on the device")
-                    .with_reason(reason))
-            }
-        }
     }
 }

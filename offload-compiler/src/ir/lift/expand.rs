@@ -202,7 +202,7 @@ impl Expander<'_> {
                     End::Branch { taken, next: self.reachable_block(frame, next) }
                 }
                 Insn::CallLocal { target } => self.call(frame, at, target)?,
-                Insn::CallHelper { id } if Helper::find(id) == Some(Helper::Loop) => self.bpf_loop(frame, at, first)?,
+                Insn::CallHelper { id } if Helper::find(id) == Some(Helper::Loop) => self.bpf_loop(frame, at)?,
                 Insn::Exit => match (self.out.frames[frame].caller, self.out.frames[frame].latch) {
                     (None, _) => End::Exit,
                     (Some(_), Some(latch)) => End::Return(latch),

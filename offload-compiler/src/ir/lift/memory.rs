@@ -19,15 +19,17 @@ impl Builder<'_> {
             Fact::Ptr { kind: PtrKind::Stack | PtrKind::CallerStack, .. } => (Space::Stack, None),
             Fact::Ptr { kind: PtrKind::MapValue(map) | PtrKind::Record(map), .. } => (Space::MapValue, Some(map)),
             // Any map may stand in a map of maps.
-            Fact::Ptr { kind: PtrKind::InnerValue(_), .. } => (Space::MapValue, None),
+            Fact::Ptr { kind: PtrKind::InnerValue(_) | PtrKind::ValueOf(_), .. } => (Space::MapValue, None),
             Fact::Ptr { kind, .. } => {
                 let message = format!("memory is accessed through {}", kind_name(kind));
                 return Err(self.refuse(compiler::POINTER_UNKNOWN, message));
             }
-            Fact::Scalar(_) | Fact::Unknown => {
+            Fact::Scalar(_) | Fact::Func(_) | Fact::Unknown => {
                 return Err(self
                     .refuse(compiler::POINTER_UNKNOWN, format!("r{} points to different kinds of memory", base.0))
-                    .with_reason("the compiler must know at each access whether it is the packet, the stack or a value of one map")
+                    .with_reason(
+                        "the compiler must know at each access whether it is the packet, the stack or a map value",
+                    )
                     .with_help("access the memory in each branch, before the pointers come together"));
             }
         };
@@ -80,11 +82,16 @@ impl Builder<'_> {
                 let offset = exact(&offset).map(|offset| offset.cast_signed().wrapping_add(off.into()));
                 let slot =
                     offset.filter(|offset| offset % 8 == 0).and_then(|offset| usize::try_from(-offset / 8 - 1).ok());
-                let known =
-                    slot.and_then(|slot| self.state()?.slots.get(slot)).is_none_or(|fact| *fact != Fact::Unknown);
+                let fact = slot.and_then(|slot| self.state()?.slots.get(slot)).copied();
                 match offset {
-                    Some(offset) if !known => stored(self.lifter, self.at, offset),
-                    _ => None,
+                    Some(offset) if fact == Some(Fact::Unknown) => stored(self.lifter, self.at, offset),
+                    _ => {
+                        // The facts know it behind this instruction, which may be the last before other blocks join.
+                        if let Some(taken) = fact.as_ref().and_then(Taken::of) {
+                            self.callers.taken.insert(value, taken);
+                        }
+                        None
+                    }
                 }
             }
             _ => None,

@@ -17,6 +17,7 @@ mod live;
 mod loops;
 mod memory;
 mod packet;
+mod printk;
 mod stack;
 mod taken;
 #[cfg(test)]
@@ -41,7 +42,7 @@ pub fn lift(object: &Object, program: &Program, facts: &Facts) -> Result<Func, D
     let mut callers = callers::Callers::default();
     let func = build::build(&lifter, &expanded, &cfg, &live, skeleton, &mut callers)?;
     callers::check(&lifter, &func, &callers)?;
-    events::check_printk(&lifter, &func)?;
+    printk::check(&lifter, &func)?;
     Ok(func)
 }
 

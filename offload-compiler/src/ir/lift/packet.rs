@@ -165,8 +165,11 @@ impl Builder<'_> {
 
     /// bpf_spin_lock and bpf_spin_unlock.
     pub(super) fn spin(&mut self, op: RequestOp) -> Result<Value, Diagnostic> {
-        let Fact::Ptr { kind: PtrKind::MapValue(_) | PtrKind::InnerValue(_), maybe_null: false, .. } =
-            self.fact(Reg(1))
+        let Fact::Ptr {
+            kind: PtrKind::MapValue(_) | PtrKind::ValueOf(_) | PtrKind::InnerValue(_),
+            maybe_null: false,
+            ..
+        } = self.fact(Reg(1))
         else {
             return Err(self.refuse(compiler::POINTER_UNKNOWN, "it depends on the path which lock this is"));
         };

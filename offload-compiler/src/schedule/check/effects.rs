@@ -40,7 +40,8 @@ fn is_silent(op: RequestOp) -> bool {
 }
 
 fn is_fence(op: RequestOp) -> bool {
-    matches!(op, RequestOp::SpinLock | RequestOp::SpinUnlock) || matches!(op.shape().key, KeyUse::Atomic(_))
+    use RequestOp::*;
+    matches!(op, SpinLock | SpinUnlock | UpdateFlags | UpdateInFlags) || matches!(op.shape().key, KeyUse::Atomic(_))
 }
 
 /// Looks at a map's entries.
@@ -51,7 +52,7 @@ fn is_entry(op: RequestOp) -> bool {
 /// Makes or holds what the host sees: events and records.
 fn is_event(op: RequestOp) -> bool {
     use RequestOp::*;
-    matches!(op, RingReserve | RingSubmit | RingDiscard | RingOutput | RingQuery | PerfOutput | Printk)
+    matches!(op, RingReserve | RingSubmit | RingDiscard | RingOutput | RingQuery | PerfOutput | Printk | PrintkText)
 }
 
 fn is_target(op: RequestOp) -> bool {
@@ -119,7 +120,9 @@ impl Symbols {
         let frees = matches!(op, RequestOp::RingReserve | RequestOp::RingSubmit | RequestOp::RingDiscard);
         at.space == Space::MapValue
             && (op.changes_map() || frees || is_fence(op))
-            && (op.shape().map != MapUse::Slot || self.map_of(at).is_none_or(|of| of.0 == u16::from(ask.map)))
+            && (is_fence(op)
+                || op.shape().map != MapUse::Slot
+                || self.map_of(at).is_none_or(|of| of.0 == u16::from(ask.map)))
     }
 
     /// What the effect reads, or writes in such a way that order matters.
