@@ -3,9 +3,9 @@
 use super::random::{self, Rng};
 use super::tests::interpret;
 use super::{Links, Parts, eval, image};
-use crate::ir::Func;
 use crate::ir::interp::{Packet, World};
-use crate::regalloc;
+use crate::ir::{Func, FuncIdx};
+use crate::regalloc::{self, Around};
 use crate::schedule::{self, Read, Target, VReg, VWord, WordId};
 use offwire_diag::Span;
 use offwire_image::{Dispatch, DispatchMode};
@@ -15,7 +15,8 @@ const SOURCES: [Src; 11] =
     [Src::Zero, Src::Ra, Src::Rb, Src::Rc, Src::X0, Src::X1, Src::A1, Src::A2, Src::I0, Src::I1, Src::Iw];
 
 fn parts(func: &Func) -> Parts {
-    Parts::new(func, &random::maps(), true, |_| Span::default()).unwrap_or_else(|error| panic!("{error}"))
+    Parts::new(func, &random::maps(), true, &Around::default(), |_| Span::default())
+        .unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// True if the words still do what the IR says, on some packets.
@@ -32,7 +33,7 @@ fn behaves(func: &Func, parts: &Parts, seed: u64) -> Result<(), String> {
         let world = World { ktime_ns: rng.next(), jiffies: rng.next(), random: rng.next(), ..World::default() };
         let (mut world_a, mut world_b) = (world.clone(), world);
         let programs = [func.clone(), func.clone()];
-        let wanted = interpret(&programs, &mut a, &mut maps_a, &mut world_a)?;
+        let wanted = interpret(&programs, &[0, 1], &mut a, &mut maps_a, &mut world_a)?;
         let (got, _) = eval::run(&made.image, &mut b, &mut maps_b, &mut world_b)?;
         if got != wanted || a != b || maps_a != maps_b || world_a != world_b {
             return Err("it does something else".into());
@@ -159,7 +160,7 @@ fn a_changed_schedule_is_refused_or_does_the_same() {
             continue;
         }
         // What a register that is never read holds does not matter, nor whether the pair fits the banks.
-        let Ok(allocated) = regalloc::allocate(&parts.code) else { continue };
+        let Ok(allocated) = regalloc::allocate(&parts.code, &Around::default()) else { continue };
         parts.allocated = allocated;
         behaves(&func, &parts, seed).unwrap_or_else(|what| panic!("seed {seed}, word {at}: {what}\n{func}"));
         harmless += 1;
@@ -195,7 +196,11 @@ fn a_changed_allocation_is_refused_or_does_the_same() {
         if !change_registers(&mut parts.allocated.words[at].word, &mut rng) {
             continue;
         }
-        if regalloc::check(&parts.code, &parts.allocated).is_err() {
+        let check = |parts: &Parts| {
+            let shared = regalloc::Shared::of(&[&parts.allocated])?;
+            regalloc::check(FuncIdx(0), &parts.code, &parts.allocated, &shared)
+        };
+        if check(&parts).is_err() {
             refused += 1;
             continue;
         }

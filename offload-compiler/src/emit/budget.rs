@@ -37,7 +37,12 @@ pub fn bound(laid: &Laid, programs: &[usize], profile: &Profile) -> Bound {
             most = most.max(words[to]);
             longest = longest.max(cycles[to]);
         }
-        words[at] = most + 1;
+        // First through the function, then on.
+        if let Some(called) = callee(&laid.words[at]) {
+            most = most.saturating_add(words[called]);
+            longest = longest.saturating_add(cycles[called]);
+        }
+        words[at] = most.saturating_add(1);
         cycles[at] = longest.saturating_add(cost(&laid.words[at], profile));
     }
     let from = |function: usize| {
@@ -127,12 +132,25 @@ fn successors(word: &Word) -> impl Iterator<Item = usize> {
     })
 }
 
-/// Words so that each stands after its successors; `None` if there is a loop.
+/// The first word of the function that the word calls.
+fn callee(word: &Word) -> Option<usize> {
+    match word.t2 {
+        Target::Goto(address) if word.q_op == RequestOp::Call => Some(usize::from(address.0)),
+        _ => None,
+    }
+}
+
+/// Successors, and the function that is called.
+fn behind(word: &Word) -> impl Iterator<Item = usize> {
+    successors(word).chain(callee(word))
+}
+
+/// Words so that each stands after its successors and those of functions that it calls; `None` if there is a loop.
 fn topological(laid: &Laid) -> Option<Vec<usize>> {
-    let mut missing: Vec<usize> = laid.words.iter().map(|word| successors(word).count()).collect();
+    let mut missing: Vec<usize> = laid.words.iter().map(|word| behind(word).count()).collect();
     let mut before = vec![Vec::new(); laid.words.len()];
     for (at, word) in laid.words.iter().enumerate() {
-        for to in successors(word) {
+        for to in behind(word) {
             before.get_mut(to)?.push(at);
         }
     }

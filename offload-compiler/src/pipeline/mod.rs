@@ -4,13 +4,13 @@ mod set;
 
 use crate::backend::{self, Generated, Stats};
 use crate::dispatch;
-use crate::ebpf::InsnIdx;
+use crate::ebpf::{Insn, InsnIdx};
 use crate::facts::{self, Facts};
-use crate::ir::{self, Func};
+use crate::ir::{self, Func, FuncIdx};
 use crate::object::{Object, Program};
 use crate::opt::{self, MapTable};
 use crate::verify::{self, Limits, Verified};
-use offwire_diag::{Diagnostic, Span};
+use offwire_diag::{Diagnostic, Span, codes};
 use offwire_image::{Dispatch, DispatchMode, Image, MapSpec};
 use offwire_isa::Profile;
 use set::Set;
@@ -22,6 +22,9 @@ pub struct CompileOptions {
     pub dispatch: Option<DispatchMode>,
     /// Where the verifier gives up.
     pub limits: Limits,
+    /// Instructions that a program may have after inlining its local calls, before functions stay functions; 0 if all calls are to
+    /// stay calls. Without it that is as it fits the device best.
+    pub inline_insns: Option<usize>,
     /// Programs that will be put into program arrays from outside, by name; those that the object itself puts there are found.
     pub tail_programs: Vec<String>,
 }
@@ -37,6 +40,8 @@ pub struct Tail {
     pub facts: Facts,
     /// The IR after the passes.
     pub func: Func,
+    /// Functions that it calls: f1, f2 and so on.
+    pub functions: Vec<Func>,
 }
 
 /// A compiled program.
@@ -50,6 +55,8 @@ pub struct Compiled {
     pub facts: Facts,
     /// The IR after the passes.
     pub func: Func,
+    /// Functions that it calls: f1, f2 and so on.
+    pub functions: Vec<Func>,
     /// The other programs of the image, in the order of their code.
     pub tails: Vec<Tail>,
     /// Figures.
@@ -67,24 +74,107 @@ pub fn compile(
     options: &CompileOptions,
 ) -> Result<Compiled, Diagnostic> {
     let set = Set::of(object, program, &options.tail_programs)?;
-    let maps = MapTable::of(object);
-    let mut parts = Vec::with_capacity(set.programs.len());
+    let mut checked = Vec::with_capacity(set.programs.len());
     for program in &set.programs {
         let verified = verify::verify(object, program, &options.limits)?;
-        let facts = facts::analyze(object, program)?;
-        let func = opt::optimize(ir::lift(object, program, &facts)?, &maps);
-        parts.push(Tail { name: program.name.clone(), verified, facts, func });
+        checked.push((verified, facts::analyze(object, program)?));
     }
-    let funcs: Vec<Func> = parts.iter().map(|part| part.func.clone()).collect();
+    let translate = |budget: usize| generate(object, &set, &checked, profile, options, budget);
+    let (parts, Generated { image, stats }) = match options.inline_insns {
+        Some(budget) => translate(budget)?,
+        None if calls(&set) => as_it_fits(translate, profile)?,
+        None => translate(usize::MAX)?,
+    };
+    let mut parts =
+        checked.into_iter().zip(parts).zip(&set.programs).map(|(((verified, facts), mut funcs), program)| {
+            let func = funcs.remove(0);
+            Tail { name: program.name.clone(), verified, facts, func, functions: funcs }
+        });
+    // The set has the entry first.
+    let Some(Tail { verified, facts, func, functions, .. }) = parts.next() else {
+        return Err(Diagnostic::error(codes::compiler::INTERNAL, "mistake in the compiler: there is no program"));
+    };
+    Ok(Compiled { image, verified, facts, func, functions, tails: parts.collect(), stats })
+}
+
+/// True if some program calls a local function.
+fn calls(set: &Set<'_>) -> bool {
+    let mut insns = set.programs.iter().flat_map(|program| &program.insns);
+    insns.any(|insn| matches!(insn, Insn::CallLocal { .. }))
+}
+
+/// More instructions a word than a program that fills the instruction store has: what is larger inlined does not fit.
+const INSNS_A_WORD: usize = 6;
+/// How often the budget of inlined instructions is halved, before no call is inlined.
+const HALVINGS: u32 = 5;
+
+/// What a translation gives: the functions of each program, and the image.
+type Translated = (Vec<Vec<Func>>, Generated);
+
+/// With all calls inlined if that fits the device; else with as few functions that stay functions as needed, about.
+fn as_it_fits(
+    translate: impl Fn(usize) -> Result<Translated, Diagnostic>,
+    profile: &Profile,
+) -> Result<Translated, Diagnostic> {
+    let mut budget = (profile.instruction_store_words as usize).saturating_mul(INSNS_A_WORD);
+    let mut first = None;
+    for halving in 0..=HALVINGS + 1 {
+        match translate(if halving > HALVINGS { 0 } else { budget }) {
+            Err(error) if fits_not(&error) => drop(first.get_or_insert(error)),
+            Err(error) => return Err(first.unwrap_or(error)),
+            Ok(translated) => return Ok(translated),
+        }
+        budget /= 2;
+    }
+    Err(first.unwrap_or_else(|| Diagnostic::error(codes::compiler::INTERNAL, "mistake in the compiler: no budget")))
+}
+
+/// True for what fewer inlined calls may help against.
+fn fits_not(error: &Diagnostic) -> bool {
+    use codes::compiler::{TOO_LARGE, TOO_MANY_LIVE, TOO_MANY_WORDS};
+    [TOO_LARGE, TOO_MANY_LIVE, TOO_MANY_WORDS].contains(&error.code)
+}
+
+/// The image of all programs, with so many instructions in each after inlining.
+fn generate(
+    object: &Object,
+    set: &Set<'_>,
+    checked: &[(Verified, Facts)],
+    profile: &Profile,
+    options: &CompileOptions,
+    budget: usize,
+) -> Result<Translated, Diagnostic> {
+    let maps = MapTable::of(object);
+    let mut parts = Vec::with_capacity(checked.len());
+    for (program, (_, facts)) in set.programs.iter().zip(checked) {
+        parts.push(opt::optimize_all(ir::lift_within(object, program, facts, budget)?, &maps));
+    }
+    // All functions in one row, those of each program behind it.
+    let mut funcs: Vec<Func> = Vec::new();
+    let (mut homes, mut entries) = (Vec::new(), Vec::new());
+    for (number, part) in parts.iter().enumerate() {
+        let first = funcs.len() as u32;
+        entries.push(funcs.len());
+        for func in part {
+            let mut func = func.clone();
+            ir::renumber(&mut func, |callee| FuncIdx(first + callee.0));
+            funcs.push(func);
+            homes.push(number);
+        }
+    }
     let dispatch = match options.dispatch {
         Some(mode) => Dispatch { mode, reason: "asked for by the user".into() },
         None => dispatch::prove(object, &funcs),
     };
+    let mut links = set.links(object);
+    for program in &mut links.programs {
+        *program = entries.get(*program).copied().unwrap_or(*program);
+    }
     let specs: Vec<MapSpec> = object.maps.iter().map(|map| map.spec.clone()).collect();
-    let span =
-        |number: usize, at: InsnIdx| set.programs.get(number).map_or_else(Span::default, |program| program.span(at));
-    let Generated { image, stats } = backend::generate(&funcs, &specs, set.links(object), dispatch, profile, span)?;
-    // The set has the entry first.
-    let Tail { verified, facts, func, .. } = parts.remove(0);
-    Ok(Compiled { image, verified, facts, func, tails: parts, stats })
+    let span = |number: usize, at: InsnIdx| {
+        let program = homes.get(number).and_then(|home| set.programs.get(*home));
+        program.map_or_else(Span::default, |program| program.span(at))
+    };
+    let generated = backend::generate(&funcs, &specs, links, dispatch, profile, span)?;
+    Ok((parts, generated))
 }
