@@ -76,17 +76,8 @@ pub fn generate(
         let message = format!("{} maps, but a device's map table has {MAPS_MAX} slots", maps.len());
         return Err(Diagnostic::error(codes::compiler::TOO_MANY_MAPS, message));
     }
-    let order = ir::callees_first(funcs).map_err(|what| internal("calls are wrong", &what))?;
     let translate = |duplicate: bool| {
-        let mut parts: Vec<Option<Parts>> = funcs.iter().map(|_| None).collect();
-        let mut around = Around { slots: vec![SlotSet::default(); funcs.len()], ..Around::default() };
-        around.free_stack = free_stack(funcs);
-        for func in &order {
-            let part = Parts::new(&funcs[func.at()], maps, duplicate, &around, |at| span(func.at(), at))?;
-            around.slots[func.at()] = part.allocated.slots;
-            parts[func.at()] = Some(part);
-        }
-        let parts: Vec<Parts> = parts.into_iter().flatten().collect();
+        let parts = parts(funcs, maps, duplicate, &span)?;
         check(&parts)?;
         Ok::<_, Diagnostic>(parts)
     };
@@ -97,6 +88,24 @@ pub fn generate(
         }
         made => made,
     }
+}
+
+/// All functions, those first that others call.
+fn parts(
+    funcs: &[Func],
+    maps: &[MapSpec],
+    duplicate: bool,
+    span: impl Fn(usize, InsnIdx) -> Span,
+) -> Result<Vec<Parts>, Diagnostic> {
+    let order = ir::callees_first(funcs).map_err(|what| internal("calls are wrong", &what))?;
+    let mut parts: Vec<Option<Parts>> = funcs.iter().map(|_| None).collect();
+    let mut around = Around { free_stack: free_stack(funcs), slots: vec![SlotSet::default(); funcs.len()] };
+    for func in order {
+        let part = Parts::new(&funcs[func.at()], maps, duplicate, &around, |at| span(func.at(), at))?;
+        around.slots[func.at()] = part.allocated.slots;
+        parts[func.at()] = Some(part);
+    }
+    Ok(parts.into_iter().flatten().collect())
 }
 
 /// The lowest byte of the stack that functions which call, or are called, may touch: below that nothing is in the way of spilled

@@ -162,7 +162,7 @@ pub(crate) fn calling(seed: u64, size: u32) -> Vec<Func> {
     let function = |own: u32| {
         let callees = forms[own as usize..].to_vec();
         let form = (own > 0).then(|| forms[own as usize - 1]);
-        let requests = if seed % 3 == 0 { 0 } else { 30 };
+        let requests = if seed.is_multiple_of(3) { 0 } else { 30 };
         let seed = seed ^ (u64::from(own) << 48);
         let func = Func { name: format!("random{seed}"), blocks: Vec::new(), values: 0 };
         let size = if own == 0 { size } else { size / 2 + 12 };

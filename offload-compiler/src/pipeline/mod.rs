@@ -79,11 +79,22 @@ pub fn compile(
         let verified = verify::verify(object, program, &options.limits)?;
         checked.push((verified, facts::analyze(object, program)?));
     }
-    let translate = |budget: usize| generate(object, &set, &checked, profile, options, budget);
+    let maps = MapTable::of(object);
+    let lift = |budget: usize| {
+        let programs = set.programs.iter().zip(&checked);
+        let lift = |(program, (_, facts)): (&&Program, &(Verified, Facts))| {
+            Ok(opt::optimize_all(ir::lift_within(object, program, facts, budget)?, &maps))
+        };
+        programs.map(lift).collect::<Result<Parts, Diagnostic>>()
+    };
+    let make = |parts: &Parts| generate(object, &set, parts, profile, options);
     let (parts, Generated { image, stats }) = match options.inline_insns {
-        Some(budget) => translate(budget)?,
-        None if calls(&set) => as_it_fits(translate, profile)?,
-        None => translate(usize::MAX)?,
+        None if calls(&set) => as_it_fits(lift, make, profile)?,
+        budget => {
+            let parts = lift(budget.unwrap_or(usize::MAX))?;
+            let made = make(&parts)?;
+            (parts, made)
+        }
     };
     let mut parts =
         checked.into_iter().zip(parts).zip(&set.programs).map(|(((verified, facts), mut funcs), program)| {
@@ -108,23 +119,37 @@ const INSNS_A_WORD: usize = 6;
 /// How often the budget of inlined instructions is halved, before no call is inlined.
 const HALVINGS: u32 = 5;
 
-/// What a translation gives: the functions of each program, and the image.
-type Translated = (Vec<Vec<Func>>, Generated);
+/// The functions of each program, the program itself first.
+type Parts = Vec<Vec<Func>>;
 
 /// With all calls inlined if that fits the device; else with as few functions that stay functions as needed, about.
 fn as_it_fits(
-    translate: impl Fn(usize) -> Result<Translated, Diagnostic>,
+    lift: impl Fn(usize) -> Result<Parts, Diagnostic>,
+    make: impl Fn(&Parts) -> Result<Generated, Diagnostic>,
     profile: &Profile,
-) -> Result<Translated, Diagnostic> {
+) -> Result<(Parts, Generated), Diagnostic> {
     let mut budget = (profile.instruction_store_words as usize).saturating_mul(INSNS_A_WORD);
-    let mut first = None;
+    let (mut first, mut last) = (None, None);
     for halving in 0..=HALVINGS + 1 {
-        match translate(if halving > HALVINGS { 0 } else { budget }) {
-            Err(error) if fits_not(&error) => drop(first.get_or_insert(error)),
-            Err(error) => return Err(first.unwrap_or(error)),
-            Ok(translated) => return Ok(translated),
-        }
+        let parts = lift(if halving > HALVINGS { 0 } else { budget });
         budget /= 2;
+        if parts.as_ref().is_ok_and(|parts| last.as_ref() == Some(parts)) {
+            continue;
+        }
+        let error = match parts {
+            Err(error) => error,
+            Ok(parts) => match make(&parts) {
+                Ok(made) => return Ok((parts, made)),
+                Err(error) => {
+                    last = Some(parts);
+                    error
+                }
+            },
+        };
+        if !fits_not(&error) {
+            return Err(first.unwrap_or(error));
+        }
+        first.get_or_insert(error);
     }
     Err(first.unwrap_or_else(|| Diagnostic::error(codes::compiler::INTERNAL, "mistake in the compiler: no budget")))
 }
@@ -135,20 +160,14 @@ fn fits_not(error: &Diagnostic) -> bool {
     [TOO_LARGE, TOO_MANY_LIVE, TOO_MANY_WORDS].contains(&error.code)
 }
 
-/// The image of all programs, with so many instructions in each after inlining.
+/// The image of all programs.
 fn generate(
     object: &Object,
     set: &Set<'_>,
-    checked: &[(Verified, Facts)],
+    parts: &Parts,
     profile: &Profile,
     options: &CompileOptions,
-    budget: usize,
-) -> Result<Translated, Diagnostic> {
-    let maps = MapTable::of(object);
-    let mut parts = Vec::with_capacity(checked.len());
-    for (program, (_, facts)) in set.programs.iter().zip(checked) {
-        parts.push(opt::optimize_all(ir::lift_within(object, program, facts, budget)?, &maps));
-    }
+) -> Result<Generated, Diagnostic> {
     // All functions in one row, those of each program behind it.
     let mut funcs: Vec<Func> = Vec::new();
     let (mut homes, mut entries) = (Vec::new(), Vec::new());
@@ -175,6 +194,5 @@ fn generate(
         let program = homes.get(number).and_then(|home| set.programs.get(*home));
         program.map_or_else(Span::default, |program| program.span(at))
     };
-    let generated = backend::generate(&funcs, &specs, links, dispatch, profile, span)?;
-    Ok((parts, generated))
+    backend::generate(&funcs, &specs, links, dispatch, profile, span)
 }

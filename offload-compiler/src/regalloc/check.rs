@@ -62,7 +62,7 @@ impl Shared {
         for _ in 0..all.len() {
             let mut grows = false;
             for (caller, allocated) in all.iter().enumerate() {
-                for func in allocated.words.iter().filter_map(|word| called(word)) {
+                for func in allocated.words.iter().filter_map(called) {
                     let Some(callee) = shared.written.get(func.at()).copied() else {
                         return Err(Mismatch {
                             word: allocated.entry,

@@ -107,9 +107,8 @@ impl Builder<'_> {
         let Some(function) = lifter.functions.get(&self.at) else { return };
         for (n, reg) in (1..).zip(&function.arguments) {
             let value = self.emit(Op::Named(n));
-            if let Some(taken) = Taken::of(&self.fact(*reg)) {
-                self.callers.taken.insert(value, taken);
-            }
+            let fact = self.fact(*reg);
+            self.pass(value, &fact);
             self.regs.insert(FrameReg::new(self.frame, *reg), value);
         }
     }
@@ -121,10 +120,34 @@ impl Builder<'_> {
         for &reg in &function.arguments {
             let fact = self.fact(reg);
             stack |= matches!(fact, Fact::Unknown | Fact::Ptr { kind: PtrKind::Stack | PtrKind::CallerStack, .. });
-            args.push(self.read(reg));
+            args.push(self.certain(reg));
         }
         let result = self.emit(Op::Call { func: function.number, args, stack });
+        let behind = self.lifter.facts.before.get(self.at.next().at()).and_then(Option::as_ref);
+        self.pass(result, &behind.map_or(Fact::Unknown, |state| state.regs[0]));
         self.finish_call(result);
+    }
+
+    /// Notes what comes from another function: what the facts say, or else a number.
+    fn pass(&mut self, value: Value, fact: &Fact) {
+        if *fact == Fact::Unknown {
+            self.callers.assumed.insert(value);
+            self.callers.taken.insert(value, Taken::Number);
+        } else if let Some(taken) = Taken::of(fact) {
+            self.callers.taken.insert(value, taken);
+        }
+    }
+
+    /// The register's value, with what the facts say of it noted, because it goes to another function.
+    fn certain(&mut self, reg: Reg) -> Value {
+        let is_written = self.has(reg) || self.known(reg).is_some();
+        let value = self.read(reg);
+        if !is_written {
+            self.callers.undefined.insert(value);
+        } else if let Some(taken) = Taken::of(&self.fact(reg)) {
+            self.callers.taken.entry(value).or_insert(taken);
+        }
+        value
     }
 
     fn region(&mut self, block: Block) -> Result<Term, Diagnostic> {
@@ -175,7 +198,7 @@ impl Builder<'_> {
                 }
                 Term::Jump(self.jump(to))
             }
-            End::Exit if self.is_called() => Term::Return(self.read(Reg(0))),
+            End::Exit if self.is_called() => Term::Return(self.certain(Reg(0))),
             End::Exit => Term::Exit(self.number(Reg(0))?),
             End::Loop(step) => self.loop_step(step)?,
             End::Dead => Term::Unreachable,

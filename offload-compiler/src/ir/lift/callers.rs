@@ -10,7 +10,7 @@
 use super::Lifter;
 use crate::ebpf::{Insn, InsnIdx, Operand, Size};
 use crate::facts::{Fact, PtrKind, Range, Tnum};
-use crate::ir::{Func, Mem, Op, Value};
+use crate::ir::{Func, Mem, Op, Term, Value};
 use offwire_diag::Diagnostic;
 use offwire_diag::codes::compiler;
 use offwire_isa::{AluOp, KeyUse, Space};
@@ -59,6 +59,8 @@ pub(super) struct Callers {
     pub(super) used: RefCell<BTreeSet<Value>>,
     /// Stack addresses that values have as far as the function is built.
     pub(super) addresses: BTreeMap<Value, i64>,
+    /// Arguments and results of calls of which the facts know nothing: taken for numbers.
+    pub(super) assumed: BTreeSet<Value>,
     /// Stand for registers that were never written.
     pub(super) undefined: BTreeSet<Value>,
     /// The loads, 8 bytes each.
@@ -156,37 +158,41 @@ pub(super) fn check(lifter: &Lifter, parts: &[(Func, Callers)]) -> Result<(), (u
             .with_help("pass pointers as arguments, or make the function __always_inline");
         (home, error)
     };
-    for (home, (_, callers)) in parts.iter().enumerate() {
-        let mut work: Vec<Value> = callers.used.borrow().iter().copied().collect();
-        let mut seen: BTreeSet<Value> = work.iter().copied().collect();
-        while let Some(value) = work.pop() {
-            let Some(taken) = callers.taken.get(&value) else { continue };
-            if let Some((mem, insn)) = callers.loads.get(&value) {
-                let from = place(home, mem, 8);
-                let pointer_in_way = pointers.iter().any(|(to, what)| *what != Some(*taken) && from.meets(to));
-                let same = |to: &Place, other_home: usize, other: &Mem| {
-                    let mut others = parts[other_home].1.pointers.iter();
-                    let stored = others.any(|(mem, what)| mem == other && *what == Some(*taken));
-                    stored && to.bytes == 8 && from.is_one() && from.starts == to.starts
-                };
-                let is_pointer = matches!(taken, Taken::Pointer(_));
-                let mut stores = stores.iter();
-                if pointer_in_way
-                    || (is_pointer && stores.any(|(to, home, mem)| from.meets(to) && !same(to, *home, mem)))
-                {
-                    return Err(refuse(home, *insn));
-                }
+    let used = |(home, (_, callers)): (usize, &(Func, Callers))| -> Vec<(usize, Value)> {
+        callers.used.borrow().iter().map(|value| (home, *value)).collect()
+    };
+    let mut work: Vec<(usize, Value)> = parts.iter().enumerate().flat_map(used).collect();
+    let mut seen: BTreeSet<(usize, Value)> = work.iter().copied().collect();
+    while let Some((home, value)) = work.pop() {
+        let callers = &parts[home].1;
+        let Some(taken) = callers.taken.get(&value) else { continue };
+        if let Some((mem, insn)) = callers.loads.get(&value) {
+            let from = place(home, mem, 8);
+            let pointer_in_way = pointers.iter().any(|(to, what)| *what != Some(*taken) && from.meets(to));
+            let same = |to: &Place, other_home: usize, other: &Mem| {
+                let mut others = parts[other_home].1.pointers.iter();
+                let stored = others.any(|(mem, what)| mem == other && *what == Some(*taken));
+                stored && to.bytes == 8 && from.is_one() && from.starts == to.starts
+            };
+            let is_pointer = matches!(taken, Taken::Pointer(_));
+            let mut stores = stores.iter();
+            if pointer_in_way || (is_pointer && stores.any(|(to, home, mem)| from.meets(to) && !same(to, *home, mem))) {
+                return Err(refuse(home, *insn));
             }
-            for arg in addresses.args(home, value) {
-                if callers.undefined.contains(arg) {
-                    continue;
-                }
-                if callers.taken.get(arg) != Some(taken) {
-                    return Err(refuse(home, addresses.home(home, value)));
-                }
-                if seen.insert(*arg) {
-                    work.push(*arg);
-                }
+        }
+        let mut args: Vec<(usize, Value)> = addresses.args(home, value).iter().map(|arg| (home, *arg)).collect();
+        if callers.assumed.contains(&value) {
+            args.extend(addresses.passed(home, value).ok_or_else(|| refuse(home, addresses.home(home, value)))?);
+        }
+        for (from, arg) in args {
+            if parts[from].1.undefined.contains(&arg) {
+                continue;
+            }
+            if parts[from].1.taken.get(&arg) != Some(taken) {
+                return Err(refuse(home, addresses.home(home, value)));
+            }
+            if seen.insert((from, arg)) {
+                work.push((from, arg));
             }
         }
     }
@@ -238,8 +244,10 @@ struct Origins<'a> {
     ops: Vec<Option<&'a Op>>,
     /// Arguments by parameter.
     args: Vec<Vec<Value>>,
-    /// The first instruction of a parameter's block.
+    /// The instruction of a value; of a parameter the first one of its block.
     homes: Vec<Option<InsnIdx>>,
+    /// What the function returns.
+    results: Vec<Value>,
 }
 
 impl<'a> Origins<'a> {
@@ -247,7 +255,9 @@ impl<'a> Origins<'a> {
         let mut ops = vec![None; func.values as usize];
         let mut args = vec![Vec::new(); func.values as usize];
         let mut homes = vec![None; func.values as usize];
+        let mut results = Vec::new();
         for block in &func.blocks {
+            results.extend(if let Term::Return(value) = block.term { Some(value) } else { None });
             for param in &block.params {
                 if let Some(home) = homes.get_mut(param.at()) {
                     *home = Some(block.insts.first().map_or(block.term_insn, |inst| inst.insn));
@@ -256,6 +266,9 @@ impl<'a> Origins<'a> {
             for inst in &block.insts {
                 if let Some(place) = inst.result.and_then(|result| ops.get_mut(result.at())) {
                     *place = Some(&inst.op);
+                }
+                if let Some(home) = inst.result.and_then(|result| homes.get_mut(result.at())) {
+                    *home = Some(inst.insn);
                 }
             }
             for jump in block.term.jumps() {
@@ -267,7 +280,7 @@ impl<'a> Origins<'a> {
                 }
             }
         }
-        Origins { ops, args, homes }
+        Origins { ops, args, homes, results }
     }
 
     fn op(&self, value: Value) -> Option<&'a Op> {
@@ -302,7 +315,22 @@ impl<'a> Addresses<'a> {
         self.funcs[home].args.get(value.at()).map_or(&[][..], |args| args)
     }
 
-    /// The first instruction of a parameter's block.
+    /// What callers pass for an argument, or a function returns for a result; `None` if it is neither.
+    fn passed(&self, home: usize, value: Value) -> Option<Vec<(usize, Value)>> {
+        match self.funcs[home].op(value)? {
+            Op::Named(reg) => {
+                let at = usize::from(*reg).checked_sub(1)?;
+                self.calls[home].iter().map(|(caller, args)| Some((*caller, *args.get(at)?))).collect()
+            }
+            Op::Call { func, .. } => {
+                let results = &self.funcs.get(func.at())?.results;
+                Some(results.iter().map(|result| (func.at(), *result)).collect())
+            }
+            _ => None,
+        }
+    }
+
+    /// The instruction of a value.
     fn home(&self, home: usize, value: Value) -> InsnIdx {
         self.funcs[home].homes.get(value.at()).copied().flatten().unwrap_or_default()
     }
