@@ -33,6 +33,9 @@ static __noinline __u64 large(__u64 a, __u64 b, __u64 c, struct state *s)
 	__u32 key = a & 3;
 	__u64 *count;
 
+	s->last = a;
+	s->rounds++;
+	barrier();
 	STEP(1); STEP(2); STEP(3); STEP(4); STEP(5); STEP(6); STEP(7); STEP(8);
 	STEP(9); STEP(10); STEP(11); STEP(12); STEP(13); STEP(14); STEP(15); STEP(16);
 	STEP(17); STEP(18); STEP(19); STEP(20); STEP(21); STEP(22); STEP(23); STEP(24);
@@ -40,8 +43,6 @@ static __noinline __u64 large(__u64 a, __u64 b, __u64 c, struct state *s)
 	count = bpf_map_lookup_elem(&counts, &key);
 	if (count)
 		*count += a;
-	s->last = a;
-	s->rounds++;
 	return a ^ b ^ c;
 }
 

@@ -196,3 +196,44 @@ fn generate(
     };
     backend::generate(&funcs, &specs, links, dispatch, profile, span)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ebpf::{AluOp, Size};
+    use crate::testing::{self, alu_imm, call, load, mov};
+    use offwire_isa::SMALL;
+
+    /// Three calls of a function of some forty words.
+    fn three_calls() -> (Object, Program) {
+        let mut insns = vec![load(Size::B4, 1, 1, 12)];
+        for _ in 0..3 {
+            insns.extend([call(9), mov(1, 0)]);
+        }
+        insns.extend([alu_imm(AluOp::And, 0, 3), Insn::Exit, mov(0, 1)]);
+        for n in 0..40 {
+            insns.extend([alu_imm(AluOp::Mul, 0, 2 * n + 31), alu_imm(AluOp::Xor, 0, n + 1)]);
+        }
+        insns.push(Insn::Exit);
+        let functions = vec![(InsnIdx(0), "prog".to_string()), (InsnIdx(9), "mix".to_string())];
+        (testing::object(Vec::new()), Program { functions, ..testing::program(insns) })
+    }
+
+    #[test]
+    fn functions_stay_functions_where_the_program_does_not_fit_otherwise() {
+        let (object, program) = three_calls();
+        let compile = |store: u32, inline_insns: Option<usize>| {
+            let profile = Profile { instruction_store_words: store, ..SMALL };
+            super::compile(&object, &program, &profile, &CompileOptions { inline_insns, ..CompileOptions::default() })
+        };
+        let inlined = compile(SMALL.instruction_store_words, None).unwrap();
+        assert!(inlined.functions.is_empty() && inlined.stats.words > 100, "{:?}", inlined.stats);
+        let called = compile(100, None).unwrap();
+        assert!(called.functions.len() == 1 && called.stats.words <= 100, "{:?}", called.stats);
+        // Neither form fits.
+        assert_eq!(compile(20, None).unwrap_err().code, codes::compiler::TOO_MANY_WORDS);
+        // The user may want it so.
+        assert_eq!(compile(SMALL.instruction_store_words, Some(0)).unwrap().image.words, called.image.words);
+        assert_eq!(compile(100, Some(usize::MAX)).unwrap_err().code, codes::compiler::TOO_MANY_WORDS);
+    }
+}
