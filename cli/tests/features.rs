@@ -1,5 +1,6 @@
 //! Features one by one: each map type, each helper, each corner of the instruction set has a C program in `features/`, with the packets that
-//! it gets in comments and what comes out of them beside it. Kernel, interpreter and device do the same, to the byte.
+//! it gets in comments and what comes out of them beside it. Kernel, interpreter and device do the same, to the byte; where a program
+//! calls local functions, also with all of them called and none inlined.
 //!
 //! `BLESS=1` rewrites the expectations, from the kernel where it can run the program. `FEATURE=name` tests those whose names
 //! contain it.
@@ -13,6 +14,7 @@ mod render;
 use common::root;
 use directives::{Feature, Run};
 use offload_compiler::CompileOptions;
+use offload_compiler::ebpf::Insn;
 use offload_compiler::facts;
 use offload_compiler::object::{LoadOptions, Object, Program, load};
 use offload_compiler::verify::{Limits, verify};
@@ -29,6 +31,9 @@ const NOT_ON_MODEL: &[(&str, &str)] = &[("tail_call_in_function", "OW0401")];
 
 /// The model's profiles: they differ in engines, memories and times, and must not in results.
 const PROFILES: [&str; 3] = ["small", "x16", "x64"];
+
+/// The model, with every call of a local function a call, not inlined.
+const CALLS: &str = "small, with calls";
 
 /// C sources of the features, ascending.
 fn sources() -> Vec<PathBuf> {
@@ -66,8 +71,18 @@ fn program<'a>(object: &'a Object, run: &Run) -> Result<(usize, &'a Program), Di
     Ok((index, program))
 }
 
-fn compile<'a>(object: &'a Object, run: &Run, profile: &'static Profile) -> Result<Prepared<'a>, Diagnostic> {
-    Prepared::new(object, program(object, run)?, profile, &CompileOptions::default(), DispatchArg::Auto)
+fn compile<'a>(object: &'a Object, run: &Run, on: &str) -> Option<Result<Prepared<'a>, Diagnostic>> {
+    let profile = Profile::by_name(if on == CALLS { "small" } else { on })?;
+    let options = CompileOptions { inline_insns: (on == CALLS).then_some(0), ..CompileOptions::default() };
+    let prepared = || Prepared::new(object, program(object, run)?, profile, &options, DispatchArg::Auto);
+    Some(prepared())
+}
+
+/// True if some program calls a local function.
+fn calls(source: &Path, feature: &Feature) -> bool {
+    let object = feature.runs.first().and_then(|run| object(source, run).ok());
+    let insns = object.iter().flat_map(|object| &object.programs).flat_map(|program| &program.insns);
+    insns.into_iter().any(|insn| matches!(insn, Insn::CallLocal { .. }))
 }
 
 /// The interpreter, which asserts what is known of each program that the verifier accepts.
@@ -96,8 +111,7 @@ fn outcome(
         let _ = writeln!(text, "{}", format!("run {}", run.title).trim_end());
         let object = object(source, run)?;
         let (index, _) = program(&object, run)?;
-        let profile = Profile::by_name(on);
-        let compiled = profile.map(|profile| compile(&object, run, profile)).transpose()?;
+        let compiled = compile(&object, run, on).transpose()?;
         let mut backend: Box<dyn Backend + '_> = match (on, &compiled) {
             (_, Some(compiled)) => Box::new(Model::new(compiled)?),
             ("host", _) => Box::new(host::Host::new(&object, index)?),
@@ -169,10 +183,11 @@ fn features_do_the_same_on_host_ref_and_model() {
         let feature = directives::read(&source);
         let mut said: Vec<(&str, String)> = Vec::new();
         let mut known = Vec::new();
-        for on in ["ref", "host"].into_iter().chain(PROFILES) {
+        for on in ["ref", "host"].into_iter().chain(PROFILES).chain([CALLS]) {
             let runs = match on {
                 "ref" => true,
                 "host" => kernel.is_ok() && feature.not_on_host.is_none(),
+                CALLS => refused_code(&source).is_none() && calls(&source, &feature),
                 _ => refused_code(&source).is_none(),
             };
             if !runs {
@@ -222,8 +237,8 @@ fn what_the_model_cannot_run_is_refused_by_name() {
         let feature = directives::read(&source);
         let refusals = feature.runs.iter().filter_map(|run| match object(&source, run) {
             Ok(object) => PROFILES.iter().find_map(|profile| {
-                let profile = Profile::by_name(profile).expect("the profile is there");
-                compile(&object, run, profile).err().map(|diagnostic| diagnostic.code.to_string())
+                let compiled = compile(&object, run, profile).expect("the profile is there");
+                compiled.err().map(|diagnostic| diagnostic.code.to_string())
             }),
             Err(diagnostic) => Some(diagnostic.code.to_string()),
         });

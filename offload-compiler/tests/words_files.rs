@@ -2,12 +2,12 @@
 //! git diff.
 //!
 //! A file has comments that say what the test is about, directives `; map 0: key 4, value 8`, with a kind behind that if they are no
-//! arrays (key of 4 bytes) or hashes, a function, the line `; ==>`, and the microcode that must come out. Further functions, behind
+//! arrays (key of 4 bytes) or hashes, a function and those that it calls (f1, f2 and so on), the line `; ==>`, and the microcode that must come out. Further functions, behind
 //! lines `; ---`, are programs that tail calls go to.
 
 use offload_compiler::backend::{Links, generate};
 use offload_compiler::emit::dump;
-use offload_compiler::ir::{Func, check, parse};
+use offload_compiler::ir::{Func, check, parse_all};
 use offwire_diag::Span;
 use offwire_image::{Dispatch, DispatchMode, MapKind, MapSpec};
 use std::fmt::Write;
@@ -48,10 +48,14 @@ fn kind(name: &str) -> Option<MapKind> {
 }
 
 fn words(input: &str) -> Result<String, String> {
-    let funcs: Vec<Func> =
-        input.split("; ---").map(parse).collect::<Result<_, _>>().map_err(|error| error.to_string())?;
+    let mut funcs: Vec<Func> = Vec::new();
+    let mut entries = Vec::new();
+    for program in input.split("; ---") {
+        entries.push(funcs.len());
+        funcs.extend(parse_all(program).map_err(|error| error.to_string())?);
+    }
     funcs.iter().try_for_each(check)?;
-    let links = Links { programs: (1..funcs.len()).collect(), ..Links::default() };
+    let links = Links { programs: entries.split_off(1), ..Links::default() };
     let dispatch = Dispatch { mode: DispatchMode::Cpu, reason: "a test".into() };
     let made = generate(&funcs, &maps(input)?, links, dispatch, &offwire_isa::SMALL, |_, _| Span::default());
     Ok(match made {

@@ -30,7 +30,10 @@ pub(super) fn run(args: &DumpArgs, output: &mut Output<'_>) -> Outcome {
             let compiled = compile(&object, chosen, profile, &CompileOptions::default())
                 .map_err(program::in_file(&args.program.object))?;
             match args.form {
-                DumpForm::Ir => ("ir", compiled.func.to_string()),
+                DumpForm::Ir => {
+                    let funcs = std::iter::once(&compiled.func).chain(&compiled.functions);
+                    ("ir", offload_compiler::ir::print_all(funcs))
+                }
                 _ => ("ucode", offload_compiler::emit::dump(&compiled.image, Some(chosen))),
             }
         }

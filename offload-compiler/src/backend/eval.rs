@@ -11,6 +11,8 @@ const MAX_WORDS: u32 = 1 << 16;
 
 pub(super) struct Machine<'a> {
     regs: [u64; 16],
+    /// Where open calls return to.
+    calls: Vec<Target>,
     memory: Memory<'a>,
 }
 
@@ -30,7 +32,7 @@ pub(super) fn run(
     world: &mut World,
 ) -> Result<(u32, u32), String> {
     let words = image.validate().map_err(|error| error.to_string())?;
-    let mut machine = Machine { regs: [0; 16], memory: Memory::new(packet, maps, world) };
+    let mut machine = Machine { regs: [0; 16], calls: Vec::new(), memory: Memory::new(packet, maps, world) };
     let mut at = image.entry;
     for count in 1..MAX_WORDS {
         let word = words.get(usize::from(at.0)).ok_or("no such word")?;
@@ -45,7 +47,7 @@ pub(super) fn run(
                 at = program.entry;
                 machine.memory.maps.finish()?;
                 let Memory { packet, maps, world, .. } = machine.memory;
-                machine = Machine { regs: [0; 16], memory: Memory::new(packet, maps, world) };
+                machine = Machine { regs: [0; 16], calls: Vec::new(), memory: Memory::new(packet, maps, world) };
                 continue;
             }
             Go::Target(Target::Exit(code)) => u32::from(code),
@@ -172,6 +174,12 @@ impl Machine<'_> {
         let answer = match word.q_op {
             RequestOp::None => return Ok(Go::Target(word.next)),
             RequestOp::Exit => return Ok(Go::End(value as u32)),
+            RequestOp::Call if self.calls.len() >= 8 => return Err("calls are nested too deeply".into()),
+            RequestOp::Call => {
+                self.calls.push(word.next);
+                return Ok(Go::Target(word.t2));
+            }
+            RequestOp::Ret => return self.calls.pop().map(Go::Target).ok_or_else(|| "nobody called".into()),
             _ => match self.memory.request(&operands)? {
                 Answer::Value(answer) => answer,
                 Answer::TailCall(number) => return Ok(Go::Program(number)),

@@ -2,13 +2,13 @@
 
 use crate::ebpf::InsnIdx;
 use crate::emit::{self, Bound, LayoutError};
-use crate::ir::{Block, Cfg, Func};
-use crate::regalloc::{self, Allocated, Failure};
+use crate::ir::{self, Block, Cfg, Func, FuncIdx};
+use crate::regalloc::{self, Allocated, Around, Failure, SlotSet};
 use crate::schedule::{self, Bans, Code, Schedule, Style};
 use crate::select::{self, How};
 use offwire_diag::{Diagnostic, Span, codes};
 use offwire_image::{Dispatch, Image, Link, Lock, MAPS_MAX, MapSpec, ProgramEntry};
-use offwire_isa::{CodeAddr, ISA_VERSION, Profile};
+use offwire_isa::{CodeAddr, ISA_VERSION, Profile, STACK_BYTES};
 
 /// Figures of a compilation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,7 +59,7 @@ pub struct Links {
     pub locks: Vec<Lock>,
 }
 
-/// Translates functions into one image; packets start in the first one. `span` tells where an eBPF instruction of a function
+/// Translates functions into one image; packets start in the first one. Calls name functions by their place among all of them. `span` tells where an eBPF instruction of a function
 /// stands, for messages.
 ///
 /// # Errors
@@ -77,12 +77,8 @@ pub fn generate(
         return Err(Diagnostic::error(codes::compiler::TOO_MANY_MAPS, message));
     }
     let translate = |duplicate: bool| {
-        let mut parts = Vec::with_capacity(funcs.len());
-        for (number, func) in funcs.iter().enumerate() {
-            let part = Parts::new(func, maps, duplicate, |at| span(number, at))?;
-            part.check()?;
-            parts.push(part);
-        }
+        let parts = parts(funcs, maps, duplicate, &span)?;
+        check(&parts)?;
         Ok::<_, Diagnostic>(parts)
     };
     match image(&translate(true)?, maps, links.clone(), dispatch.clone(), profile) {
@@ -92,6 +88,47 @@ pub fn generate(
         }
         made => made,
     }
+}
+
+/// All functions, those first that others call.
+fn parts(
+    funcs: &[Func],
+    maps: &[MapSpec],
+    duplicate: bool,
+    span: impl Fn(usize, InsnIdx) -> Span,
+) -> Result<Vec<Parts>, Diagnostic> {
+    let order = ir::callees_first(funcs).map_err(|what| internal("calls are wrong", &what))?;
+    let mut parts: Vec<Option<Parts>> = funcs.iter().map(|_| None).collect();
+    let mut around = Around { free_stack: free_stack(funcs), slots: vec![SlotSet::default(); funcs.len()] };
+    for func in order {
+        let part = Parts::new(&funcs[func.at()], maps, duplicate, &around, |at| span(func.at(), at))?;
+        around.slots[func.at()] = part.allocated.slots;
+        parts[func.at()] = Some(part);
+    }
+    Ok(parts.into_iter().flatten().collect())
+}
+
+/// The lowest byte of the stack that functions which call, or are called, may touch: below that nothing is in the way of spilled
+/// values. Without calls each function looks for itself.
+fn free_stack(funcs: &[Func]) -> i16 {
+    let takes_part = |func: &&Func| select::named(func).is_some();
+    let touched = funcs.iter().filter(takes_part).map(ir::lowest_stack).min();
+    touched.unwrap_or(STACK_BYTES as i16)
+}
+
+/// Proves schedules and register allocation of all functions.
+fn check(parts: &[Parts]) -> Result<(), Diagnostic> {
+    let wrong = |error: regalloc::Mismatch| {
+        internal("register allocation is wrong", &format!("word {}: {}", error.word.0, error.what))
+    };
+    let all: Vec<&Allocated> = parts.iter().map(|part| &part.allocated).collect();
+    let shared = regalloc::Shared::of(&all).map_err(wrong)?;
+    for (func, part) in (0..).map(FuncIdx).zip(parts) {
+        schedule::check(&part.prepared, &part.regions, &part.code, &part.sizes)
+            .map_err(|error| internal("the schedule is wrong", &format!("trace of {}: {}", error.head, error.what)))?;
+        regalloc::check(func, &part.code, &part.allocated, &shared).map_err(wrong)?;
+    }
+    Ok(())
 }
 
 /// The image of all functions, checked.
@@ -146,10 +183,16 @@ fn image(
 
 impl Parts {
     /// Selects, schedules and allocates registers; sparingly, if that does not fit otherwise.
-    fn new(func: &Func, maps: &[MapSpec], duplicate: bool, span: impl Fn(InsnIdx) -> Span) -> Result<Self, Diagnostic> {
-        match Self::translate(func, maps, &How { duplicate, frugal: false }, &span)? {
+    fn new(
+        func: &Func,
+        maps: &[MapSpec],
+        duplicate: bool,
+        around: &Around,
+        span: impl Fn(InsnIdx) -> Span,
+    ) -> Result<Self, Diagnostic> {
+        match Self::translate(func, maps, &How { duplicate, frugal: false }, around, &span)? {
             Ok(parts) => Ok(parts),
-            Err(Failure::Full) => Self::translate(func, maps, &How { duplicate, frugal: true }, &span)?
+            Err(Failure::Full) => Self::translate(func, maps, &How { duplicate, frugal: true }, around, &span)?
                 .map_err(|failure| refuse(&failure, &func.name)),
             Err(failure) => Err(refuse(&failure, &func.name)),
         }
@@ -159,6 +202,7 @@ impl Parts {
         func: &Func,
         maps: &[MapSpec],
         how: &How,
+        around: &Around,
         span: impl Fn(InsnIdx) -> Span,
     ) -> Result<Result<Self, Failure>, Diagnostic> {
         let sizes: Vec<(u32, u32)> = maps.iter().map(|map| (map.key_size, map.value_size)).collect();
@@ -167,14 +211,15 @@ impl Parts {
         let regions = select::regions(&prepared, &cfg, &select::constants(&prepared));
         let (traces, values) = select::lower(&prepared, &cfg, &regions, &sizes, how);
         let style = if how.frugal { Style::Frugal } else { Style::Short };
-        let mut schedule = Schedule::new(&traces, values, style);
-        let mut bans = Bans::default();
+        let named = select::named(&prepared);
+        let mut schedule = Schedule::new(&traces, values, named, style);
+        let mut bans = Bans::of(named);
         let mut tries = 0;
         loop {
             let code = schedule.code(&bans).map_err(|error| {
                 internal("an operation fits no word", &error.what).with_span(span(InsnIdx(error.insn)))
             })?;
-            match regalloc::allocate(&code) {
+            match regalloc::allocate(&code, around) {
                 Ok(allocated) => return Ok(Ok(Parts { prepared, regions, code, allocated, sizes })),
                 Err(Failure::Ban(pairs)) if !bans.single => {
                     // One at a time gives the better words; where there are many words, there are many pairs.
@@ -186,15 +231,6 @@ impl Parts {
                 Err(failure) => return Ok(Err(failure)),
             }
         }
-    }
-
-    /// Proves schedule and register allocation.
-    fn check(&self) -> Result<(), Diagnostic> {
-        schedule::check(&self.prepared, &self.regions, &self.code, &self.sizes)
-            .map_err(|error| internal("the schedule is wrong", &format!("trace of {}: {}", error.head, error.what)))?;
-        regalloc::check(&self.code, &self.allocated).map_err(|error| {
-            internal("register allocation is wrong", &format!("word {}: {}", error.word.0, error.what))
-        })
     }
 }
 

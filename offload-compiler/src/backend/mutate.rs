@@ -3,9 +3,9 @@
 use super::random::{self, Rng};
 use super::tests::interpret;
 use super::{Links, Parts, eval, image};
-use crate::ir::Func;
 use crate::ir::interp::{Packet, World};
-use crate::regalloc;
+use crate::ir::{self, Func, FuncIdx};
+use crate::regalloc::{self, AWord, Around, Origin};
 use crate::schedule::{self, Read, Target, VReg, VWord, WordId};
 use offwire_diag::Span;
 use offwire_image::{Dispatch, DispatchMode};
@@ -15,15 +15,16 @@ const SOURCES: [Src; 11] =
     [Src::Zero, Src::Ra, Src::Rb, Src::Rc, Src::X0, Src::X1, Src::A1, Src::A2, Src::I0, Src::I1, Src::Iw];
 
 fn parts(func: &Func) -> Parts {
-    Parts::new(func, &random::maps(), true, |_| Span::default()).unwrap_or_else(|error| panic!("{error}"))
+    Parts::new(func, &random::maps(), true, &Around::default(), |_| Span::default())
+        .unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// True if the words still do what the IR says, on some packets.
-fn behaves(func: &Func, parts: &Parts, seed: u64) -> Result<(), String> {
+/// True if the words still do what the IR says, on some packets. Tail calls start the program anew.
+fn behaves(funcs: &[Func], parts: &[Parts], seed: u64) -> Result<(), String> {
     let dispatch = Dispatch { mode: DispatchMode::Cpu, reason: "a test".into() };
     let links = Links { programs: vec![0, 0], ..Links::default() };
     // The image has a checker of its own.
-    let Ok(made) = image(std::slice::from_ref(parts), &random::maps(), links, dispatch, &SMALL) else { return Ok(()) };
+    let Ok(made) = image(parts, &random::maps(), links, dispatch, &SMALL) else { return Ok(()) };
     let mut rng = Rng::new(seed);
     let (mut maps_a, mut maps_b) = (random::filled(), random::filled());
     for _ in 0..30 {
@@ -31,8 +32,7 @@ fn behaves(func: &Func, parts: &Parts, seed: u64) -> Result<(), String> {
         let (mut a, mut b) = (Packet::new(&bytes), Packet::new(&bytes));
         let world = World { ktime_ns: rng.next(), jiffies: rng.next(), random: rng.next(), ..World::default() };
         let (mut world_a, mut world_b) = (world.clone(), world);
-        let programs = [func.clone(), func.clone()];
-        let wanted = interpret(&programs, &mut a, &mut maps_a, &mut world_a)?;
+        let wanted = interpret(funcs, &[0, 0], &mut a, &mut maps_a, &mut world_a)?;
         let (got, _) = eval::run(&made.image, &mut b, &mut maps_b, &mut world_b)?;
         if got != wanted || a != b || maps_a != maps_b || world_a != world_b {
             return Err("it does something else".into());
@@ -159,9 +159,10 @@ fn a_changed_schedule_is_refused_or_does_the_same() {
             continue;
         }
         // What a register that is never read holds does not matter, nor whether the pair fits the banks.
-        let Ok(allocated) = regalloc::allocate(&parts.code) else { continue };
+        let Ok(allocated) = regalloc::allocate(&parts.code, &Around::default()) else { continue };
         parts.allocated = allocated;
-        behaves(&func, &parts, seed).unwrap_or_else(|what| panic!("seed {seed}, word {at}: {what}\n{func}"));
+        behaves(std::slice::from_ref(&func), std::slice::from_ref(&parts), seed)
+            .unwrap_or_else(|what| panic!("seed {seed}, word {at}: {what}\n{func}"));
         harmless += 1;
     }
     // Many changes are to units that are off.
@@ -195,11 +196,117 @@ fn a_changed_allocation_is_refused_or_does_the_same() {
         if !change_registers(&mut parts.allocated.words[at].word, &mut rng) {
             continue;
         }
-        if regalloc::check(&parts.code, &parts.allocated).is_err() {
+        let check = |parts: &Parts| {
+            let shared = regalloc::Shared::of(&[&parts.allocated])?;
+            regalloc::check(FuncIdx(0), &parts.code, &parts.allocated, &shared)
+        };
+        if check(&parts).is_err() {
             refused += 1;
             continue;
         }
-        behaves(&func, &parts, seed).unwrap_or_else(|what| panic!("seed {seed}, word {at}: {what}\n{func}"));
+        behaves(std::slice::from_ref(&func), std::slice::from_ref(&parts), seed)
+            .unwrap_or_else(|what| panic!("seed {seed}, word {at}: {what}\n{func}"));
+        harmless += 1;
+    }
+    assert!(refused > harmless, "{refused} refused, {harmless} harmless");
+}
+
+/// A set of functions that call each other, translated.
+fn calling(seed: u64) -> Option<(Vec<Func>, Vec<Parts>)> {
+    let funcs = ir::keep_called(&random::calling(seed, 20 + (seed % 60) as u32));
+    // Not all of them fit the slots.
+    let parts = super::parts(&funcs, &random::maps(), true, |_, _| Span::default()).ok()?;
+    (funcs.len() > 1).then_some((funcs, parts))
+}
+
+/// Changes what is passed at a call or return, or where it leads.
+fn change_call(word: &mut VWord, rng: &mut Rng, vregs: u32, funcs: u32) -> bool {
+    let old = word.clone();
+    match rng.below(6) {
+        0 => drop(word.passes.pop()),
+        1 => word.passes.reverse(),
+        2 => {
+            if let Some(pass) = word.passes.first_mut() {
+                *pass = VReg(rng.below(vregs.into()) as u32);
+            }
+        }
+        3 if word.t2.is_some() => word.t2 = Some(Target::Func(FuncIdx(rng.below(funcs.into()) as u32))),
+        4 => word.answer = None,
+        // What is passed is set beside it, or before.
+        _ => drop(word.writes.pop()),
+    }
+    *word != old
+}
+
+#[test]
+fn a_changed_call_is_refused_or_does_the_same() {
+    let (mut refused, mut harmless) = (0, 0);
+    for seed in 0..random::seeds(1200) {
+        let Some((funcs, mut parts)) = calling(seed) else { continue };
+        let mut rng = Rng::new(seed ^ 0xca11ed);
+        let which = rng.below(parts.len() as u64) as usize;
+        let code = &mut parts[which].code;
+        let (vregs, words) = (code.vregs, code.words.len() as u32);
+        let is_call = |word: &&mut VWord| matches!(word.word.q_op, RequestOp::Call | RequestOp::Ret);
+        let changed = if rng.chance(50) {
+            let at = rng.below(words.into()) as usize;
+            change_word(&mut code.words[at], &mut rng, vregs, words)
+        } else {
+            let mut calls: Vec<&mut VWord> = code.words.iter_mut().filter(is_call).collect();
+            let at = rng.below(calls.len() as u64) as usize;
+            calls.get_mut(at).is_some_and(|word| change_call(word, &mut rng, vregs, funcs.len() as u32))
+        };
+        if !changed {
+            continue;
+        }
+        let part = &parts[which];
+        if schedule::check(&part.prepared, &part.regions, &part.code, &part.sizes).is_err() {
+            refused += 1;
+            continue;
+        }
+        let slots = parts.iter().map(|part| part.allocated.slots).collect();
+        let around = Around { slots, ..Around::default() };
+        let Ok(allocated) = regalloc::allocate(&parts[which].code, &around) else { continue };
+        parts[which].allocated = allocated;
+        // Slots that are new may be its callers'.
+        if super::check(&parts).is_err() {
+            continue;
+        }
+        behaves(&funcs, &parts, seed).unwrap_or_else(|what| panic!("seed {seed}: {what}\n{}", ir::print_all(&funcs)));
+        harmless += 1;
+    }
+    assert!(refused > harmless, "{refused} refused, {harmless} harmless");
+}
+
+#[test]
+fn a_changed_allocation_around_calls_is_refused_or_does_the_same() {
+    let (mut refused, mut harmless) = (0, 0);
+    for seed in 0..random::seeds(1200) {
+        let Some((funcs, mut parts)) = calling(seed) else { continue };
+        let mut rng = Rng::new(seed ^ 0x510f);
+        let which = rng.below(parts.len() as u64) as usize;
+        let words = &mut parts[which].allocated.words;
+        let mut spills: Vec<&mut AWord> =
+            words.iter_mut().filter(|word| !matches!(word.origin, Origin::Word(_))).collect();
+        let changed = if spills.is_empty() || rng.chance(50) {
+            let at = rng.below(words.len() as u64) as usize;
+            change_registers(&mut words[at].word, &mut rng)
+        } else {
+            let at = rng.below(spills.len() as u64) as usize;
+            let word = &mut spills[at].word;
+            // Another slot.
+            let to = 64 + 8 * rng.below(21) as i16;
+            let field = if word.st_op == StoreOp::None { &mut word.ld_off } else { &mut word.st_off };
+            std::mem::replace(field, to) != to
+        };
+        if !changed {
+            continue;
+        }
+        if super::check(&parts).is_err() {
+            refused += 1;
+            continue;
+        }
+        behaves(&funcs, &parts, seed).unwrap_or_else(|what| panic!("seed {seed}: {what}\n{}", ir::print_all(&funcs)));
         harmless += 1;
     }
     assert!(refused > harmless, "{refused} refused, {harmless} harmless");

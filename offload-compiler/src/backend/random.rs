@@ -2,7 +2,7 @@
 
 use crate::ebpf::{InsnIdx, MapIdx};
 use crate::ir::interp::Maps;
-use crate::ir::{Block, BlockData, Func, Inst, Jump, Mem, Op, Term, Value};
+use crate::ir::{Block, BlockData, Func, FuncIdx, Inst, Jump, Mem, Op, Term, Value};
 use offwire_image::{MapKind, MapSpec};
 use offwire_isa::{AluOp, CmpOp, Space};
 
@@ -100,6 +100,8 @@ pub(super) struct Scope {
     pub(super) bases: Vec<(Value, i32)>,
     /// Non-null handles.
     pub(super) handles: Vec<Pointer>,
+    /// Address of so many bytes of a caller's stack.
+    frame: Option<(Value, i32)>,
     pub(super) depth: u32,
 }
 
@@ -128,7 +130,14 @@ pub(crate) struct Gen {
     requests: u64,
     /// How many values are used again later; the oldest ones are forgotten.
     kept: usize,
+    /// Which function of a set it is, and the others that it may call: each with its number of arguments and whether the first of
+    /// them is an address of the caller's stack.
+    own: u32,
+    callees: Vec<(FuncIdx, u64, bool)>,
 }
+
+/// Bytes of stack of each function in a set.
+const FRAME: i32 = 72;
 
 /// A function from a seed; `size` is about the number of instructions.
 pub(crate) fn function(seed: u64, size: u32) -> Func {
@@ -140,22 +149,117 @@ pub(crate) fn asking(seed: u64, size: u32) -> Func {
     mixed(seed, size, 40)
 }
 
+/// A program and functions that it calls, all with all requests.
+pub(crate) fn calling(seed: u64, size: u32) -> Vec<Func> {
+    let mut rng = Rng::new(seed ^ 0xca11);
+    let count = 1 + rng.below(5) as u32;
+    let forms: Vec<(FuncIdx, u64, bool)> = (1..=count)
+        .map(|n| {
+            let args = rng.below(6);
+            (FuncIdx(n), args, args > 0 && rng.chance(50))
+        })
+        .collect();
+    let function = |own: u32| {
+        let callees = forms[own as usize..].to_vec();
+        let form = (own > 0).then(|| forms[own as usize - 1]);
+        let requests = if seed.is_multiple_of(3) { 0 } else { 30 };
+        let seed = seed ^ (u64::from(own) << 48);
+        let func = Func { name: format!("random{seed}"), blocks: Vec::new(), values: 0 };
+        let size = if own == 0 { size } else { size / 2 + 12 };
+        let made = Gen {
+            rng: Rng::new(seed),
+            func,
+            at: Block::ENTRY,
+            insn: 0,
+            budget: size,
+            requests,
+            kept: 30,
+            own,
+            callees,
+        };
+        made.whole(form.map(|(_, args, stack)| (args, stack)))
+    };
+    (0..=count).map(function).collect()
+}
+
 fn mixed(seed: u64, size: u32, requests: u64) -> Func {
     let func = Func { name: format!("random{seed}"), blocks: Vec::new(), values: 0 };
     let kept = if size < 500 { usize::MAX } else { 30 };
-    let mut made = Gen { rng: Rng::new(seed), func, at: Block::ENTRY, insn: 0, budget: size, requests, kept };
-    made.block(Vec::new());
-    let first = made.constant();
-    let mut scope = Scope { values: vec![first], packet: 0, bases: Vec::new(), handles: Vec::new(), depth: 0 };
-    while made.budget > 0 {
-        made.step(&mut scope);
-    }
-    let value = made.exit_value(&scope);
-    made.end(Term::Exit(value));
-    made.func
+    let callees = Vec::new();
+    let made =
+        Gen { rng: Rng::new(seed), func, at: Block::ENTRY, insn: 0, budget: size, requests, kept, own: 0, callees };
+    made.whole(None)
 }
 
 impl Gen {
+    /// All of it; `form` are the arguments of a function that is called.
+    fn whole(mut self, form: Option<(u64, bool)>) -> Func {
+        self.block(Vec::new());
+        let first = self.constant();
+        let (bases, handles) = (Vec::new(), Vec::new());
+        let mut scope = Scope { values: vec![first], packet: 0, bases, handles, frame: None, depth: 0 };
+        let (args, stack) = form.unwrap_or_default();
+        for n in 1..=args {
+            let arg = self.add(Op::Named(n as u8), true);
+            match n {
+                1 if stack => scope.frame = Some((arg, FRAME)),
+                _ => scope.values.push(arg),
+            }
+        }
+        if self.own > 0 {
+            // What an earlier call left there is nobody's.
+            let value = self.literal(0);
+            for offset in (512 - FRAME..512).step_by(8) {
+                let mem = Mem { space: Space::Stack, map: None, base: None, offset: self.frame(offset) };
+                self.add(Op::Store { mem, size: 8, swap: false, value }, false);
+            }
+        }
+        while self.budget > 0 {
+            self.step(&mut scope);
+        }
+        self.exit(&scope);
+        self.func
+    }
+
+    /// The end of the program, or of the function.
+    fn exit(&mut self, scope: &Scope) {
+        let value = self.exit_value(scope);
+        self.end(if self.own == 0 { Term::Exit(value) } else { Term::Return(value) });
+    }
+
+    /// Where the function's stack of a set is.
+    pub(super) fn frame(&self, offset: i32) -> i32 {
+        offset - FRAME * self.own as i32
+    }
+
+    /// True if stack and scratch are other functions', too.
+    pub(super) fn shares(&self) -> bool {
+        self.own > 0 || !self.callees.is_empty()
+    }
+
+    fn call(&mut self, scope: &mut Scope) {
+        let (func, count, stack) = self.rng.pick(&self.callees.clone());
+        let mut args = Vec::new();
+        for n in 0..count {
+            args.push(match scope.frame {
+                _ if n > 0 || !stack => self.value(scope),
+                Some((address, _)) if self.rng.chance(40) => address,
+                _ => {
+                    let address = self.frame(512 - FRAME);
+                    self.literal(address as u64)
+                }
+            });
+        }
+        let result = self.rng.chance(80);
+        let value = self.add(Op::Call { func, args, stack }, result);
+        if result {
+            scope.values.push(value);
+        }
+        // It may have moved the packet's front.
+        scope.packet = 0;
+        scope.bases.clear();
+    }
+
     pub(super) fn block(&mut self, params: Vec<Value>) -> Block {
         let term_insn = InsnIdx(self.insn);
         self.func.blocks.push(BlockData { params, insts: Vec::new(), term: Term::Unreachable, term_insn });
@@ -241,6 +345,12 @@ impl Gen {
     /// A place that may be read and written.
     pub(super) fn place(&mut self, scope: &Scope, size: u8) -> Mem {
         let room = |bytes: i32| (bytes - i32::from(size)).max(0) as u64 + 1;
+        if let Some((base, bytes)) = scope.frame.filter(|_| self.rng.chance(20)) {
+            let offset = self.rng.below(room(bytes)) as i32;
+            return Mem { space: Space::Stack, map: None, base: Some(base), offset };
+        }
+        let alone = !self.shares();
+        let low = self.frame(480) as u64;
         let mem = |space, base, offset: u64| Mem { space, map: None, base, offset: offset as i32 };
         match self.rng.below(5) {
             0 if scope.packet >= i32::from(size) => mem(Space::Packet, None, self.rng.below(room(scope.packet))),
@@ -254,14 +364,15 @@ impl Gen {
                 handle.mem(self.rng.below(room(handle.bytes)) as i32)
             }
             // Close together, so that they meet; now and then far.
-            _ if self.rng.chance(90) => mem(Space::Stack, None, 480 + self.rng.below(25)),
-            _ => mem(Space::Stack, None, self.rng.below(500)),
+            _ if self.rng.chance(90) => mem(Space::Stack, None, low + self.rng.below(25)),
+            _ if alone => mem(Space::Stack, None, self.rng.below(500)),
+            _ => mem(Space::Stack, None, low - 40 + self.rng.below(60)),
         }
     }
 
     fn key(&mut self, map: usize, scope: &Scope) -> Mem {
         // Few keys, so that they hit: mostly a small constant on the stack.
-        let offset = 480 + self.rng.below(16) as i32;
+        let offset = self.frame(480) + self.rng.below(16) as i32;
         let mem = Mem { space: Space::Stack, map: None, base: None, offset };
         if self.rng.chance(80) {
             let number = self.rng.below(5);
@@ -281,6 +392,9 @@ impl Gen {
         let old = scope.values.len().saturating_sub(self.kept);
         scope.values.drain(..old);
         scope.handles.drain(..scope.handles.len().saturating_sub(self.kept / 4));
+        if !self.callees.is_empty() && self.rng.chance(12) {
+            return self.call(scope);
+        }
         if self.requests > 0 && self.rng.chance(self.requests) {
             return self.request(scope);
         }
@@ -345,7 +459,10 @@ impl Gen {
                 let map = MapIdx(map as u16);
                 let value = match scope.handles.iter().find(|handle| handle.map == Some(map)) {
                     Some(handle) if self.rng.chance(30) => handle.mem(0),
-                    _ => Mem { space: Space::Stack, map: None, base: None, offset: 460 + self.rng.below(20) as i32 },
+                    _ => {
+                        let offset = self.frame(460) + self.rng.below(20) as i32;
+                        Mem { space: Space::Stack, map: None, base: None, offset }
+                    }
                 };
                 if self.rng.chance(30) {
                     self.flagged(scope, map, key, (value, VALUE_SIZES[usize::from(map.0)] as u32))
@@ -418,8 +535,7 @@ impl Gen {
         if leaves == 0 {
             // The second side ends the packet.
             self.at = second.0;
-            let value = self.exit_value(&second.1);
-            self.end(Term::Exit(value));
+            self.exit(&second.1);
             self.at = first.0;
             *scope = first.1;
             return;
@@ -501,8 +617,7 @@ impl Gen {
         let (out, on) = (self.block(Vec::new()), self.block(Vec::new()));
         self.end(Term::Branch { op: CmpOp::Tst, wide: true, a, b, then: Jump::to(out), els: Jump::to(on) });
         self.at = out;
-        let value = self.exit_value(scope);
-        self.end(Term::Exit(value));
+        self.exit(scope);
         self.at = on;
     }
 }

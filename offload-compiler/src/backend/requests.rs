@@ -119,7 +119,7 @@ impl Gen {
                 let handle = self.rng.pick(&fit);
                 handle.mem(self.rng.below((handle.bytes - most) as u64 + 1) as i32)
             }
-            _ => stack(480 + self.rng.below(16)),
+            _ => stack(self.frame(480) as u64 + self.rng.below(16)),
         };
         if self.rng.chance(70) {
             let bytes = self.literal(most as u64);
@@ -201,7 +201,8 @@ impl Gen {
 
     fn print(&mut self, scope: &mut Scope) {
         for n in 0..3 {
-            if self.rng.chance(60) {
+            // What another function left there is nobody's.
+            if self.shares() || self.rng.chance(60) {
                 let mem = Mem { space: Space::Scratch, map: None, base: None, offset: PRINTK_ARGUMENTS + 8 * n };
                 let value = self.value(scope);
                 self.add(Op::Store { mem, size: 8, swap: false, value }, false);
@@ -230,7 +231,7 @@ impl Gen {
 
     /// Changes a value under its lock.
     fn locked(&mut self, scope: &mut Scope) {
-        let mem = Mem { space: Space::Stack, map: None, base: None, offset: 488 };
+        let mem = Mem { space: Space::Stack, map: None, base: None, offset: self.frame(488) };
         let number = self.small(scope, 2);
         self.add(Op::Store { mem, size: 4, swap: false, value: number }, false);
         if self.rng.chance(40) {
@@ -271,7 +272,8 @@ impl Gen {
 
     /// Finds a map in a map and asks that.
     fn inner(&mut self, scope: &mut Scope) {
-        let mem = |offset| Mem { space: Space::Stack, map: None, base: None, offset };
+        let own = self.frame(0);
+        let mem = |offset: i32| Mem { space: Space::Stack, map: None, base: None, offset: own + offset };
         for offset in [492, 496] {
             let number = self.small(scope, 4);
             self.add(Op::Store { mem: mem(offset), size: 4, swap: false, value: number }, false);

@@ -1,9 +1,10 @@
 //! Words against IR: whatever the back half makes must do what the IR says.
 
 use super::random::{self, Rng};
-use super::{Generated, Links, Parts, eval, generate, image};
+use super::{Generated, Links, Parts, check, eval, generate, image};
 use crate::ir::interp::{self, Maps, Outcome, Packet, World};
-use crate::ir::{Func, check, parse, print};
+use crate::ir::{self, Func, FuncIdx, parse, print};
+use crate::regalloc::Around;
 use crate::select::How;
 use offwire_diag::Span;
 use offwire_image::{Dispatch, DispatchMode};
@@ -25,25 +26,26 @@ fn compile_set(funcs: &[Func]) -> Generated {
         .unwrap_or_else(|error| panic!("{error}\n{}", show()))
 }
 
-/// Runs the IR, over tail calls; gives the return value.
+/// Runs the IR, over tail calls to `programs`; gives the return value.
 pub(super) fn interpret(
     funcs: &[Func],
+    programs: &[usize],
     packet: &mut Packet,
     maps: &mut Maps,
     world: &mut World,
 ) -> Result<u32, String> {
     let mut at = 0;
     loop {
-        let func = funcs.get(at).ok_or("no such program")?;
-        match interp::run_in(func, packet, maps, world).map_err(|fault| format!("{fault:?}"))? {
+        let entry = FuncIdx(at as u32);
+        match interp::run_all(funcs, entry, packet, maps, world).map_err(|fault| format!("{fault:?}"))? {
             Outcome::Exit(value) => return Ok(value),
-            Outcome::TailCall(number) => at = number as usize,
+            Outcome::TailCall(number) => at = *programs.get(number as usize).ok_or("no such program")?,
         }
     }
 }
 
 /// Runs both on the same packets and maps, one after the other, so that maps fill up.
-fn same(funcs: &[Func], made: &Generated, seed: u64, packets: u64) -> (u64, u64) {
+fn same(funcs: &[Func], programs: &[usize], made: &Generated, seed: u64, packets: u64) -> (u64, u64) {
     let mut rng = Rng::new(seed);
     let (mut maps_a, mut maps_b) = (random::filled(), random::filled());
     let mut words = 0;
@@ -55,7 +57,7 @@ fn same(funcs: &[Func], made: &Generated, seed: u64, packets: u64) -> (u64, u64)
         let (mut world_a, mut world_b) = (world.clone(), world);
         let show =
             || format!("{}\n{}", funcs.iter().map(print).collect::<String>(), crate::emit::dump(&made.image, None));
-        let wanted = interpret(funcs, &mut a, &mut maps_a, &mut world_a);
+        let wanted = interpret(funcs, programs, &mut a, &mut maps_a, &mut world_a);
         let wanted = wanted.unwrap_or_else(|fault| panic!("{fault}, seed {seed}\n{}", show()));
         let got = eval::run(&made.image, &mut b, &mut maps_b, &mut world_b);
         let (got, count) = got.unwrap_or_else(|what| panic!("{what}, packet {n} of seed {seed}\n{}", show()));
@@ -72,9 +74,9 @@ fn same(funcs: &[Func], made: &Generated, seed: u64, packets: u64) -> (u64, u64)
 fn words_do_what_the_ir_says() {
     for seed in 0..random::seeds(400) {
         let func = random::function(seed, 10 + (seed % 90) as u32);
-        assert_eq!(check(&func), Ok(()), "seed {seed}\n{}", print(&func));
+        assert_eq!(ir::check(&func), Ok(()), "seed {seed}\n{}", print(&func));
         let made = compile(&func);
-        same(&[func], &made, seed, 12);
+        same(&[func], &[0], &made, seed, 12);
     }
 }
 
@@ -85,10 +87,37 @@ fn requests_do_what_the_ir_says() {
             .map(|n| random::asking(seed ^ (n << 40), if n == 0 { 10 + (seed % 90) as u32 } else { 12 }))
             .collect();
         for func in &funcs {
-            assert_eq!(check(func), Ok(()), "seed {seed}\n{}", print(func));
+            assert_eq!(ir::check(func), Ok(()), "seed {seed}\n{}", print(func));
         }
-        same(&funcs, &compile_set(&funcs), seed, 12);
+        same(&funcs, &[0, 1], &compile_set(&funcs), seed, 12);
     }
+}
+
+#[test]
+fn calls_do_what_the_ir_says() {
+    let (mut called, mut spills, mut refused) = (0, 0, 0);
+    for seed in 0..random::seeds(400) {
+        let funcs = random::calling(seed, 10 + (seed % 90) as u32);
+        for func in &funcs {
+            assert_eq!(ir::check(func), Ok(()), "seed {seed}\n{}", print(func));
+        }
+        let used = ir::keep_called(&funcs);
+        called += used.len() - 1;
+        // A tail call starts the program anew.
+        let links = Links { programs: vec![0, 0], ..Links::default() };
+        let made = match generate(&used, &random::maps(), links, dispatch(), &SMALL, |_, _| Span::default()) {
+            Ok(made) => made,
+            // Values of all functions that are open share the slots.
+            Err(error) if error.code == offwire_diag::codes::compiler::TOO_MANY_LIVE => {
+                refused += 1;
+                continue;
+            }
+            Err(error) => panic!("{error}, seed {seed}\n{}", ir::print_all(&used)),
+        };
+        spills += made.stats.spills;
+        same(&used, &[0, 0], &made, seed, 12);
+    }
+    assert!(called > 400 && spills > 400 && refused < 40, "{called} functions, {spills} spills, {refused} refused");
 }
 
 /// Loads that could all be made at once, but are used up slowly.
@@ -112,7 +141,7 @@ fn what_is_loaded_early_does_not_fill_the_registers() {
     let func = hungry(100);
     let made = compile(&func);
     assert_eq!(made.stats.spills, 0);
-    same(&[func], &made, 1, 5);
+    same(&[func], &[0], &made, 1, 5);
 }
 
 /// `count` words of the packet change places with those half of them further on, and key and value of an update stand on the stack
@@ -139,7 +168,7 @@ fn what_scratch_does_not_hold_goes_below_the_stack_that_is_used() {
     let func = crowded(90, 488);
     let made = compile(&func);
     assert!(made.stats.spills > 21, "{} spills", made.stats.spills);
-    same(&[func], &made, 3, 20);
+    same(&[func], &[0], &made, 3, 20);
     // Without room there, it is refused.
     let func = crowded(90, 0);
     let links = Links::default();
@@ -154,7 +183,7 @@ fn large_functions_do_what_the_ir_says() {
         let asking = random::asking(seed ^ 0xb16, 800);
         for func in [func, asking] {
             let funcs = [func.clone(), func];
-            same(&funcs[..], &compile_set(&funcs), seed, 6);
+            same(&funcs, &[0, 1], &compile_set(&funcs), seed, 6);
         }
     }
 }
@@ -162,11 +191,13 @@ fn large_functions_do_what_the_ir_says() {
 /// Translates in a way that is not the usual one; `None` if that does not fit.
 fn translate(func: &Func, how: How) -> Option<Generated> {
     let maps = random::maps();
-    let parts = Parts::translate(func, &maps, &how, |_| Span::default()).unwrap_or_else(|error| panic!("{error}"));
+    let parts = Parts::translate(func, &maps, &how, &Around::default(), |_| Span::default())
+        .unwrap_or_else(|error| panic!("{error}"));
     let parts = parts.ok()?;
-    parts.check().unwrap_or_else(|error| panic!("{error}\n{}", print(func)));
+    let parts = [parts];
+    check(&parts).unwrap_or_else(|error| panic!("{error}\n{}", print(func)));
     let links = Links { programs: vec![0, 0], ..Links::default() };
-    Some(image(&[parts], &maps, links, dispatch(), &SMALL).unwrap_or_else(|error| panic!("{error}")))
+    Some(image(&parts, &maps, links, dispatch(), &SMALL).unwrap_or_else(|error| panic!("{error}")))
 }
 
 #[test]
@@ -175,7 +206,7 @@ fn sparing_ways_do_what_the_ir_says() {
         let func = random::asking(seed ^ 0xf00, 10 + (seed % 90) as u32);
         let how = How { duplicate: seed % 2 == 0, frugal: true };
         let made = translate(&func, how).unwrap_or_else(|| panic!("seed {seed} does not fit"));
-        same(&[func.clone(), func], &made, seed, 6);
+        same(&[func.clone(), func], &[0, 1], &made, seed, 6);
     }
 }
 
@@ -197,5 +228,5 @@ fn constants_that_do_not_fit_are_made_anew() {
     assert!(translate(&func, How { duplicate: true, frugal: false }).is_none());
     let made = compile(&func);
     assert_eq!(made.stats.spills, 0);
-    same(&[func], &made, 1, 3);
+    same(&[func], &[0], &made, 1, 3);
 }

@@ -44,6 +44,9 @@ pub(super) fn builds_on_cpu(func: &Func, object: &Object) -> bool {
             builds |= numbers.contains(&value);
         }
     }
+    // A function that is called, or the caller, may read the stack as well.
+    let is_called = func.blocks.iter().any(|block| matches!(block.term, Term::Return(_)));
+    builds |= !on_stack.is_empty() && (is_called || insts().any(|inst| matches!(inst.op, Op::Call { .. })));
     // Who reads those bytes of the stack?
     let meets = |mem: &Mem, size: u32| {
         let (start, end) = (i64::from(mem.offset), i64::from(mem.offset) + i64::from(size));

@@ -2,7 +2,7 @@
 
 use super::prove;
 use crate::ebpf::MapIdx;
-use crate::ir::{check, parse};
+use crate::ir::{check, parse, parse_all};
 use crate::object::{Initial, Map, Object};
 use offwire_image::{DispatchMode, MapKind, MapSpec};
 
@@ -163,4 +163,27 @@ fn programs_of_a_set_count_together() {
     assert_eq!(prove(&object(), std::slice::from_ref(&add)).mode, DispatchMode::Any);
     assert_eq!(prove(&object(), std::slice::from_ref(&read)).mode, DispatchMode::Any);
     assert_eq!(prove(&object(), &[add, read]).mode, DispatchMode::Flow);
+}
+
+/// A function that is called counts like the program, and what it is passed is looked at no closer.
+#[test]
+fn functions_that_are_called_count_together() {
+    let mode = |text: &str| {
+        let dispatch = prove(&object(), &parse_all(text).unwrap());
+        (dispatch.mode, dispatch.reason)
+    };
+    let store = "func g\nb0:\n v0 = named r1\n store.8 map0[v0], v0\n return v0\n";
+    let call = "func f\nb0:\n v0 = lookup map0, stack[0]\n v1 = call f1(v0)\n exit v1\n";
+    assert_eq!(mode(&format!("{call}{store}")).0, DispatchMode::Cpu);
+    // The CPU's number is passed to a function, which may look up with it.
+    let number = "func f\nb0:\n v0 = load.4 scr[20]\n v1 = call f1(v0)\n exit v1\n";
+    let update = "func g\nb0:\n v0 = named r1\n update.any map1, stack[0], stack[8]\n return v0\n";
+    let (found, reason) = mode(&format!("{number}{update}"));
+    assert!(found == DispatchMode::Cpu && reason.contains("number of its CPU"), "{reason}");
+    // It lies where the function may read it.
+    let stored = "func f\nb0:\n v0 = load.4 scr[20]\n store.4 stack[500], v0\n v2 = const 500\n \
+                  v1 = call.stack f1(v2)\n exit v1\n";
+    assert_eq!(mode(&format!("{stored}{update}")).0, DispatchMode::Cpu);
+    let other = "func f\nb0:\n v0 = const 1\n v1 = call f1(v0)\n exit v1\n";
+    assert_eq!(mode(&format!("{other}{update}")).0, DispatchMode::Flow);
 }

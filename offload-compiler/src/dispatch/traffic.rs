@@ -119,7 +119,7 @@ impl Traffic {
                     traffic.changed.insert(*map);
                 }
                 Op::Request(request) => traffic.request(request, inst.result.is_some(), object),
-                Op::Const(_) | Op::Alu { .. } | Op::AdjustHead { .. } => {}
+                Op::Const(_) | Op::Alu { .. } | Op::AdjustHead { .. } | Op::Call { .. } | Op::Named(_) => {}
             }
         }
     }

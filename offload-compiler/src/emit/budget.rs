@@ -22,7 +22,7 @@ const COPY_BYTES: u64 = 0xffff;
 const LOCK_TURNS: u64 = 8;
 
 /// Finds the longest way through the words from the first function's entry, over as many tail calls as a packet may make to the
-/// functions in `programs`. Each word is charged a turn of all contexts for itself and one for a replay, and for
+/// functions in `programs`. A call takes the longest way through its function. Each word is charged a turn of all contexts for itself and one for a replay, and for
 /// each shared unit that it uses as much as if all contexts of the device stood before it in the queue.
 pub fn bound(laid: &Laid, programs: &[usize], profile: &Profile) -> Bound {
     let cap = profile.packet_cycles_max.max(1);
@@ -37,7 +37,12 @@ pub fn bound(laid: &Laid, programs: &[usize], profile: &Profile) -> Bound {
             most = most.max(words[to]);
             longest = longest.max(cycles[to]);
         }
-        words[at] = most + 1;
+        // First through the function, then on.
+        if let Some(called) = callee(&laid.words[at]) {
+            most = most.saturating_add(words[called]);
+            longest = longest.saturating_add(cycles[called]);
+        }
+        words[at] = most.saturating_add(1);
         cycles[at] = longest.saturating_add(cost(&laid.words[at], profile));
     }
     let from = |function: usize| {
@@ -128,12 +133,25 @@ fn successors(word: &Word) -> impl Iterator<Item = usize> {
     })
 }
 
-/// Words so that each stands after its successors; `None` if there is a loop.
+/// The first word of the function that the word calls.
+fn callee(word: &Word) -> Option<usize> {
+    match word.t2 {
+        Target::Goto(address) if word.q_op == RequestOp::Call => Some(usize::from(address.0)),
+        _ => None,
+    }
+}
+
+/// Successors, and the function that is called.
+fn behind(word: &Word) -> impl Iterator<Item = usize> {
+    successors(word).chain(callee(word))
+}
+
+/// Words so that each stands after its successors and those of functions that it calls; `None` if there is a loop.
 fn topological(laid: &Laid) -> Option<Vec<usize>> {
-    let mut missing: Vec<usize> = laid.words.iter().map(|word| successors(word).count()).collect();
+    let mut missing: Vec<usize> = laid.words.iter().map(|word| behind(word).count()).collect();
     let mut before = vec![Vec::new(); laid.words.len()];
     for (at, word) in laid.words.iter().enumerate() {
-        for to in successors(word) {
+        for to in behind(word) {
             before.get_mut(to)?.push(at);
         }
     }
@@ -188,6 +206,23 @@ mod tests {
         assert!(
             cost("ra=r1; q.spin.lock val=ra dst=r0; next=pass") > cost("q.lookup key=stack[0+0] dst=r0; next=pass")
         );
+    }
+
+    #[test]
+    fn a_call_costs_the_way_through_the_function() {
+        let words = [
+            "q.call; t2=@2; next=@1",
+            "q.call; t2=@4; next=pass",
+            "q.call; t2=@4; next=@3",
+            "q.ret",
+            "c1=eq.64 0,0; t1=@5; next=@5",
+            "q.ret",
+        ];
+        let bound = bound(&laid(&words, &[0, 2, 4]), &[], &SMALL);
+        // The program's two words, the first function's two, and twice the second one's.
+        assert_eq!(bound.words, Some(2 + 2 + 2 * 2));
+        // A loop in a function is one of the program.
+        assert_eq!(super::bound(&laid(&["q.call; t2=@1; next=pass", "next=@1"], &[0, 1]), &[], &SMALL).words, None);
     }
 
     #[test]

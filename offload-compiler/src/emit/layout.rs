@@ -27,47 +27,77 @@ pub enum LayoutError {
 /// Words that a 12-bit address reaches.
 const MAX_WORDS: usize = 1 << 12;
 
-/// Lays the functions out one behind the other, each from its entry on.
+/// Lays the functions out one behind the other, each from its entry on. Calls name them by their place.
 ///
 /// # Errors
 /// See [`LayoutError`].
 pub fn layout<'a>(functions: impl IntoIterator<Item = &'a Allocated>) -> Result<Laid, LayoutError> {
     let mut laid = Laid { words: Vec::new(), insns: Vec::new(), entries: Vec::new() };
-    for allocated in functions {
-        function(allocated, &mut laid)?;
+    let functions: Vec<Placed> = functions
+        .into_iter()
+        .scan(0, |first, allocated| {
+            let placed = Placed::new(allocated, *first);
+            *first += placed.as_ref().map_or(0, |placed| placed.order.len());
+            Some(placed)
+        })
+        .collect::<Result<_, _>>()?;
+    laid.entries = functions.iter().map(|placed| placed.entry).collect();
+    for placed in &functions {
+        placed.write(&mut laid)?;
     }
     if laid.words.len() > MAX_WORDS { Err(LayoutError::TooLong(laid.words.len())) } else { Ok(laid) }
 }
 
-/// Adds the words of one function in their order, the entry first.
-fn function(allocated: &Allocated, laid: &mut Laid) -> Result<(), LayoutError> {
-    let skip = |target: VTarget| skip(allocated, target);
-    let entry = match skip(VTarget::Word(allocated.entry))? {
-        VTarget::Word(word) => word,
-        // The program only ends: its first word says so.
-        _ => allocated.entry,
-    };
-    let order = reachable(allocated, entry)?;
-    let first = laid.words.len();
-    let mut address = vec![None; allocated.words.len()];
-    for (at, id) in order.iter().enumerate() {
-        // What wraps around is refused in the end.
-        address[id.at()] = Some(CodeAddr((first + at) as u16));
+/// A function whose words have addresses.
+struct Placed<'a> {
+    allocated: &'a Allocated,
+    /// Its words, the entry first.
+    order: Vec<WordId>,
+    entry: CodeAddr,
+    /// By word.
+    address: Vec<Option<CodeAddr>>,
+}
+
+impl<'a> Placed<'a> {
+    /// From this address on.
+    fn new(allocated: &'a Allocated, first: usize) -> Result<Self, LayoutError> {
+        let entry = match skip(allocated, VTarget::Word(allocated.entry))? {
+            VTarget::Word(word) => word,
+            // The program only ends: its first word says so.
+            _ => allocated.entry,
+        };
+        let order = reachable(allocated, entry)?;
+        let mut address = vec![None; allocated.words.len()];
+        for (at, id) in order.iter().enumerate() {
+            // What wraps around is refused in the end.
+            address[id.at()] = Some(CodeAddr((first + at) as u16));
+        }
+        let entry = address[entry.at()].ok_or(LayoutError::Dangling)?;
+        Ok(Placed { allocated, order, entry, address })
     }
-    let resolve = |target: Option<VTarget>| match target.map(skip).transpose()? {
-        None => Ok(Target::default()),
-        Some(VTarget::Exit(code)) => Ok(Target::Exit(code)),
-        Some(VTarget::Word(word)) => address[word.at()].map(Target::Goto).ok_or(LayoutError::Dangling),
-        Some(VTarget::Head(_)) => Err(LayoutError::Dangling),
-    };
-    laid.entries.push(address[entry.at()].ok_or(LayoutError::Dangling)?);
-    for id in order {
-        let word = &allocated.words[id.at()];
-        let (t1, t2, next) = (resolve(word.t1)?, resolve(word.t2)?, resolve(word.next)?);
-        laid.words.push(Word { t1, t2, next, ..word.word });
-        laid.insns.push(word.insns.clone());
+
+    fn write(&self, laid: &mut Laid) -> Result<(), LayoutError> {
+        for id in &self.order {
+            let word = &self.allocated.words[id.at()];
+            let resolve = |target: Option<VTarget>| self.resolve(target, &laid.entries);
+            let (t1, t2, next) = (resolve(word.t1)?, resolve(word.t2)?, resolve(word.next)?);
+            laid.words.push(Word { t1, t2, next, ..word.word });
+            laid.insns.push(word.insns.clone());
+        }
+        Ok(())
     }
-    Ok(())
+
+    fn resolve(&self, target: Option<VTarget>, entries: &[CodeAddr]) -> Result<Target, LayoutError> {
+        let target = target.map(|target| skip(self.allocated, target)).transpose()?;
+        let address = match target {
+            None => return Ok(Target::default()),
+            Some(VTarget::Exit(code)) => return Ok(Target::Exit(code)),
+            Some(VTarget::Word(word)) => self.address.get(word.at()).copied().flatten(),
+            Some(VTarget::Func(func)) => entries.get(func.at()).copied(),
+            Some(VTarget::Head(_)) => None,
+        };
+        address.map(Target::Goto).ok_or(LayoutError::Dangling)
+    }
 }
 
 /// Reachable words, the entry first, then ascending: traces stay together.

@@ -86,6 +86,10 @@ fn check_inst(inst: &Inst) -> Result<(), &'static str> {
         }
         Op::Update { flags, .. } if *flags > 2 => return Err("flags above 2"),
         Op::Update { .. } | Op::Delete { .. } | Op::AdjustHead { .. } => None,
+        Op::Named(reg) if *reg > 5 => return Err("named registers are r0 to r5"),
+        Op::Named(_) => Some(true),
+        Op::Call { args, .. } if args.len() > 5 => return Err("a function has five arguments at most"),
+        Op::Call { .. } => None,
         Op::Request(request) => {
             check_request(request)?;
             (!request.op.shape().answers).then_some(false)

@@ -5,6 +5,7 @@
 //! signed byte offset from `data`, a stack pointer its address (r10 = 512), a map-value pointer a handle
 //! ([`offwire_isa::Handle`]) or 0.
 
+mod calls;
 mod cfg;
 mod check;
 pub mod interp;
@@ -15,13 +16,14 @@ mod print;
 mod tests;
 mod visit;
 
+pub use calls::{callees, callees_first, drop_arguments, keep_called, lowest_stack, renumber};
 pub use cfg::{Cfg, clear_unreachable};
 pub use check::check;
-pub use lift::lift;
-pub use parse::{ParseError, parse};
+pub use lift::{lift, lift_within};
+pub use parse::{ParseError, parse, parse_all};
 #[cfg(test)]
 pub(crate) use print::is_unary;
-pub use print::print;
+pub use print::{print, print_all};
 
 use crate::ebpf::{InsnIdx, MapIdx};
 use offwire_isa::{AluOp, CmpOp, RequestOp, Space};
@@ -37,7 +39,11 @@ pub struct Value(pub u32);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Block(pub u32);
 
-/// A whole program (all local calls inlined).
+/// A function of a program, by its place in the list of them: 0 is the program itself, where packets start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FuncIdx(pub u32);
+
+/// The program itself, with those local calls inlined that are no [`Op::Call`]; or a function that it calls.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Func {
     /// Program name.
@@ -163,6 +169,19 @@ pub enum Op {
         /// Signed bytes, low 32 bits.
         delta: Value,
     },
+    /// A call of another function: its result, 64 bits. It may do all that a program can, but exit.
+    Call {
+        /// Which one.
+        func: FuncIdx,
+        /// What it finds in named registers r1 to r5, in this order.
+        args: Vec<Value>,
+        /// One of them may be an address of the stack, so it may read and write what stands there. Else it touches nothing of the
+        /// stack that the caller reads.
+        stack: bool,
+    },
+    /// What a named register holds: r1 to r5 at the start of a function that is called; r0 right behind a call, where `select` has
+    /// cut the block.
+    Named(u8),
     /// Any other request; its form is that of [`RequestOp::shape`].
     Request(Request),
 }
@@ -237,6 +256,8 @@ pub enum Term {
     },
     /// The program ends; the low 32 bits are its return value.
     Exit(Value),
+    /// A function that was called goes back to its caller with this result, 64 bits.
+    Return(Value),
     /// No execution comes here.
     Unreachable,
 }

@@ -1,7 +1,7 @@
 //! Reads the textual form of the IR, as [`super::print()`] writes it.
 
 use super::print::{UPDATE, is_unary};
-use super::{Block, BlockData, Func, Inst, Jump, Mem, Op, Request, Term, Value};
+use super::{Block, BlockData, Func, FuncIdx, Inst, Jump, Mem, Op, Request, Term, Value};
 use crate::ebpf::{InsnIdx, MapIdx};
 use offwire_isa::{AluOp, CmpOp, RequestOp, Space};
 use std::fmt;
@@ -36,9 +36,29 @@ type Step<T> = Result<T, String>;
 /// The first line that does not follow the grammar in `docs/ir.md`. Nothing is said about whether the function makes sense:
 /// [`super::check()`] does.
 pub fn parse(text: &str) -> Result<Func, ParseError> {
+    parse_lines(1, text.lines())
+}
+
+/// Reads a program and the functions that it calls, one behind the other.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_all(text: &str) -> Result<Vec<Func>, ParseError> {
+    let lines: Vec<&str> = text.lines().collect();
+    let head = |line: &&str| line.trim_start().strip_prefix("func").is_some_and(|rest| rest.starts_with([' ', '"']));
+    let mut heads: Vec<usize> = (0..lines.len()).filter(|at| head(&lines[*at])).skip(1).collect();
+    heads.insert(0, 0);
+    let ends = heads.iter().skip(1).copied().chain([lines.len()]);
+    (heads.iter().zip(ends))
+        .map(|(first, end)| parse_lines(*first as u32 + 1, lines[*first..end].iter().copied()))
+        .collect()
+}
+
+/// The lines of one function; the first one has this number.
+fn parse_lines<'a>(first: u32, lines: impl Iterator<Item = &'a str>) -> Result<Func, ParseError> {
     let mut parser = FuncParser { func: None, open: false };
-    let mut count = 0;
-    for (line, text) in (1..).zip(text.lines()) {
+    let mut count = first;
+    for (line, text) in (first..).zip(lines) {
         count = line;
         parser.line(text).map_err(|message| ParseError { line, message })?;
     }
@@ -334,6 +354,7 @@ impl<'a> Cursor<'a> {
                 Term::Guard { base, len, pass, fail }
             }
             "exit" => Term::Exit(self.value()?),
+            "return" => Term::Return(self.value()?),
             "unreachable" => Term::Unreachable,
             _ => {
                 self.rest = before;
@@ -382,6 +403,18 @@ impl<'a> Cursor<'a> {
                 let known = UPDATE.iter().position(|word| *word == suffix).and_then(|at| u8::try_from(at).ok());
                 let flags = known.or_else(|| suffix.parse().ok()).ok_or("unknown flags of an update")?;
                 Op::Update { flags, map: self.map()?, key: self.comma_mem()?, value: self.comma_mem()? }
+            }
+            "call" => {
+                let stack = match suffix {
+                    "" => false,
+                    "stack" => true,
+                    _ => return Err(format!("unknown form of a call `{suffix}`")),
+                };
+                Op::Call { func: FuncIdx(self.numbered("f", "a function")?), args: self.args()?, stack }
+            }
+            "named" => {
+                let reg = self.numbered("r", "a named register")?;
+                Op::Named(u8::try_from(reg).ok().filter(|reg| *reg <= 5).ok_or("named registers are r0 to r5")?)
             }
             "adjust_head" => Op::AdjustHead { delta: self.value()? },
             "request" => {

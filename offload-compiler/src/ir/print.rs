@@ -1,6 +1,6 @@
 //! The textual form of the IR; `docs/ir.md` describes it. [`super::parse()`] reads it back exactly.
 
-use super::{Block, Func, Inst, Jump, Mem, Op, Request, Term, Value};
+use super::{Block, Func, FuncIdx, Inst, Jump, Mem, Op, Request, Term, Value};
 use crate::ebpf::InsnIdx;
 use offwire_isa::Space;
 use std::fmt;
@@ -20,6 +20,12 @@ impl fmt::Display for Value {
 impl fmt::Display for Block {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "b{}", self.0)
+    }
+}
+
+impl fmt::Display for FuncIdx {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "f{}", self.0)
     }
 }
 
@@ -104,6 +110,11 @@ impl fmt::Display for Op {
             }
             Op::Delete { map, key } => write!(f, "delete map{}, {key}", map.0),
             Op::AdjustHead { delta } => write!(f, "adjust_head {delta}"),
+            Op::Call { func, args, stack } => {
+                write!(f, "call{} {func}", if *stack { ".stack" } else { "" })?;
+                list(f, args)
+            }
+            Op::Named(reg) => write!(f, "named r{reg}"),
             Op::Request(request) => write!(f, "{request}"),
         }
     }
@@ -145,6 +156,7 @@ impl fmt::Display for Term {
                 write!(f, " then {pass} else {fail}")
             }
             Term::Exit(value) => write!(f, "exit {value}"),
+            Term::Return(value) => write!(f, "return {value}"),
             Term::Unreachable => f.write_str("unreachable"),
         }
     }
@@ -197,4 +209,9 @@ impl fmt::Display for Func {
 /// The textual form.
 pub fn print(func: &Func) -> String {
     func.to_string()
+}
+
+/// The textual form of a program and the functions that it calls: f0, f1 and so on. [`super::parse_all()`] reads it back.
+pub fn print_all<'a>(funcs: impl IntoIterator<Item = &'a Func>) -> String {
+    funcs.into_iter().map(print).collect()
 }

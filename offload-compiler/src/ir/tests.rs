@@ -84,7 +84,12 @@ impl Rng {
         let size = self.below(9) as u8;
         let flag = self.below(2) == 0;
         let map = MapIdx(self.below(300) as u16);
-        match self.below(10) {
+        match self.below(12) {
+            10 => Op::Named(self.below(6) as u8),
+            11 => {
+                let args = (0..self.below(7)).map(|_| self.value()).collect();
+                Op::Call { func: FuncIdx(self.below(300) as u32), args, stack: flag }
+            }
             0 => Op::Const(if flag { self.constant() } else { self.constant().wrapping_neg() }),
             1 => {
                 let op = AluOp::ALL[self.below(AluOp::ALL.len() as u64) as usize];
@@ -118,7 +123,8 @@ impl Rng {
         Jump { block: Block(self.below(10) as u32), args }
     }
     fn term(&mut self) -> Term {
-        match self.below(5) {
+        match self.below(6) {
+            5 => Term::Return(self.value()),
             0 => Term::Jump(self.jump()),
             1 => {
                 let op = CmpOp::ALL[self.below(9) as usize];
@@ -220,10 +226,60 @@ fn the_checker_finds_each_kind_of_nonsense() {
         ("b0:\n v0 = const 0\n request.ktime_ns value v0\n exit v0\n", "has a number"),
         ("b0:\n v0 = const 0\n request.xchg32 key stack[0]:4 value v0\n exit v0\n", "on map values"),
         ("b0:\n v0 = const 0\n request.exit value v0\n exit v0\n", "terminators"),
+        ("b0:\n v0 = const 0\n v1 = call f1(v0, v0, v0, v0, v0, v0)\n exit v0\n", "five arguments"),
+        ("b0:\n v0 = const 0\n named r1\n exit v0\n", "no result"),
+        ("b0:\n v0 = const 0\n request.call\n exit v0\n", "terminators"),
         ("b0:\n v0 = const 0\n request.delete_in map0 key stack[600]:4 third v0\n exit v0\n", "outside of the stack"),
     ];
     for (body, want) in cases {
         let got = verdict(body);
         assert!(if want.is_empty() { got.is_empty() } else { got.contains(want) }, "{body}\n{got}");
     }
+}
+
+/// What is wrong with a program and the functions that it calls.
+fn calls(text: &str) -> String {
+    let funcs = parse_all(text).unwrap();
+    assert_eq!(parse_all(&print_all(&funcs)).as_ref(), Ok(&funcs));
+    callees_first(&funcs).err().unwrap_or_default()
+}
+
+#[test]
+fn calls_lead_down_to_functions_that_return() {
+    let leaf = "func g\nb0:\n v0 = named r1\n return v0\n";
+    let cases = [
+        ("func f\nb0:\n v0 = const 0\n v1 = call f1(v0)\n exit v1\n", ""),
+        ("func f\nb0:\n v0 = const 0\n exit v0\n", "f1 returns, but nobody calls it"),
+        ("func f\nb0:\n v0 = const 0\n v1 = call f1\n exit v1\n", "f1 looks at r1"),
+        ("func f\nb0:\n v0 = const 0\n v1 = call f1(v0)\n v2 = call f2\n exit v1\n", "to no function"),
+        ("func f\nb0:\n v0 = const 0\n v1 = call f0(v0)\n exit v1\n", "in a circle"),
+        ("func f\nb0:\n v0 = const 0\n v1 = call f1(v0)\n return v1\n", "f0 returns, but nobody calls it"),
+    ];
+    for (body, want) in cases {
+        let got = calls(&format!("{body}{leaf}"));
+        assert!(if want.is_empty() { got.is_empty() } else { got.contains(want) }, "{body}\n{got}");
+    }
+    let text = "func f\nb0:\n v0 = call f1\n exit v0\nfunc g\nb0:\n v0 = const 0\n exit v0\n";
+    assert!(calls(text).contains("f1 is called, but ends the packet"));
+    // Eight calls may be open, one more may not.
+    let level = |n: u32| format!("func g\nb0:\n v0 = call f{}\n return v0\n", n + 1);
+    let deep = |levels: u32| {
+        let head = "func f\nb0:\n v0 = call f1\n exit v0\n";
+        let middle: String = (1..levels).map(level).collect();
+        calls(&format!("{head}{middle}func g\nb0:\n v0 = const 1\n return v0\n"))
+    };
+    assert_eq!(deep(8), "");
+    assert!(deep(9).contains("nested too deeply"));
+}
+
+#[test]
+fn what_a_function_does_not_look_at_is_not_passed() {
+    let text = "func f\nb0:\n v0 = const 0\n v1 = const 1\n v2 = call f2(v0, v1)\n exit v2\n\
+                func unused\nb0:\n v0 = const 1\n return v0\n\
+                func g\nb0:\n v0 = named r2\n return v0\n";
+    let mut funcs = parse_all(text).unwrap();
+    drop_arguments(&mut funcs, FuncIdx(2));
+    let text = print_all(&keep_called(&funcs));
+    assert!(text.contains("v2 = call f1(v1)") && text.contains("v0 = named r1"), "{text}");
+    assert!(!text.contains("unused"), "{text}");
 }

@@ -1,6 +1,6 @@
 //! Walking over the operands of instructions and terminators.
 
-use super::{Block, Func, Inst, Jump, Mem, Op, Term, Value};
+use super::{Block, Func, FuncIdx, Inst, Jump, Mem, Op, Term, Value};
 use offwire_isa::RequestOp;
 
 impl Mem {
@@ -25,7 +25,8 @@ impl Op {
             }
         }
         match self {
-            Op::Const(_) => {}
+            Op::Const(_) | Op::Named(_) => {}
+            Op::Call { args, .. } => args.iter_mut().for_each(each),
             Op::Alu { a, b, .. } => {
                 each(a);
                 each(b);
@@ -52,7 +53,7 @@ impl Op {
     /// never fault.
     pub fn is_removable(&self) -> bool {
         match self {
-            Op::Const(_) | Op::Alu { .. } | Op::Load { .. } | Op::Lookup { .. } => true,
+            Op::Const(_) | Op::Alu { .. } | Op::Load { .. } | Op::Lookup { .. } | Op::Named(_) => true,
             Op::Request(request) => request.op.is_silent() || request.op == RequestOp::LookupIn,
             _ => false,
         }
@@ -75,7 +76,7 @@ impl Term {
             Term::Jump(jump) => (Some(jump), None),
             Term::Branch { then, els, .. } => (Some(then), Some(els)),
             Term::Guard { pass, fail, .. } => (Some(pass), Some(fail)),
-            Term::Exit(_) | Term::Unreachable => (None, None),
+            Term::Exit(_) | Term::Return(_) | Term::Unreachable => (None, None),
         };
         first.into_iter().chain(second)
     }
@@ -85,7 +86,7 @@ impl Term {
         match self {
             Term::Branch { then, els, .. } => Some((then, els)),
             Term::Guard { pass, fail, .. } => Some((pass, fail)),
-            Term::Jump(_) | Term::Exit(_) | Term::Unreachable => None,
+            Term::Jump(_) | Term::Exit(_) | Term::Return(_) | Term::Unreachable => None,
         }
     }
 
@@ -95,7 +96,7 @@ impl Term {
             Term::Jump(jump) => (Some(jump), None),
             Term::Branch { then, els, .. } => (Some(then), Some(els)),
             Term::Guard { pass, fail, .. } => (Some(pass), Some(fail)),
-            Term::Exit(_) | Term::Unreachable => (None, None),
+            Term::Exit(_) | Term::Return(_) | Term::Unreachable => (None, None),
         };
         first.into_iter().chain(second)
     }
@@ -108,7 +109,7 @@ impl Term {
                 each(*b);
             }
             Term::Guard { base: Some(base), .. } => each(*base),
-            Term::Exit(value) => each(*value),
+            Term::Exit(value) | Term::Return(value) => each(*value),
             Term::Jump(_) | Term::Guard { base: None, .. } | Term::Unreachable => {}
         }
     }
@@ -129,7 +130,7 @@ impl Term {
                 each(b);
             }
             Term::Guard { base: Some(base), .. } => each(base),
-            Term::Exit(value) => each(value),
+            Term::Exit(value) | Term::Return(value) => each(value),
             Term::Jump(_) | Term::Guard { base: None, .. } | Term::Unreachable => {}
         }
         for jump in self.jumps_mut() {
@@ -168,6 +169,13 @@ impl Func {
     /// The blocks by number.
     pub fn block_ids(&self) -> impl Iterator<Item = Block> + use<> {
         (0..self.blocks.len() as u32).map(Block)
+    }
+}
+
+impl FuncIdx {
+    /// As an index.
+    pub fn at(self) -> usize {
+        self.0 as usize
     }
 }
 

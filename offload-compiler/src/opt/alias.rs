@@ -75,6 +75,11 @@ pub(super) fn request_reads(op: &Op, maps: &MapTable) -> Vec<Place> {
             Place::new(*key, sizes(*map).map_or(unknown, |(key, _)| key)),
             Place::new(*value, sizes(*map).map_or(unknown, |(_, value)| value)),
         ],
+        // Of its own frames it reads nothing that it has not written, and others it only knows by addresses.
+        Op::Call { stack: true, .. } => {
+            let whole = Mem { space: Space::Stack, map: None, base: None, offset: 0 };
+            vec![Place::new(whole, u32::from(STACK_BYTES))]
+        }
         Op::Request(request) => {
             let at = |mem: Option<Mem>, bytes: u32| mem.map(|mem| Place::new(mem, bytes));
             // The arguments of a printk stand in scratch.
@@ -122,7 +127,8 @@ pub(super) fn clobbers(constants: &[Option<u64>], op: &Op, place: &Place) -> boo
             Space::Stack | Space::MapValue => false,
         },
         Op::Request(request) => request_clobbers(constants, request, place),
-        Op::Const(_) | Op::Alu { .. } | Op::Load { .. } | Op::Lookup { .. } => false,
+        Op::Call { stack, .. } => *stack || place.mem.space != Space::Stack,
+        Op::Named(_) | Op::Const(_) | Op::Alu { .. } | Op::Load { .. } | Op::Lookup { .. } => false,
     }
 }
 
@@ -159,6 +165,11 @@ fn request_clobbers(constants: &[Option<u64>], request: &Request, place: &Place)
 pub(super) fn writes(op: &Op) -> bool {
     matches!(
         op,
-        Op::Store { .. } | Op::AtomicAdd { .. } | Op::Update { .. } | Op::Delete { .. } | Op::AdjustHead { .. }
+        Op::Store { .. }
+            | Op::AtomicAdd { .. }
+            | Op::Update { .. }
+            | Op::Delete { .. }
+            | Op::AdjustHead { .. }
+            | Op::Call { .. }
     ) || matches!(op, Op::Request(request) if !request.op.is_silent())
 }

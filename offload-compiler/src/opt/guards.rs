@@ -59,7 +59,7 @@ fn lengths(func: &Func, cfg: &Cfg) -> Vec<(u32, u32)> {
         next
     };
     let moves = |op: &Op| match op {
-        Op::AdjustHead { .. } => true,
+        Op::AdjustHead { .. } | Op::Call { .. } => true,
         Op::Request(request) => request.op.moves_packet(),
         _ => false,
     };

@@ -32,7 +32,7 @@ mod thread;
 mod tidy;
 
 use crate::ebpf::MapIdx;
-use crate::ir::Func;
+use crate::ir::{self, Func, FuncIdx};
 use crate::object::{Map, Object};
 
 /// What the passes must know of the maps, by map index.
@@ -114,6 +114,22 @@ const ROUNDS: usize = 12;
 /// Runs all passes until nothing changes.
 pub fn optimize(func: Func, maps: &MapTable) -> Func {
     optimize_with(func, maps, &mut |_, _| {})
+}
+
+/// Runs all passes on a program and the functions that it calls, those first: what a function does not look at, its callers need not
+/// compute. Functions that nobody calls any more go.
+pub fn optimize_all(mut funcs: Vec<Func>, maps: &MapTable) -> Vec<Func> {
+    // A program that is not well formed is refused later.
+    let order = ir::callees_first(&funcs).unwrap_or_else(|_| (0..funcs.len() as u32).map(FuncIdx).collect());
+    for at in order {
+        if let Some(func) = funcs.get_mut(at.at()) {
+            let name = func.name.clone();
+            let empty = Func { name, blocks: Vec::new(), values: 0 };
+            *func = optimize(std::mem::replace(func, empty), maps);
+            ir::drop_arguments(&mut funcs, at);
+        }
+    }
+    ir::keep_called(&funcs)
 }
 
 /// As [`optimize`]; shows the function after each pass that changed something.

@@ -195,7 +195,7 @@ impl Simplify {
                 request.value.iter_mut().for_each(|value| *value = self.low(*value, first));
                 request.third.iter_mut().for_each(|third| *third = self.low(*third, second));
             }
-            Op::Const(_) | Op::Alu { .. } => {}
+            Op::Const(_) | Op::Alu { .. } | Op::Call { .. } | Op::Named(_) => {}
         }
     }
 

@@ -72,6 +72,7 @@ impl<'a> Buffer<'a> {
             Op::Lookup { map, .. } | Op::Update { map, .. } | Op::Delete { map, .. } => {
                 self.flush(index, |group| of_map(group, Some(map)));
             }
+            Op::Call { stack, .. } => self.flush(index, |group| stack || group.mem.space != Space::Stack),
             Op::AdjustHead { .. } => self.flush(index, |group| group.mem.space == Space::Packet),
             // What it may change, and what others may see before it.
             Op::Request(ref request) if !request.op.is_division() => {

@@ -6,8 +6,9 @@
 
 use super::graph::port;
 use super::{AWord, Allocated, Origin, REGISTERS};
+use crate::ir::FuncIdx;
 use crate::schedule::{Code, Read, Target, VReg, VWord, WordId};
-use offwire_isa::{Base, CmpOp, KeyUse, STACK_BYTES, Space, Src, StoreOp, ValueUse, Word};
+use offwire_isa::{Base, CmpOp, KeyUse, RequestOp, STACK_BYTES, Space, Src, StoreOp, ValueUse, Word};
 
 /// Spill slots of 8 B: from scratch byte 64 on up to the arguments of a printk, then the stack.
 const SCRATCH_SLOTS: usize = (offwire_isa::PRINTK_ARGUMENTS as usize - 64) / 8;
@@ -25,19 +26,95 @@ pub struct Mismatch {
 /// What each place is known to hold; `None` until a path reaches the word.
 type Places = Vec<Vec<VReg>>;
 
-/// Checks `allocated` against the words that it was made from.
+/// What functions do to memory that others share with them, found in their words.
+pub struct Shared {
+    /// By function: true for spill slots that it, or a function that it calls, may write.
+    written: Vec<[bool; SLOTS]>,
+    /// By function: the lowest byte of the stack that it, or a function that it calls, may touch, and the end of those that it spills to.
+    touched: Vec<i64>,
+    spilled: Vec<i64>,
+}
+
+impl Shared {
+    /// Of all functions of an image.
+    ///
+    /// # Errors
+    /// A spill to no slot, or calls that go round in a circle or to no function.
+    pub fn of(all: &[&Allocated]) -> Result<Self, Mismatch> {
+        let mut shared = Shared { written: Vec::new(), touched: Vec::new(), spilled: Vec::new() };
+        for allocated in all {
+            let mut written = [false; SLOTS];
+            for (at, word) in allocated.words.iter().enumerate() {
+                let fail = |what: String| Mismatch { word: WordId(at as u32), what };
+                match word.origin {
+                    Origin::Spill => written[slot(word.word.st_space, word.word.st_off).map_err(fail)?] = true,
+                    Origin::Reload => {}
+                    Origin::Word(_) => {
+                        own_slots(&word.word, |slot| written[slot] = true).map_err(|what| fail(what.into()))?;
+                    }
+                }
+            }
+            shared.written.push(written);
+            shared.touched.push(allocated.words.iter().filter_map(touches).min().unwrap_or(i64::from(STACK_BYTES)));
+            shared.spilled.push(spill_end(allocated).unwrap_or(0));
+        }
+        // Each call leads one level down; after as many rounds as there are functions nothing grows, unless there is a circle.
+        for _ in 0..all.len() {
+            let mut grows = false;
+            for (caller, allocated) in all.iter().enumerate() {
+                for func in allocated.words.iter().filter_map(called) {
+                    let Some(callee) = shared.written.get(func.at()).copied() else {
+                        return Err(Mismatch {
+                            word: allocated.entry,
+                            what: format!("it calls {func}, which is not there"),
+                        });
+                    };
+                    for (mine, theirs) in shared.written[caller].iter_mut().zip(callee) {
+                        grows |= theirs && !*mine;
+                        *mine |= theirs;
+                    }
+                    let (touched, spilled) = (shared.touched[func.at()], shared.spilled[func.at()]);
+                    grows |= touched < shared.touched[caller] || spilled > shared.spilled[caller];
+                    shared.touched[caller] = shared.touched[caller].min(touched);
+                    shared.spilled[caller] = shared.spilled[caller].max(spilled);
+                }
+            }
+            if !grows {
+                break;
+            }
+        }
+        Ok(shared)
+    }
+}
+
+fn called(word: &AWord) -> Option<FuncIdx> {
+    match word.t2 {
+        Some(Target::Func(func)) if word.word.q_op == RequestOp::Call => Some(func),
+        _ => None,
+    }
+}
+
+/// Checks `allocated`, the function of this number, against the words that it was made from.
 ///
 /// # Errors
 /// The first thing that could not be proved.
-pub fn check(code: &Code, allocated: &Allocated) -> Result<(), Mismatch> {
+pub fn check(func: FuncIdx, code: &Code, allocated: &Allocated, shared: &Shared) -> Result<(), Mismatch> {
     let mut before: Vec<Option<Places>> = vec![None; allocated.words.len()];
     let entry = code.entry.and_then(|entry| code.words.get(entry.at()).map(|_| entry));
     let fail = |word: WordId, what: &str| Mismatch { word, what: what.into() };
     let entry = entry.ok_or_else(|| fail(WordId(0), "there is no entry"))?;
     same_place(code, allocated, Some(Target::Word(entry)), Some(Target::Word(allocated.entry)))
         .map_err(|what| fail(allocated.entry, what))?;
-    own_stack(allocated)?;
-    let mut work = vec![(allocated.entry, vec![Vec::new(); REGISTERS + SLOTS])];
+    // Values are spilled only below all that the program itself, in this function and those below it, may touch of its stack.
+    match (shared.touched.get(func.at()), shared.spilled.get(func.at())) {
+        (Some(touched), Some(spilled)) if spilled <= touched || *spilled == 0 => {}
+        _ => return Err(fail(allocated.entry, "the program may touch its stack where values are spilled")),
+    }
+    let mut first = vec![Vec::new(); REGISTERS + SLOTS];
+    for (set, argument) in first.iter_mut().zip(code.named.iter().flatten()).skip(1) {
+        set.push(*argument);
+    }
+    let mut work = vec![(allocated.entry, first)];
     while let Some((at, incoming)) = work.pop() {
         let Some(place) = before.get_mut(at.at()) else { return Err(fail(at, "no such word")) };
         let state = match place {
@@ -56,13 +133,19 @@ pub fn check(code: &Code, allocated: &Allocated) -> Result<(), Mismatch> {
             }
         };
         let word = &allocated.words[at.at()];
-        let ways = step(code, allocated, word, state).map_err(|what| Mismatch { word: at, what })?;
+        let ways = step(code, allocated, shared, word, state).map_err(|what| Mismatch { word: at, what })?;
         work.extend(ways);
     }
     Ok(())
 }
 
-fn step(code: &Code, allocated: &Allocated, word: &AWord, state: Places) -> Result<Vec<(WordId, Places)>, String> {
+fn step(
+    code: &Code,
+    allocated: &Allocated,
+    shared: &Shared,
+    word: &AWord,
+    state: Places,
+) -> Result<Vec<(WordId, Places)>, String> {
     let next = |state: Places| match word.next {
         Some(Target::Word(to)) => Ok(vec![(to, state)]),
         _ => Err("a spill must lead to a word".to_string()),
@@ -91,25 +174,24 @@ fn step(code: &Code, allocated: &Allocated, word: &AWord, state: Places) -> Resu
             let vword = code.words.get(home.at()).ok_or("it comes from no word")?;
             let mut state = state;
             own_scratch(&word.word, &mut state)?;
-            word_ways(code, allocated, vword, word, &state)
+            word_ways(code, allocated, shared, vword, word, &state)
         }
     }
 }
 
-/// What the program itself writes into scratch is no spilled value any more. A store happens while the word may still leave, so
-/// on all ways.
-fn own_scratch(word: &Word, state: &mut Places) -> Result<(), String> {
+/// Slots in scratch that the program's own accesses may write.
+fn own_slots(word: &Word, mut writes: impl FnMut(usize)) -> Result<(), &'static str> {
     let mut forget = |from: i64, to: i64| {
-        for (n, set) in state[REGISTERS..REGISTERS + SCRATCH_SLOTS].iter_mut().enumerate() {
+        for n in 0..SCRATCH_SLOTS {
             let start = 64 + 8 * n as i64;
             if from < start + 8 && to > start {
-                set.clear();
+                writes(n);
             }
         }
     };
     if word.st_op != StoreOp::None && word.st_space == Space::Scratch {
         if word.st_base != Base::Zero {
-            return Err("a store somewhere into scratch".into());
+            return Err("a store somewhere into scratch");
         }
         forget(word.st_off.into(), i64::from(word.st_off) + 16);
     }
@@ -119,47 +201,50 @@ fn own_scratch(word: &Word, state: &mut Places) -> Result<(), String> {
     Ok(())
 }
 
-/// Values are spilled only below all that the program itself may touch of its stack, so it neither destroys nor sees them. What it
-/// touches goes up from a constant address, or is anywhere.
-fn own_stack(allocated: &Allocated) -> Result<(), Mismatch> {
+/// What the program itself writes into scratch is no spilled value any more. A store happens while the word may still leave, so
+/// on all ways.
+fn own_scratch(word: &Word, state: &mut Places) -> Result<(), String> {
+    Ok(own_slots(word, |slot| state[REGISTERS + slot].clear())?)
+}
+
+/// The end of the stack bytes that values are spilled to, if there are such.
+fn spill_end(allocated: &Allocated) -> Option<i64> {
     let spills = allocated.words.iter().filter(|word| word.origin == Origin::Spill);
-    let on_stack = spills.filter(|word| word.word.st_space == Space::Stack);
-    let Some(end) = on_stack.map(|word| i64::from(word.word.st_off) + 8).max() else { return Ok(()) };
-    for (at, AWord { word, origin, .. }) in allocated.words.iter().enumerate() {
-        if !matches!(origin, Origin::Word(_)) {
-            continue;
-        }
-        let place = |base: Base, offset: i16| (base == Base::Zero).then_some(i64::from(offset));
-        let read = |field: u8| match offwire_isa::Read::decode(field) {
-            offwire_isa::Read::Const(constant) => Some(i64::from(constant)),
-            offwire_isa::Read::Reg(_) => None,
-        };
-        let mut touched = Vec::new();
-        if word.ld_space == Space::Stack && (word.x0_size > 0 || word.x1_size > 0) {
-            touched.push(place(word.ld_base, word.ld_off));
-        }
-        if word.st_space == Space::Stack && word.st_op != StoreOp::None {
-            touched.push(place(word.st_base, word.st_off));
-        }
-        if word.q_kspace == Space::Stack && word.q_op.shape().key != KeyUse::None {
-            touched.push(place(word.q_kbase, word.q_koff));
-        }
-        if word.q_vspace == Space::Stack && word.q_op.shape().value == ValueUse::Value {
-            touched.push(match word.q_vsrc {
-                Src::I0 => Some(word.i0.into()),
-                Src::I1 => Some(word.i1.into()),
-                Src::Ra => read(word.ra),
-                Src::Rb => read(word.rb),
-                Src::Rc => read(word.rc),
-                _ => None,
-            });
-        }
-        if touched.iter().any(|from| from.is_none_or(|from| from < end)) {
-            let what = "the program may touch its stack where values are spilled".into();
-            return Err(Mismatch { word: WordId(at as u32), what });
-        }
+    spills.filter(|word| word.word.st_space == Space::Stack).map(|word| i64::from(word.word.st_off) + 8).max()
+}
+
+/// The lowest byte of the stack that the program may touch by a word of its own. What it touches goes up from a constant address, or
+/// is anywhere.
+fn touches(AWord { word, origin, .. }: &AWord) -> Option<i64> {
+    if !matches!(origin, Origin::Word(_)) {
+        return None;
     }
-    Ok(())
+    let place = |base: Base, offset: i16| if base == Base::Zero { i64::from(offset) } else { 0 };
+    let read = |field: u8| match offwire_isa::Read::decode(field) {
+        offwire_isa::Read::Const(constant) => i64::from(constant),
+        offwire_isa::Read::Reg(_) => 0,
+    };
+    let mut touched = Vec::new();
+    if word.ld_space == Space::Stack && (word.x0_size > 0 || word.x1_size > 0) {
+        touched.push(place(word.ld_base, word.ld_off));
+    }
+    if word.st_space == Space::Stack && word.st_op != StoreOp::None {
+        touched.push(place(word.st_base, word.st_off));
+    }
+    if word.q_kspace == Space::Stack && word.q_op.shape().key != KeyUse::None {
+        touched.push(place(word.q_kbase, word.q_koff));
+    }
+    if word.q_vspace == Space::Stack && word.q_op.shape().value == ValueUse::Value {
+        touched.push(match word.q_vsrc {
+            Src::I0 => word.i0.into(),
+            Src::I1 => word.i1.into(),
+            Src::Ra => read(word.ra),
+            Src::Rb => read(word.rb),
+            Src::Rc => read(word.rc),
+            _ => 0,
+        });
+    }
+    touched.into_iter().min()
 }
 
 fn slot(space: Space, offset: i16) -> Result<usize, String> {
@@ -175,6 +260,7 @@ fn slot(space: Space, offset: i16) -> Result<usize, String> {
 fn word_ways(
     code: &Code,
     allocated: &Allocated,
+    shared: &Shared,
     vword: &VWord,
     word: &AWord,
     state: &Places,
@@ -194,6 +280,20 @@ fn word_ways(
         }
     }
     let written = write(vword, &word.word, state);
+    if let RequestOp::Call | RequestOp::Ret = word.word.q_op {
+        for reg in &vword.passes {
+            let at = code
+                .named
+                .and_then(|named| named.iter().position(|named| named == reg))
+                .ok_or("it passes no named register")?;
+            if !written[at].contains(reg) {
+                return Err(format!("r{at} does not hold v{}, which is passed in it", reg.0));
+            }
+        }
+    }
+    if word.word.q_op == RequestOp::Call {
+        return call_ways(code, allocated, shared, vword, word, &written);
+    }
     let answered = vword.answer.map(|answer| {
         let mut answered = written.clone();
         answered.iter_mut().for_each(|set| set.retain(|reg| *reg != answer));
@@ -222,6 +322,49 @@ fn word_ways(
         way(vword.t2, word.t2, answered)?;
     }
     way(vword.next, word.next, answered)?;
+    Ok(ways)
+}
+
+/// The ways out of a word that calls: behind the call no register holds anything but the result.
+fn call_ways(
+    code: &Code,
+    allocated: &Allocated,
+    shared: &Shared,
+    vword: &VWord,
+    word: &AWord,
+    written: &Places,
+) -> Result<Vec<(WordId, Places)>, String> {
+    let fields = &word.word;
+    if fields.g_en || fields.c2_op != CmpOp::Never || fields.q_null {
+        return Err("a call has other ways out".into());
+    }
+    let (Some(Target::Func(wanted)), Some(func)) = (vword.t2, called(word)) else {
+        return Err("it calls no function".into());
+    };
+    let slots = shared.written.get(func.at()).filter(|_| wanted == func).ok_or("it calls another function")?;
+    let mut ways = Vec::new();
+    if fields.c1_op != CmpOp::Never {
+        same_place(code, allocated, vword.t1, word.t1)?;
+        if let Some(Target::Word(to)) = word.t1 {
+            ways.push((to, written.clone()));
+        }
+    }
+    let mut after = written.clone();
+    after[..REGISTERS].iter_mut().for_each(Vec::clear);
+    for (set, _) in after[REGISTERS..].iter_mut().zip(slots).filter(|(_, written)| **written) {
+        set.clear();
+    }
+    if let Some(answer) = vword.answer {
+        if code.named.map(|named| named[0]) != Some(answer) || fields.q_dst != 0 {
+            return Err("the result comes into another register".into());
+        }
+        after.iter_mut().for_each(|set| set.retain(|reg| *reg != answer));
+        after[0] = vec![answer];
+    }
+    same_place(code, allocated, vword.next, word.next)?;
+    if let Some(Target::Word(to)) = word.next {
+        ways.push((to, after));
+    }
     Ok(ways)
 }
 

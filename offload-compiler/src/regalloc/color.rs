@@ -17,13 +17,17 @@ pub(super) enum Colors {
 const NONE: u8 = u8::MAX;
 const EVEN: u16 = 0x5555;
 
-/// Colours all registers. Those in `fixed` (by register) must not be spilled.
+/// Colours all registers. Those in `fixed` (by register) must not be spilled; named registers have their colours.
 pub(super) fn color(graph: &Graph, code: &Code, fixed: &[bool]) -> Colors {
     let n = code.vregs as usize;
     let mut colors = vec![NONE; n];
+    for (color, reg) in (0..).zip(code.named.iter().flatten()) {
+        colors[reg.0 as usize] = color;
+    }
+    let named: Vec<VReg> = code.named.into_iter().flatten().collect();
     let mut clashes = Vec::new();
     let mut spills = Vec::new();
-    for reg in simplify(graph, fixed).into_iter().rev() {
+    for reg in simplify(graph, fixed, &named).into_iter().rev() {
         let taken = taken(graph, &colors, reg);
         let free = !(taken | banks(graph, &colors, reg));
         if free != 0 {
@@ -34,7 +38,7 @@ pub(super) fn color(graph: &Graph, code: &Code, fixed: &[bool]) -> Colors {
             spills.push(reg);
             continue;
         }
-        if !recolor(graph, &mut colors, reg) {
+        if !recolor(graph, &mut colors, reg, &named) {
             // Only the banks forbid it.
             let partner = graph.partners[reg.0 as usize].iter().find(|(partner, _)| colors[partner.0 as usize] != NONE);
             clashes.extend(partner.map(|(partner, _)| (reg, *partner)));
@@ -70,11 +74,11 @@ fn cost(graph: &Graph, reg: VReg) -> u64 {
     u64::from(graph.uses[at]) * 1024 / (graph.neighbours[at].len() as u64 + 1)
 }
 
-/// The order in which registers leave the graph: those that certainly find a colour first.
-fn simplify(graph: &Graph, fixed: &[bool]) -> Vec<VReg> {
+/// The order in which registers leave the graph: those that certainly find a colour first. Those that are named never do.
+fn simplify(graph: &Graph, fixed: &[bool], named: &[VReg]) -> Vec<VReg> {
     let n = graph.neighbours.len();
     let mut degree: Vec<usize> = graph.neighbours.iter().map(Vec::len).collect();
-    let used = |at: usize| graph.uses[at] > 0;
+    let used = |at: usize| graph.uses[at] > 0 && !named.contains(&VReg(at as u32));
     let mut gone: Vec<bool> = (0..n).map(|at| !used(at)).collect();
     let mut order = Vec::with_capacity(n);
     let mut easy: Vec<usize> = (0..n).filter(|&at| used(at) && degree[at] < REGISTERS).collect();
@@ -147,8 +151,8 @@ fn choose(graph: &Graph, colors: &[u8], reg: VReg, free: u16) -> u8 {
 }
 
 /// Moves one coloured partner to the other bank so that `reg` finds a place; true if that worked.
-fn recolor(graph: &Graph, colors: &mut [u8], reg: VReg) -> bool {
-    for &(partner, _) in &graph.partners[reg.0 as usize] {
+fn recolor(graph: &Graph, colors: &mut [u8], reg: VReg, named: &[VReg]) -> bool {
+    for &(partner, _) in graph.partners[reg.0 as usize].iter().filter(|(partner, _)| !named.contains(partner)) {
         let old = colors[partner.0 as usize];
         if old == NONE {
             continue;

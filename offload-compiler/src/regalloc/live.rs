@@ -115,6 +115,10 @@ impl Liveness {
         for way in ways.iter().filter(|way| way.writes && !way.answer) {
             unite(row, self.live_in.get(way.to.at()));
         }
+        // Whoever is called, or returned to, finds them as the write backs leave them.
+        for reg in &word.passes {
+            set(row, *reg);
+        }
         self.after_write.get_mut(at).copy_from_slice(row);
         for (_, reg) in &word.writes {
             clear(row, *reg);

@@ -11,8 +11,9 @@ mod graph;
 mod live;
 mod spill;
 
-pub use check::{Mismatch, check};
+pub use check::{Mismatch, Shared, check};
 pub use live::Liveness;
+pub use spill::{Around, SlotSet, stack_floor};
 
 use crate::schedule::{Code, Read, Target, VReg, VWord, WordId};
 use color::Colors;
@@ -59,6 +60,8 @@ pub struct Allocated {
     pub entry: WordId,
     /// Virtual registers that live in scratch memory.
     pub spills: usize,
+    /// Spill slots that it, or a function that it calls, may write.
+    pub slots: SlotSet,
 }
 
 /// Why there is no allocation.
@@ -77,16 +80,24 @@ pub enum Failure {
 /// Rounds of spilling before it is given up.
 const ROUNDS: usize = 40;
 
-/// Allocates registers.
+/// Allocates registers. Values that are needed after a call live in slots that the functions below do not write (`around`).
 ///
 /// # Errors
 /// See [`Failure`].
-pub fn allocate(code: &Code) -> Result<Allocated, Failure> {
-    let mut spilling = spill::Spilling::new(code);
+pub fn allocate(code: &Code, around: &Around) -> Result<Allocated, Failure> {
+    let mut spilling = spill::Spilling::new(code, around);
+    if code.named.is_some() {
+        let live = Liveness::new(&spilling.code);
+        spilling.begin_round();
+        for reg in spilling.across_calls(&live) {
+            spilling.keep(reg, &live).map_err(|_| Failure::Full)?;
+        }
+    }
     for _ in 0..ROUNDS {
         let live = Liveness::new(&spilling.code);
         let entry = spilling.code.entry.ok_or(Failure::Empty)?;
-        if let Some(reg) = live.live_in(entry).next() {
+        let is_argument = |reg: &VReg| code.named.is_some_and(|named| named[1..].contains(reg));
+        if let Some(reg) = live.live_in(entry).find(|reg| !is_argument(reg)) {
             return Err(Failure::Undefined(reg));
         }
         let graph = Graph::new(&spilling.code, &live);
@@ -117,7 +128,7 @@ fn finish(spilling: &spill::Spilling, live: &Liveness, colors: &[u8], entry: Wor
         insns: vword.insns.clone(),
         origin: spilling.origin[at],
     });
-    Allocated { words: words.collect(), entry, spills: spilling.spilled }
+    Allocated { words: words.collect(), entry, spills: spilling.spilled, slots: spilling.used }
 }
 
 /// The word with registers put in; write backs that nobody needs, or that copy a register to itself, go.

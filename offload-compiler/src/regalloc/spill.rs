@@ -56,6 +56,45 @@ fn lowest_stack(word: &VWord) -> Option<i16> {
     touches.into_iter().filter(|(is, space, _)| *is && *space == Space::Stack).map(|(_, _, from)| from).min()
 }
 
+/// Spill slots by number, as a set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SlotSet(u128);
+
+impl SlotSet {
+    fn add(&mut self, slot: usize) {
+        self.0 |= 1u128.checked_shl(slot as u32).unwrap_or(0);
+    }
+
+    fn has(self, slot: usize) -> bool {
+        self.0.checked_shr(slot as u32).is_some_and(|bits| bits & 1 == 1)
+    }
+
+    /// All slots of both.
+    pub fn union(self, other: Self) -> Self {
+        SlotSet(self.0 | other.0)
+    }
+}
+
+/// What a function must know of those that it shares memory with.
+#[derive(Clone, Debug)]
+pub struct Around {
+    /// The stack below this byte is free in all functions of the program.
+    pub free_stack: i16,
+    /// By function: slots that it, or one that it calls, may write.
+    pub slots: Vec<SlotSet>,
+}
+
+impl Default for Around {
+    fn default() -> Self {
+        Around { free_stack: STACK_BYTES as i16, slots: Vec::new() }
+    }
+}
+
+/// The lowest byte of the stack that the code may touch.
+pub fn stack_floor(code: &Code) -> i16 {
+    code.words.iter().filter_map(lowest_stack).min().unwrap_or(STACK_BYTES as i16)
+}
+
 /// Code on its way to fewer live registers.
 pub(super) struct Spilling {
     pub(super) code: Code,
@@ -64,6 +103,8 @@ pub(super) struct Spilling {
     /// By register: true if it must not be spilled (again).
     pub(super) fixed: Vec<bool>,
     pub(super) spilled: usize,
+    /// Slots that it or one that it calls may write.
+    pub(super) used: SlotSet,
     /// By slot: where registers live that are kept there, by word of the scheduled code; all true if the program uses it.
     slots: Vec<BitVec>,
     scheduled: usize,
@@ -80,9 +121,9 @@ pub(super) enum Refused {
 }
 
 impl Spilling {
-    pub(super) fn new(code: &Code) -> Self {
+    pub(super) fn new(code: &Code, around: &Around) -> Self {
         let scheduled = code.words.len();
-        let limit = code.words.iter().filter_map(lowest_stack).min().unwrap_or(STACK_BYTES as i16);
+        let limit = stack_floor(code).min(around.free_stack);
         let spare = (limit.clamp(0, STACK_BYTES as i16) / 8) as usize;
         let mut slots = vec![BitVec::repeat(false, scheduled); SLOTS + spare];
         // Slots that the program itself uses.
@@ -109,11 +150,29 @@ impl Spilling {
                 }
             }
         }
+        let mut used = SlotSet::default();
+        for (n, _) in slots.iter().enumerate().filter(|(_, slot)| slot.any()) {
+            used.add(n);
+        }
+        // What a function writes, its callers do not keep anything in while it runs.
+        for (at, word) in code.words.iter().enumerate() {
+            let Some(Target::Func(func)) = word.t2 else { continue };
+            let written = around.slots.get(func.at()).copied().unwrap_or_default();
+            for (_, slot) in slots.iter_mut().enumerate().filter(|(n, _)| written.has(*n)) {
+                slot.set(at, true);
+            }
+            used = used.union(written);
+        }
+        let mut fixed = vec![false; code.vregs as usize];
+        for named in code.named.iter().flatten() {
+            fixed[named.0 as usize] = true;
+        }
         Spilling {
             code: code.clone(),
             origin: (0..scheduled as u32).map(|at| Origin::Word(WordId(at))).collect(),
-            fixed: vec![false; code.vregs as usize],
+            fixed,
             spilled: 0,
+            used,
             slots,
             scheduled,
             like: Vec::new(),
@@ -131,7 +190,25 @@ impl Spilling {
             self.fixed[reg.0 as usize] = true;
             return Err(Refused::This);
         }
-        let slot = Slot::new(self.slot(reg, live).ok_or(Refused::Full)?);
+        self.keep(reg, live)
+    }
+
+    /// Registers whose values are needed after some call: it leaves nothing in registers.
+    pub(super) fn across_calls(&self, live: &Liveness) -> Vec<VReg> {
+        let calls = self.code.words.iter().enumerate().filter(|(_, word)| matches!(word.t2, Some(Target::Func(_))));
+        let mut across: Vec<VReg> = calls
+            .flat_map(|(at, word)| live.after_answer(WordId(at as u32)).filter(|reg| Some(*reg) != word.answer))
+            .collect();
+        across.sort_unstable();
+        across.dedup();
+        across
+    }
+
+    /// Keeps a register in a slot, whatever that costs.
+    pub(super) fn keep(&mut self, reg: VReg, live: &Liveness) -> Result<(), Refused> {
+        let number = self.slot(reg, live).ok_or(Refused::Full)?;
+        let slot = Slot::new(number);
+        self.used.add(number);
         self.spilled += 1;
         self.fixed[reg.0 as usize] = true;
         for at in 0..self.code.words.len() {
@@ -196,6 +273,7 @@ impl Spilling {
         if !is_write && !is_answer {
             return;
         }
+        let tangled = self.is_tangled(word, reg, live);
         let temp = self.temporary();
         let word = &mut self.code.words[at.at()];
         for (_, to) in word.writes.iter_mut().filter(|(_, to)| *to == reg) {
@@ -222,6 +300,22 @@ impl Spilling {
         word.t1 = first.or(word.t1);
         word.t2 = second.or(word.t2);
         word.next = next.or(word.next);
+        if tangled {
+            // Where the guard has failed, the store finds the old value.
+            for port in word.ports.iter_mut().filter(|port| **port == Read::Reg(reg)) {
+                *port = Read::Reg(temp);
+            }
+            self.load_before(at, temp, slot);
+        }
+    }
+
+    /// The load takes the word's place, so that all ways to the word lead to it.
+    fn load_before(&mut self, at: WordId, temp: VReg, slot: Slot) {
+        let word = self.code.words[at.at()].clone();
+        let origin = self.origin[at.at()];
+        let moved = self.push(word, origin, self.like[at.at()]);
+        self.code.words[at.at()] = load_word(temp, slot, Target::Word(moved));
+        self.origin[at.at()] = Origin::Reload;
     }
 
     /// Before a word that reads the register, a load.
@@ -230,15 +324,10 @@ impl Spilling {
             return;
         }
         let temp = self.temporary();
-        let mut word = self.code.words[at.at()].clone();
-        for port in word.ports.iter_mut().filter(|port| **port == Read::Reg(reg)) {
+        for port in self.code.words[at.at()].ports.iter_mut().filter(|port| **port == Read::Reg(reg)) {
             *port = Read::Reg(temp);
         }
-        // The load takes the word's place, so that all ways to the word lead to it.
-        let origin = self.origin[at.at()];
-        let moved = self.push(word, origin, self.like[at.at()]);
-        self.code.words[at.at()] = load_word(temp, slot, Target::Word(moved));
-        self.origin[at.at()] = Origin::Reload;
+        self.load_before(at, temp, slot);
     }
 }
 

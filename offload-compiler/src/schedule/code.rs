@@ -1,6 +1,6 @@
 //! Words over virtual registers.
 
-use crate::ir::Block;
+use crate::ir::{Block, FuncIdx};
 use offwire_isa::{Src, Word};
 use std::collections::BTreeMap;
 
@@ -40,6 +40,8 @@ pub enum Target {
     Head(Block),
     /// This word.
     Word(WordId),
+    /// The first word of a function that is called.
+    Func(FuncIdx),
 }
 
 /// A word whose registers are virtual.
@@ -52,13 +54,15 @@ pub struct VWord {
     /// Write backs, at most two: what goes where. Two of one word need registers of different banks, unless both take the same
     /// source and share a register.
     pub writes: Vec<(Src, VReg)>,
-    /// Register of the request's answer.
+    /// Register of the request's answer, or of a call's result.
     pub answer: Option<VReg>,
+    /// Named registers that whoever the word leads to by a call or return finds set.
+    pub passes: Vec<VReg>,
     /// Where compare 1 leads; `None` if it is off.
     pub t1: Option<Target>,
-    /// Where guard, compare 2 and null test lead; `None` if all are off.
+    /// Where guard, compare 2 and null test lead, or the function that is called; `None` if all are off.
     pub t2: Option<Target>,
-    /// Where it goes on; `None` after a request to exit.
+    /// Where it goes on, after a call once that has returned; `None` after a request to exit or return.
     pub next: Option<Target>,
     /// eBPF instructions that it does work for, ascending.
     pub insns: Vec<u32>,
@@ -90,13 +94,15 @@ pub struct Code {
     pub entry: Option<WordId>,
     /// One more than the highest virtual register.
     pub vregs: u32,
+    /// The named registers r0 to r5, if it calls or is called.
+    pub named: Option<[VReg; 6]>,
 }
 
 impl Code {
-    /// The word that a target leads to; `None` if the packet ends.
+    /// The word of this function that a target leads to; `None` if the packet ends.
     pub fn word_of(&self, target: Target) -> Option<WordId> {
         match target {
-            Target::Exit(_) => None,
+            Target::Exit(_) | Target::Func(_) => None,
             Target::Head(block) => self.heads.get(&block).copied(),
             Target::Word(word) => Some(word),
         }

@@ -153,7 +153,7 @@ impl Effect {
     fn outlives_program(&self) -> bool {
         match (self.request, &self.writes) {
             (Some(op), _) => !is_silent(op),
-            (None, Some(to)) => !matches!(to.at.space, Space::Stack | Space::Scratch),
+            (None, Some(to)) => !matches!(to.at.space, Space::Stack | Space::Scratch) || to.at.base.is_some(),
             (None, None) => false,
         }
     }

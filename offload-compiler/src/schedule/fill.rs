@@ -231,6 +231,15 @@ impl Fill<'_> {
                     self.out.answer = op.result.map(|value| VReg(value.0));
                 }
             }
+            Kind::Call { passes, answer, .. } => {
+                self.out.word.q_op = RequestOp::Call;
+                self.out.passes = passes.iter().map(|value| VReg(value.0)).collect();
+                self.out.answer = Some(VReg(answer.0));
+            }
+            Kind::Return { pass } => {
+                self.out.word.q_op = RequestOp::Ret;
+                self.out.passes = vec![VReg(pass.0)];
+            }
             _ => {}
         }
     }
@@ -245,8 +254,11 @@ impl Fill<'_> {
         let slots = self.slots;
         self.out.t1 = slots.compares[0].and_then(target);
         self.out.t2 = slots.guard.or(slots.compares[1]).or(slots.null_test).and_then(target);
+        if let Some(Kind::Call { func, .. }) = slots.end.map(|end| &self.trace.ops[end].kind) {
+            self.out.t2 = Some(Target::Func(*func));
+        }
         self.out.next = match slots.end {
-            // An end without an edge is a request to exit.
+            // An end without an edge is a request to exit or return.
             Some(end) => target(end),
             None => Some(Target::Word(next)),
         };

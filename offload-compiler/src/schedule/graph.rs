@@ -102,8 +102,10 @@ impl Graph {
                         let killed = matches!(op.kind, Kind::Guard { .. });
                         let null_test = null_of == Some(*value);
                         let answer = matches!(trace.ops[from].kind, Kind::Request { .. });
-                        // A guard kills write backs. An answer comes after compares, but before the null test.
-                        let words = u32::from(killed || (answer && !null_test && !op.is_end()));
+                        // A guard kills write backs, and what must survive a call is stored before it. An answer comes after compares,
+                        // but before the null test.
+                        let call = matches!(op.kind, Kind::Call { .. });
+                        let words = u32::from(killed || call || (answer && !null_test && !op.is_end()));
                         self.add(from, id, words);
                         self.live_out[from] = true;
                     }
@@ -147,7 +149,9 @@ impl Graph {
                             self.add(branch, id, 0);
                         }
                     }
-                    Kind::End { .. } | Kind::Exit { .. } => self.add(branch, id, 0),
+                    Kind::End { .. } | Kind::Exit { .. } | Kind::Call { .. } | Kind::Return { .. } => {
+                        self.add(branch, id, 0)
+                    }
                     Kind::Store { .. } | Kind::Atomic { .. } => {
                         if trace.unobserved(id, branch) {
                             continue;
@@ -180,7 +184,7 @@ impl Graph {
             match op.kind {
                 Kind::Store { .. } | Kind::Atomic { .. } | Kind::Copy { .. } => self.add(id, end, 0),
                 Kind::Request { .. } => {
-                    self.add(id, end, u32::from(matches!(trace.ops[end].kind, Kind::Exit { .. })));
+                    self.add(id, end, u32::from(trace.ops[end].ends_by_request()));
                 }
                 _ => {}
             }

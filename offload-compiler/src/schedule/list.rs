@@ -4,6 +4,7 @@ use super::code::{Code, VReg, VWord, WordId};
 use super::fill::fill;
 use super::graph::Graph;
 use super::slots::Slots;
+use crate::ir::Value;
 use crate::select::{Kind, OpId, Trace};
 use std::collections::BTreeSet;
 
@@ -17,6 +18,17 @@ pub struct Bans {
 }
 
 impl Bans {
+    /// What a function with these named registers begins with: those of one bank.
+    pub fn of(named: Option<[Value; 6]>) -> Self {
+        let mut bans = Bans::default();
+        for (n, a) in named.iter().flatten().enumerate() {
+            for b in named.iter().flatten().skip(n + 2).step_by(2) {
+                bans.ban(VReg(a.0), VReg(b.0));
+            }
+        }
+        bans
+    }
+
     /// Forbids writing both in one word. False if it was forbidden before.
     pub fn ban(&mut self, a: VReg, b: VReg) -> bool {
         self.pairs.insert((a.min(b), a.max(b)))
@@ -55,6 +67,7 @@ pub enum Style {
 pub struct Schedule<'a> {
     traces: &'a [Trace],
     values: u32,
+    named: Option<[Value; 6]>,
     style: Style,
     graphs: Vec<Graph>,
     plans: Vec<Option<Plan>>,
@@ -62,10 +75,10 @@ pub struct Schedule<'a> {
 
 impl<'a> Schedule<'a> {
     /// Looks at the dependences of all traces.
-    pub fn new(traces: &'a [Trace], values: u32, style: Style) -> Self {
+    pub fn new(traces: &'a [Trace], values: u32, named: Option<[Value; 6]>, style: Style) -> Self {
         let graphs = traces.iter().map(Graph::new).collect();
         let plans = traces.iter().map(|_| None).collect();
-        Schedule { traces, values, style, graphs, plans }
+        Schedule { traces, values, named, style, graphs, plans }
     }
 
     /// The words, under all bans so far.
@@ -73,7 +86,8 @@ impl<'a> Schedule<'a> {
     /// # Errors
     /// If an operation fits no word; selection makes none such.
     pub fn code(&mut self, bans: &Bans) -> Result<Code, Unschedulable> {
-        let mut code = Code { vregs: self.values, ..Code::default() };
+        let named = self.named.map(|named| named.map(|value| VReg(value.0)));
+        let mut code = Code { vregs: self.values, named, ..Code::default() };
         for ((trace, graph), plan) in self.traces.iter().zip(&self.graphs).zip(&mut self.plans) {
             let head = WordId(code.words.len() as u32);
             code.heads.insert(trace.head, head);
@@ -150,7 +164,12 @@ impl Room {
             Kind::Request { .. } => (3, 1),
             Kind::Copy { .. } => (4, 2),
             // Two compares and a null test; guard and end have their own.
-            Kind::Cmp { .. } | Kind::Guard { .. } | Kind::End { .. } | Kind::Exit { .. } => (5, 5),
+            Kind::Cmp { .. }
+            | Kind::Guard { .. }
+            | Kind::End { .. }
+            | Kind::Exit { .. }
+            | Kind::Call { .. }
+            | Kind::Return { .. } => (5, 5),
         }
     }
 

@@ -146,7 +146,7 @@ impl Slots {
                 Kind::Request { .. } => std::slice::from_mut(&mut slots.request),
                 Kind::Guard { .. } => std::slice::from_mut(&mut slots.guard),
                 Kind::End { .. } => std::slice::from_mut(&mut slots.end),
-                Kind::Exit { .. } => {
+                Kind::Exit { .. } | Kind::Call { .. } | Kind::Return { .. } => {
                     // It needs the request unit and is the way on.
                     if slots.request.is_some() || slots.end.is_some() {
                         return None;
@@ -168,6 +168,10 @@ impl Slots {
             };
             *room.iter_mut().find(|slot| slot.is_none())? = Some(id);
         }
+        // A call needs the target for the function.
+        if slots.calls(trace) && (slots.guard.is_some() || slots.compares[1].is_some()) {
+            return None;
+        }
         order(&mut slots.compares);
         order(&mut slots.stores);
         slots.branches(trace)?;
@@ -183,6 +187,11 @@ impl Slots {
             }
         }
         None
+    }
+
+    /// True if the word calls a function.
+    fn calls(&self, trace: &Trace) -> bool {
+        self.end.is_some_and(|end| matches!(trace.ops[end].kind, Kind::Call { .. }))
     }
 
     /// Order and targets of the branches.

@@ -4,8 +4,8 @@ use super::live::Liveness;
 use super::ops::{Address, Edge, EdgeId, EdgeTarget, Kind, Op, Opnd, Trace};
 use super::prepare::{is_exit, stack_readers};
 use super::region::{answers, is_null_test};
-use super::{How, constants, exit_code, small_exit};
-use crate::ir::{Block, Cfg, Func, Jump, Mem, Op as IrOp, Request, Term, Value};
+use super::{How, constants, exit_code, named, small_exit};
+use crate::ir::{Block, Cfg, Func, FuncIdx, Jump, Mem, Op as IrOp, Request, Term, Value};
 use offwire_isa::{AluOp, CmpOp, KeyUse, MapUse, RequestOp, Space};
 use std::collections::BTreeMap;
 
@@ -16,7 +16,8 @@ pub fn lower(func: &Func, cfg: &Cfg, regions: &[Vec<Block>], sizes: &[(u32, u32)
     let live = Liveness::new(func, cfg, &consts);
     let answers = answers(func);
     let reads_stack = stack_readers(func, cfg);
-    let mut values = func.values;
+    let named = named(func);
+    let mut values = func.values + named.map_or(0, |named| named.len() as u32);
     let traces = regions
         .iter()
         .map(|blocks| {
@@ -27,6 +28,7 @@ pub fn lower(func: &Func, cfg: &Cfg, regions: &[Vec<Block>], sizes: &[(u32, u32)
                 answers: &answers,
                 reads_stack: &reads_stack,
                 sizes,
+                named: named.unwrap_or([Value(u32::MAX); 6]),
                 values: &mut values,
                 made: BTreeMap::new(),
                 frugal: how.frugal,
@@ -51,6 +53,7 @@ struct Lower<'a> {
     answers: &'a [Option<RequestOp>],
     reads_stack: &'a [bool],
     sizes: &'a [(u32, u32)],
+    named: [Value; 6],
     values: &'a mut u32,
     /// Constants that this trace holds in registers.
     made: BTreeMap<u64, Value>,
@@ -76,6 +79,12 @@ impl Lower<'_> {
                 self.inst(inst.result, &inst.op);
             }
             self.insn = data.term_insn.0;
+            if let (Some(IrOp::Call { func, args, .. }), Term::Jump(jump)) =
+                (data.insts.last().map(|inst| &inst.op), &data.term)
+            {
+                self.call(*func, args, jump);
+                continue;
+            }
             self.term(&data.term, blocks.get(n + 1).copied());
         }
     }
@@ -157,7 +166,12 @@ impl Lower<'_> {
 
     fn inst(&mut self, result: Option<Value>, op: &IrOp) {
         match op {
-            IrOp::Const(_) => {}
+            // A call is seen to at the end of its block.
+            IrOp::Const(_) | IrOp::Call { .. } => {}
+            IrOp::Named(reg) => {
+                let a = Opnd::Val(self.named[usize::from(*reg).min(5)]);
+                self.push(Kind::Alu { op: AluOp::Mov, wide: true, a, b: Opnd::Const(0) }, result);
+            }
             IrOp::Request(request) => self.ask(request, result),
             IrOp::Alu { op, wide, a, b } => {
                 let (a, b) = if is_unary(*op) {
@@ -287,6 +301,19 @@ impl Lower<'_> {
         self.edges.len() - 1
     }
 
+    /// The arguments go into named registers; nothing but what is live behind the call must survive it.
+    fn call(&mut self, func: FuncIdx, args: &[Value], on: &Jump) {
+        let passes: Vec<Value> = self.named.iter().skip(1).copied().take(args.len()).collect();
+        for (&dst, &arg) in passes.iter().zip(args) {
+            let src = self.operand(arg, 64);
+            self.push(Kind::Copy { dst, src }, None);
+        }
+        let live = self.live.live_in(on.block);
+        let params = passes.clone();
+        let edge = self.add_edge(Edge { target: EdgeTarget::Block(on.block), live, params, reads_stack: true });
+        self.push(Kind::Call { func, passes, answer: self.named[0], edge }, None);
+    }
+
     fn end(&mut self, jump: &Jump) {
         let edge = self.edge(jump);
         self.push(Kind::End { edge }, None);
@@ -330,6 +357,11 @@ impl Lower<'_> {
                     let src = self.operand(*value, 32);
                     self.push(Kind::Exit { src }, None);
                 }
+            }
+            Term::Return(value) => {
+                let (pass, src) = (self.named[0], self.operand(*value, 64));
+                self.push(Kind::Copy { dst: pass, src }, None);
+                self.push(Kind::Return { pass }, None);
             }
             Term::Unreachable => {
                 let target = EdgeTarget::Exit(0);

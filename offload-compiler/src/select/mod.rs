@@ -25,7 +25,7 @@ pub use ops::{Address, Edge, EdgeId, EdgeTarget, Kind, Op, OpId, Opnd, Trace};
 pub use prepare::prepare;
 pub use region::regions;
 
-use crate::ir::{Func, Op as IrOp, Term};
+use crate::ir::{BlockData, Func, Op as IrOp, Term, Value};
 
 /// How a function is translated. First as it gives the fewest words; where that does not fit, more sparingly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +34,16 @@ pub struct How {
     pub duplicate: bool,
     /// Few values are kept in registers: constants and metadata are made anew for each use, operations keep program order.
     pub frugal: bool,
+}
+
+/// Values that stand for the named registers r0 to r5 of calls, if the prepared function calls one or is called. They are none of the
+/// function's own.
+pub fn named(func: &Func) -> Option<[Value; 6]> {
+    let calls = |op: &IrOp| matches!(op, IrOp::Call { .. } | IrOp::Named(_));
+    let takes_part =
+        |block: &BlockData| matches!(block.term, Term::Return(_)) || block.insts.iter().any(|inst| calls(&inst.op));
+    let first = func.blocks.iter().any(takes_part).then_some(func.values)?;
+    Some(std::array::from_fn(|n| Value(first + n as u32)))
 }
 
 /// Constants by value number.

@@ -1,7 +1,7 @@
 //! Machine operations.
 
 use crate::ebpf::MapIdx;
-use crate::ir::{Block, Value};
+use crate::ir::{Block, FuncIdx, Value};
 use offwire_isa::{AluOp, CmpOp, RequestOp, Space};
 
 /// Index into [`Trace::ops`]; ascending in program order.
@@ -109,6 +109,18 @@ pub enum Kind {
     Exit {
         src: Opnd,
     },
+    /// Last operation: a function is called, and goes back to `edge`. Arguments are in `passes`, the result comes into `answer`:
+    /// named registers, set by copies.
+    Call {
+        func: FuncIdx,
+        passes: Vec<Value>,
+        answer: Value,
+        edge: EdgeId,
+    },
+    /// Last operation: the function goes back to its caller, with the result in `pass`, a named register.
+    Return {
+        pass: Value,
+    },
 }
 
 /// One machine operation.
@@ -156,7 +168,7 @@ impl Edge {
 pub struct Trace {
     /// First block.
     pub head: Block,
-    /// In program order; the last one is [`Kind::End`] or [`Kind::Exit`], and nowhere else stands one.
+    /// In program order; the last one ends the trace ([`Op::is_end`]), and nowhere else stands such.
     pub ops: Vec<Op>,
     /// Ways out.
     pub edges: Vec<Edge>,
@@ -184,7 +196,9 @@ impl Op {
             | Kind::Request { src, .. }
             | Kind::Copy { src, .. }
             | Kind::Exit { src } => (Some(*src), None),
-            Kind::Load { .. } | Kind::Guard { .. } | Kind::End { .. } => (None, None),
+            Kind::Load { .. } | Kind::Guard { .. } | Kind::End { .. } | Kind::Call { .. } | Kind::Return { .. } => {
+                (None, None)
+            }
         };
         first.into_iter().chain(second)
     }
@@ -197,7 +211,9 @@ impl Op {
     /// The edge by which it may leave.
     pub fn edge(&self) -> Option<EdgeId> {
         match self.kind {
-            Kind::Guard { edge, .. } | Kind::Cmp { edge, .. } | Kind::End { edge } => Some(edge),
+            Kind::Guard { edge, .. } | Kind::Cmp { edge, .. } | Kind::End { edge } | Kind::Call { edge, .. } => {
+                Some(edge)
+            }
             _ => None,
         }
     }
@@ -207,9 +223,14 @@ impl Op {
         matches!(self.kind, Kind::Guard { .. } | Kind::Cmp { .. })
     }
 
+    /// True for what ends the trace by a request.
+    pub fn ends_by_request(&self) -> bool {
+        matches!(self.kind, Kind::Exit { .. } | Kind::Call { .. } | Kind::Return { .. })
+    }
+
     /// True for what ends the trace.
     pub fn is_end(&self) -> bool {
-        matches!(self.kind, Kind::End { .. } | Kind::Exit { .. })
+        matches!(self.kind, Kind::End { .. }) || self.ends_by_request()
     }
 }
 

@@ -16,7 +16,7 @@ const GUARD_MAX: i32 = 1023;
 
 /// The function as selection wants it: control flow simplified; jumps that only end the packet lead to blocks of one constant;
 /// offsets within -512 to 511 and guards within 0 to 1023; parameters can be set on every edge, before it is taken, without harm
-/// to the other side; and in an order.
+/// to the other side; and in an order. A call is the last instruction of its block.
 pub fn prepare(func: &Func, how: &How) -> Func {
     let mut func = func.clone();
     simplify(&mut func);
@@ -33,7 +33,28 @@ pub fn prepare(func: &Func, how: &How) -> Func {
     keep_tested(&mut func);
     drop_unreachable(&mut func);
     drop_unused(&mut func);
+    cut_calls(&mut func);
     func
+}
+
+/// A block ends with its first call. What follows stands in a block of its own, which takes the result from the named register.
+fn cut_calls(func: &mut Func) {
+    let mut at = 0;
+    while let Some(data) = func.blocks.get(at) {
+        at += 1;
+        let Some(call) = data.insts.iter().position(|inst| matches!(inst.op, Op::Call { .. })) else { continue };
+        let behind = Block(func.blocks.len() as u32);
+        let unused = func.new_value();
+        let data = &mut func.blocks[at - 1];
+        let rest = data.insts.split_off(call + 1);
+        let insn = data.insts[call].insn;
+        let result = data.insts[call].result.take().unwrap_or(unused);
+        let mut insts = vec![Inst { result: Some(result), op: Op::Named(0), insn }];
+        insts.extend(rest);
+        let term = std::mem::replace(&mut data.term, Term::Jump(Jump::to(behind)));
+        let term_insn = std::mem::replace(&mut data.term_insn, insn);
+        func.blocks.push(BlockData { params: Vec::new(), insts, term, term_insn });
+    }
 }
 
 /// Brings offsets into reach: constant bases move into the offset, what is too far is added to the base.
@@ -55,7 +76,7 @@ fn reach(func: &mut Func) {
                     request.key.iter_mut().for_each(|key| far.mem(key, insn));
                     request.value_at.iter_mut().for_each(|value| far.fold(value));
                 }
-                Op::Const(_) | Op::Alu { .. } | Op::AdjustHead { .. } => {}
+                Op::Const(_) | Op::Alu { .. } | Op::AdjustHead { .. } | Op::Call { .. } | Op::Named(_) => {}
             }
             far.out.push(inst);
         }
@@ -278,6 +299,7 @@ pub(super) fn stack_readers(func: &Func, cfg: &Cfg) -> Vec<bool> {
         .iter()
         .map(|block| {
             block.insts.iter().any(|inst| match &inst.op {
+                Op::Call { .. } => true,
                 Op::Load { mem, .. } => private(mem),
                 Op::Lookup { key, .. } | Op::Delete { key, .. } => private(key),
                 Op::Update { key, value, .. } => private(key) || private(value),

@@ -45,6 +45,9 @@ fn likely(
     weight: &[u32],
     free: impl Fn(Block) -> bool,
 ) -> Option<Block> {
+    if func.blocks[at.at()].insts.last().is_some_and(|inst| matches!(inst.op, Op::Call { .. })) {
+        return None;
+    }
     match &func.blocks[at.at()].term {
         Term::Jump(jump) => Some(jump.block).filter(|block| free(*block)),
         // The guard unit can only leave on failure.
@@ -66,7 +69,7 @@ fn likely(
                 (false, false) => None,
             }
         }
-        Term::Exit(_) | Term::Unreachable => None,
+        Term::Exit(_) | Term::Return(_) | Term::Unreachable => None,
     }
 }
 

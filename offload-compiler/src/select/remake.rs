@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 /// Does it for the whole function. What becomes useless is left.
 pub(super) fn remake(func: &mut Func) {
     let moves = func.blocks.iter().flat_map(|block| &block.insts).any(|inst| match &inst.op {
-        Op::AdjustHead { .. } => true,
+        Op::AdjustHead { .. } | Op::Call { .. } => true,
         Op::Request(request) => request.op.moves_packet(),
         _ => false,
     });

@@ -7,9 +7,9 @@ mod programs;
 use offload_compiler::ebpf::MapIdx;
 use offload_compiler::facts;
 use offload_compiler::ir::interp::{self, Maps, Outcome, Packet, World};
-use offload_compiler::ir::{Op, check, lift};
+use offload_compiler::ir::{FuncIdx, Op, callees_first, check, lift, lift_within, print_all};
 use offload_compiler::object::{Initial, LoadOptions, Object, load};
-use offload_compiler::opt::{MapTable, optimize};
+use offload_compiler::opt::{MapTable, optimize, optimize_all};
 use offwire_harness::reference::Ref;
 use offwire_harness::{Backend, Chance, Entry, EntryValue, Event, PacketIn, RedirectTarget};
 use offwire_image::MapKind;
@@ -75,6 +75,13 @@ fn check_program(object: &Object, seed: u64) -> BTreeSet<&'static str> {
     let plain = lift(object, program, &facts).unwrap_or_else(|d| panic!("{d}\n{}", listing()));
     assert_eq!(check(&plain), Ok(()), "{}\n{plain}", listing());
     let small = optimize(plain.clone(), &MapTable::of(object));
+    // The same with every call a call.
+    let calling = lift_within(object, program, &facts, 0).unwrap_or_else(|d| panic!("{d}\n{}", listing()));
+    for func in &calling {
+        assert_eq!(check(func), Ok(()), "{}\n{func}", listing());
+    }
+    assert_eq!(callees_first(&calling).map(|order| order.len()), Ok(calling.len()), "{}", listing());
+    let few = optimize_all(calling.clone(), &MapTable::of(object));
     let mut reference = Ref::new(object, 0).expect("the interpreter takes it").with_facts(&facts);
     let specs: Vec<_> = object.maps.iter().map(|map| &map.spec).collect();
     let mut maps = Maps::new(specs.iter().copied());
@@ -92,7 +99,8 @@ fn check_program(object: &Object, seed: u64) -> BTreeSet<&'static str> {
             }
         }
     }
-    let mut ours = [&plain, &small].map(|func| (func, maps.clone()));
+    let forms = [std::slice::from_ref(&plain), std::slice::from_ref(&small), &calling, &few];
+    let mut ours = forms.map(|funcs| (funcs, maps.clone()));
     let mut rng = Rng(seed);
     for n in 0..8 {
         let len = 14 + rng.below(80);
@@ -100,11 +108,12 @@ fn check_program(object: &Object, seed: u64) -> BTreeSet<&'static str> {
         let input = PacketIn { bytes: bytes.clone(), port: 2, rx_queue: 3, arrival_ns: 0 };
         reference.set_chance(Chance { ktime_ns: 1000 + n, jiffies: 77 * n, random_state: seed });
         let wanted = reference.run(&input).unwrap_or_else(|d| panic!("{d}\n{}", listing()));
-        for (func, maps) in &mut ours {
+        for (funcs, maps) in &mut ours {
+            let func = print_all(*funcs);
             let mut packet = Packet::new(&bytes);
             (packet.ingress_ifindex, packet.rx_queue_index) = (3, 3);
             let mut world = World { ktime_ns: 1000 + n, jiffies: 77 * n, random: seed, ..World::default() };
-            let got = interp::run_in(func, &mut packet, maps, &mut world)
+            let got = interp::run_all(funcs, FuncIdx(0), &mut packet, maps, &mut world)
                 .unwrap_or_else(|f| panic!("{f:?}\n{func}\n{}", listing()));
             if matches!(got, Outcome::TailCall(_)) {
                 // The interpreter goes on in the other program.
@@ -125,12 +134,18 @@ fn check_program(object: &Object, seed: u64) -> BTreeSet<&'static str> {
             }
         }
     }
-    let ops = plain.blocks.iter().flat_map(|block| &block.insts).map(|inst| &inst.op);
-    ops.filter_map(|op| if let Op::Request(request) = op { Some(request.op.asm()) } else { None }).collect()
+    let ops = calling.iter().flat_map(|func| &func.blocks).flat_map(|block| &block.insts).map(|inst| &inst.op);
+    let name = |op: &Op| match op {
+        Op::Request(request) => Some(request.op.asm()),
+        Op::Call { .. } => Some("call"),
+        _ => None,
+    };
+    ops.filter_map(name).collect()
 }
 
 /// What the random programs must have among them, or they say nothing of it.
-const REQUESTS: [&str; 40] = [
+const REQUESTS: [&str; 41] = [
+    "call",
     "adjust_tail",
     "adjust_meta",
     "load_bytes",

@@ -20,12 +20,15 @@ pub(crate) use request::{Answer, Operands};
 pub(crate) use request::{csum, divide};
 pub use world::{Event, Outcome, Redirect, World};
 
-use super::{Block, Func, Jump, Mem, Op, Request, Term, Value};
+use super::{Block, Func, FuncIdx, Jump, Mem, Op, Request, Term, Value};
 use crate::ebpf::MapIdx;
 use offwire_isa::{METADATA_BYTES, RequestOp, Space};
 
 /// Blocks that one run may execute.
 const MAX_STEPS: u32 = 1 << 20;
+
+/// Calls that may be open at a time, as on the device.
+const CALLS: usize = 8;
 
 /// Negative error numbers, as a helper returns them.
 const ENOENT: u64 = (-2i64).cast_unsigned();
@@ -61,28 +64,84 @@ pub fn run(func: &Func, packet: &mut Packet, maps: &mut Maps) -> Result<u32, Fau
 /// # Errors
 /// An access out of bounds, a value that is not defined, too many steps; a lock that is not given back, or a record.
 pub fn run_in(func: &Func, packet: &mut Packet, maps: &mut Maps, world: &mut World) -> Result<Outcome, Fault> {
-    let mut machine = Machine { values: vec![None; func.values as usize], memory: Memory::new(packet, maps, world) };
-    let mut block = Block::ENTRY;
+    run_all(std::slice::from_ref(func), FuncIdx(0), packet, maps, world)
+}
+
+/// As [`run_in`]; the program is one of `funcs`, its calls are to others of them.
+///
+/// # Errors
+/// As [`run_in`]; also calls of functions that are not there, or nested too deeply.
+pub fn run_all(
+    funcs: &[Func],
+    entry: FuncIdx,
+    packet: &mut Packet,
+    maps: &mut Maps,
+    world: &mut World,
+) -> Result<Outcome, Fault> {
+    let mut machine = Machine { values: Vec::new(), named: [None; 6], memory: Memory::new(packet, maps, world) };
+    let mut at = Site { func: entry, block: Block::ENTRY, inst: 0 };
+    let mut callers: Vec<(Site, Option<Value>, Vec<Option<u64>>)> = Vec::new();
+    let start = |func: FuncIdx| funcs.get(func.at()).ok_or("no such function");
+    let none = |what: &str| Fault { block: Block::ENTRY, what: what.into() };
+    machine.values = vec![None; start(entry).map_err(none)?.values as usize];
     for _ in 0..MAX_STEPS {
-        let fault = |what| Fault { block, what };
-        match machine.block(func, block).map_err(fault)? {
-            Next::Block(next) => block = next,
+        let fault = |what| Fault { block: at.block, what };
+        let func = start(at.func).map_err(none)?;
+        match machine.block(func, at.block, at.inst).map_err(fault)? {
+            Next::Block(block) => at = Site { block, inst: 0, ..at },
+            Next::Call { func, inst, result } => {
+                if callers.len() >= CALLS {
+                    return Err(fault("calls are nested too deeply".into()));
+                }
+                let values = vec![None; start(func).map_err(none)?.values as usize];
+                callers.push((Site { inst: inst + 1, ..at }, result, std::mem::replace(&mut machine.values, values)));
+                at = Site { func, block: Block::ENTRY, inst: 0 };
+            }
+            Next::Return(value) => {
+                let Some((caller, result, values)) = callers.pop() else {
+                    return Err(fault("a program returns".into()));
+                };
+                machine.values = values;
+                // A call leaves nothing in the other registers.
+                machine.named = [None; 6];
+                machine.named[0] = Some(value);
+                if let Some(result) = result {
+                    machine.set(result, value).map_err(fault)?;
+                }
+                at = caller;
+            }
+            Next::End(Outcome::Exit(_)) if !callers.is_empty() => {
+                return Err(fault("a function that is called ends the program".into()));
+            }
             Next::End(outcome) => {
                 machine.memory.maps.finish().map_err(fault)?;
                 return Ok(outcome);
             }
         }
     }
-    Err(Fault { block, what: "too many steps".into() })
+    Err(Fault { block: at.block, what: "too many steps".into() })
+}
+
+/// Where execution stands.
+#[derive(Clone, Copy)]
+struct Site {
+    func: FuncIdx,
+    block: Block,
+    /// The next instruction of the block.
+    inst: usize,
 }
 
 enum Next {
     Block(Block),
+    Call { func: FuncIdx, inst: usize, result: Option<Value> },
+    Return(u64),
     End(Outcome),
 }
 
 struct Machine<'a> {
     values: Vec<Option<u64>>,
+    /// r0 to r5 of the call interface.
+    named: [Option<u64>; 6],
     memory: Memory<'a>,
 }
 
@@ -105,9 +164,17 @@ impl Machine<'_> {
         Ok(Next::Block(jump.block))
     }
 
-    fn block(&mut self, func: &Func, block: Block) -> Result<Next, String> {
+    /// Runs a block from an instruction on.
+    fn block(&mut self, func: &Func, block: Block, from: usize) -> Result<Next, String> {
         let data = func.blocks.get(block.at()).ok_or("no such block")?;
-        for inst in &data.insts {
+        for (at, inst) in data.insts.iter().enumerate().skip(from) {
+            if let Op::Call { func, args, .. } = &inst.op {
+                self.named = [None; 6];
+                for (n, arg) in args.iter().enumerate() {
+                    *self.named.get_mut(n + 1).ok_or("too many arguments")? = Some(self.get(*arg)?);
+                }
+                return Ok(Next::Call { func: *func, inst: at, result: inst.result });
+            }
             match self.op(&inst.op).map_err(|what| format!("`{inst}`: {what}"))? {
                 Answer::TailCall(to) => return Ok(Next::End(Outcome::TailCall(to))),
                 Answer::Value(result) => {
@@ -129,6 +196,7 @@ impl Machine<'_> {
                 self.go(func, if fits { pass } else { fail })
             }
             Term::Exit(value) => Ok(Next::End(Outcome::Exit(self.get(*value)? as u32))),
+            Term::Return(value) => Ok(Next::Return(self.get(*value)?)),
             Term::Unreachable => Err("an unreachable block is reached".into()),
         }
     }
@@ -136,6 +204,11 @@ impl Machine<'_> {
     fn op(&mut self, op: &Op) -> Result<Answer, String> {
         Ok(Answer::Value(match op {
             Op::Const(value) => *value,
+            Op::Named(reg) => {
+                let held = self.named.get(usize::from(*reg)).copied().flatten();
+                held.ok_or_else(|| format!("r{reg} holds nothing"))?
+            }
+            Op::Call { .. } => return Err("a call is no single step".into()),
             Op::Alu { op, wide, a, b } => op.eval(*wide, self.get(*a)?, self.get(*b)?),
             Op::Load { mem, size, swap, dismiss } => {
                 let mut bytes = [0; 8];

@@ -1,9 +1,9 @@
 //! Instructions of each region to IR.
 
-use super::Lifter;
 use super::callers::{Callers, Taken};
 use super::expand::{End, Expanded, FrameIdx};
 use super::live::{FrameReg, LiveSet};
+use super::{Function, Lifter};
 use crate::ebpf::{AluOp as EbpfAlu, Imm64, Insn, InsnIdx, MapIdx, Operand, Reg, Width};
 use crate::facts::{Fact, PtrKind, Range, State, Tnum};
 use crate::ir::{Block, Cfg, Func, Inst, Jump, Op, Term, Value, clear_unreachable};
@@ -67,6 +67,9 @@ pub(super) fn build(
             regs,
             insts: Vec::new(),
         };
+        if block == Block::ENTRY {
+            builder.arguments();
+        }
         let term = builder.region(block)?;
         let regs = builder.regs;
         let insts = builder.insts;
@@ -97,6 +100,56 @@ pub(super) struct Builder<'a> {
 }
 
 impl Builder<'_> {
+    /// Arguments of a function that is called.
+    fn arguments(&mut self) {
+        let lifter = self.lifter;
+        self.at = InsnIdx(self.expanded.regions[0].first);
+        let Some(function) = lifter.functions.get(&self.at) else { return };
+        for (n, reg) in (1..).zip(&function.arguments) {
+            let value = self.emit(Op::Named(n));
+            let fact = self.fact(*reg);
+            self.pass(value, &fact);
+            self.regs.insert(FrameReg::new(self.frame, *reg), value);
+        }
+    }
+
+    /// A call that is not inlined.
+    fn call(&mut self, function: &Function) {
+        let mut args = Vec::with_capacity(function.arguments.len());
+        let mut stack = false;
+        for &reg in &function.arguments {
+            let fact = self.fact(reg);
+            stack |= matches!(fact, Fact::Unknown | Fact::Ptr { kind: PtrKind::Stack | PtrKind::CallerStack, .. });
+            args.push(self.certain(reg));
+        }
+        let result = self.emit(Op::Call { func: function.number, args, stack });
+        let behind = self.lifter.facts.before.get(self.at.next().at()).and_then(Option::as_ref);
+        self.pass(result, &behind.map_or(Fact::Unknown, |state| state.regs[0]));
+        self.finish_call(result);
+    }
+
+    /// Notes what comes from another function: what the facts say, or else a number.
+    fn pass(&mut self, value: Value, fact: &Fact) {
+        if *fact == Fact::Unknown {
+            self.callers.assumed.insert(value);
+            self.callers.taken.insert(value, Taken::Number);
+        } else if let Some(taken) = Taken::of(fact) {
+            self.callers.taken.insert(value, taken);
+        }
+    }
+
+    /// The register's value, with what the facts say of it noted, because it goes to another function.
+    fn certain(&mut self, reg: Reg) -> Value {
+        let is_written = self.has(reg) || self.known(reg).is_some();
+        let value = self.read(reg);
+        if !is_written {
+            self.callers.undefined.insert(value);
+        } else if let Some(taken) = Taken::of(&self.fact(reg)) {
+            self.callers.taken.entry(value).or_insert(taken);
+        }
+        value
+    }
+
     fn region(&mut self, block: Block) -> Result<Term, Diagnostic> {
         let region = &self.expanded.regions[block.at()];
         let body = match region.how {
@@ -145,10 +198,16 @@ impl Builder<'_> {
                 }
                 Term::Jump(self.jump(to))
             }
+            End::Exit if self.is_called() => Term::Return(self.certain(Reg(0))),
             End::Exit => Term::Exit(self.number(Reg(0))?),
             End::Loop(step) => self.loop_step(step)?,
             End::Dead => Term::Unreachable,
         })
+    }
+
+    /// True in a function that stays one.
+    fn is_called(&self) -> bool {
+        self.lifter.functions.contains_key(&InsnIdx(self.expanded.regions[0].first))
     }
 
     /// r0 to r5 of the frame hold nothing any more.
@@ -370,8 +429,14 @@ impl Builder<'_> {
                     )
                     .with_help("run the program on the host"));
             }
+            Insn::CallLocal { target } => {
+                let lifter = self.lifter;
+                if let Some(function) = lifter.functions.get(&target) {
+                    self.call(function);
+                }
+            }
             // Ends of regions, and the second slots of wide instructions.
-            Insn::Wide | Insn::Jump { .. } | Insn::JumpIf { .. } | Insn::CallLocal { .. } | Insn::Exit => {}
+            Insn::Wide | Insn::Jump { .. } | Insn::JumpIf { .. } | Insn::Exit => {}
         }
         Ok(())
     }

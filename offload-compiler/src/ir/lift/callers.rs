@@ -1,8 +1,8 @@
 //! What is loaded from stack bytes that another function may have written.
 //!
 //! The facts do not know what stands in a caller's frame, because a function is analysed once for all its callers; and after a
-//! call that got a pointer to this frame they do not know what stands here. In the IR each call has its own copy, so addresses are known
-//! once it stands. The lift assumes while it translates, and proves it at the end ([`check`]):
+//! call that got a pointer to this frame they do not know what stands here. In the IR each inlined call has its own copy, and of the
+//! others it is known what they pass, so addresses are known once it stands. The lift assumes while it translates, and proves it at the end ([`check`]):
 //!
 //! A value is what the function whose frame it is stores to those bytes: numbers, or pointers of one kind; if the address is not known yet,
 //! it is a number. Proof: nobody stores anything else to them, or, for numbers, no pointer.
@@ -10,7 +10,7 @@
 use super::Lifter;
 use crate::ebpf::{Insn, InsnIdx, Operand, Size};
 use crate::facts::{Fact, PtrKind, Range, Tnum};
-use crate::ir::{Func, Mem, Op, Value};
+use crate::ir::{Func, Mem, Op, Term, Value};
 use offwire_diag::Diagnostic;
 use offwire_diag::codes::compiler;
 use offwire_isa::{AluOp, KeyUse, Space};
@@ -18,7 +18,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Most values that are looked at to find out an address.
-const LOOKED_AT: usize = 256;
+const LOOKED_AT: usize = 1024;
 
 /// A number of which nothing is known.
 pub(super) const ANY: Range =
@@ -59,6 +59,8 @@ pub(super) struct Callers {
     pub(super) used: RefCell<BTreeSet<Value>>,
     /// Stack addresses that values have as far as the function is built.
     pub(super) addresses: BTreeMap<Value, i64>,
+    /// Arguments and results of calls of which the facts know nothing: taken for numbers.
+    pub(super) assumed: BTreeSet<Value>,
     /// Stand for registers that were never written.
     pub(super) undefined: BTreeSet<Value>,
     /// The loads, 8 bytes each.
@@ -132,51 +134,65 @@ impl Callers {
     }
 }
 
-/// Refuses what the finished function does not prove.
-pub(super) fn check(lifter: &Lifter, func: &Func, callers: &Callers) -> Result<(), Diagnostic> {
-    let mut work: Vec<Value> = callers.used.borrow().iter().copied().collect();
-    if work.is_empty() {
+/// Refuses what the finished functions do not prove; tells in which one that is.
+pub(super) fn check(lifter: &Lifter, parts: &[(Func, Callers)]) -> Result<(), (usize, Diagnostic)> {
+    if parts.iter().all(|(_, callers)| callers.used.borrow().is_empty()) {
         return Ok(());
     }
-    let addresses = Addresses::new(func);
-    let place = |mem: &Mem, bytes: u32| Place { starts: addresses.of(mem), bytes };
-    let pointers: Vec<(Place, Option<Taken>)> =
-        callers.pointers.iter().map(|(mem, taken)| (place(mem, 8), *taken)).collect();
-    let stores = func.blocks.iter().flat_map(|block| &block.insts).filter_map(stack_store);
-    let stores: Vec<(Place, Mem)> = stores.map(|(mem, bytes)| (place(&mem, bytes), mem)).collect();
-    let refuse = |insn: InsnIdx| {
-        lifter
+    let addresses = Addresses::new(parts.iter().map(|(func, _)| func));
+    let place = |home: usize, mem: &Mem, bytes: u32| Place { starts: addresses.of(home, mem), bytes };
+    // Each with the function that it stands in.
+    let (mut pointers, mut stores) = (Vec::new(), Vec::new());
+    for (home, (func, callers)) in parts.iter().enumerate() {
+        pointers.extend(callers.pointers.iter().map(|(mem, taken)| (place(home, mem, 8), *taken)));
+        let own = func.blocks.iter().flat_map(|block| &block.insts).filter_map(stack_store);
+        stores.extend(own.map(|(mem, bytes)| (place(home, &mem, bytes), home, mem)));
+    }
+    let refuse = |home: usize, insn: InsnIdx| {
+        let error = lifter
             .refuse(insn, compiler::POINTER_UNKNOWN, "what is loaded from the stack may be a pointer or a number")
             .with_reason(
                 "functions that get pointers to each other's variables write there, and the device holds pointers in another form \
                  than the host",
             )
-            .with_help("pass pointers as arguments, or make the function __always_inline")
+            .with_help("pass pointers as arguments, or make the function __always_inline");
+        (home, error)
     };
-    let mut seen: BTreeSet<Value> = work.iter().copied().collect();
-    while let Some(value) = work.pop() {
+    let used = |(home, (_, callers)): (usize, &(Func, Callers))| -> Vec<(usize, Value)> {
+        callers.used.borrow().iter().map(|value| (home, *value)).collect()
+    };
+    let mut work: Vec<(usize, Value)> = parts.iter().enumerate().flat_map(used).collect();
+    let mut seen: BTreeSet<(usize, Value)> = work.iter().copied().collect();
+    while let Some((home, value)) = work.pop() {
+        let callers = &parts[home].1;
         let Some(taken) = callers.taken.get(&value) else { continue };
         if let Some((mem, insn)) = callers.loads.get(&value) {
-            let from = place(mem, 8);
+            let from = place(home, mem, 8);
             let pointer_in_way = pointers.iter().any(|(to, what)| *what != Some(*taken) && from.meets(to));
-            let same = |to: &Place, other: &Mem| {
-                let stored = callers.pointers.iter().any(|(mem, what)| mem == other && *what == Some(*taken));
+            let same = |to: &Place, other_home: usize, other: &Mem| {
+                let mut others = parts[other_home].1.pointers.iter();
+                let stored = others.any(|(mem, what)| mem == other && *what == Some(*taken));
                 stored && to.bytes == 8 && from.is_one() && from.starts == to.starts
             };
             let is_pointer = matches!(taken, Taken::Pointer(_));
-            if pointer_in_way || (is_pointer && stores.iter().any(|(to, mem)| from.meets(to) && !same(to, mem))) {
-                return Err(refuse(*insn));
+            let mut stores = stores.iter();
+            if pointer_in_way || (is_pointer && stores.any(|(to, home, mem)| from.meets(to) && !same(to, *home, mem))) {
+                return Err(refuse(home, *insn));
             }
         }
-        for arg in addresses.args.get(value.at()).into_iter().flatten() {
-            if callers.undefined.contains(arg) {
+        let mut args: Vec<(usize, Value)> = addresses.args(home, value).iter().map(|arg| (home, *arg)).collect();
+        if callers.assumed.contains(&value) {
+            args.extend(addresses.passed(home, value).ok_or_else(|| refuse(home, addresses.home(home, value)))?);
+        }
+        for (from, arg) in args {
+            if parts[from].1.undefined.contains(&arg) {
                 continue;
             }
-            if callers.taken.get(arg) != Some(taken) {
-                return Err(refuse(addresses.homes.get(value.at()).copied().flatten().unwrap_or_default()));
+            if parts[from].1.taken.get(&arg) != Some(taken) {
+                return Err(refuse(home, addresses.home(home, value)));
             }
-            if seen.insert(*arg) {
-                work.push(*arg);
+            if seen.insert((from, arg)) {
+                work.push((from, arg));
             }
         }
     }
@@ -216,21 +232,32 @@ impl Place {
     }
 }
 
-/// Where values come from.
+/// Where values of all functions come from.
 struct Addresses<'a> {
+    funcs: Vec<Origins<'a>>,
+    /// By function: the calls of it, each with the function that it stands in and the arguments.
+    calls: Vec<Vec<(usize, &'a [Value])>>,
+}
+
+/// Where the values of one function come from.
+struct Origins<'a> {
     ops: Vec<Option<&'a Op>>,
     /// Arguments by parameter.
     args: Vec<Vec<Value>>,
-    /// The first instruction of a parameter's block.
+    /// The instruction of a value; of a parameter the first one of its block.
     homes: Vec<Option<InsnIdx>>,
+    /// What the function returns.
+    results: Vec<Value>,
 }
 
-impl<'a> Addresses<'a> {
+impl<'a> Origins<'a> {
     fn new(func: &'a Func) -> Self {
         let mut ops = vec![None; func.values as usize];
         let mut args = vec![Vec::new(); func.values as usize];
         let mut homes = vec![None; func.values as usize];
+        let mut results = Vec::new();
         for block in &func.blocks {
+            results.extend(if let Term::Return(value) = block.term { Some(value) } else { None });
             for param in &block.params {
                 if let Some(home) = homes.get_mut(param.at()) {
                     *home = Some(block.insts.first().map_or(block.term_insn, |inst| inst.insn));
@@ -239,6 +266,9 @@ impl<'a> Addresses<'a> {
             for inst in &block.insts {
                 if let Some(place) = inst.result.and_then(|result| ops.get_mut(result.at())) {
                     *place = Some(&inst.op);
+                }
+                if let Some(home) = inst.result.and_then(|result| homes.get_mut(result.at())) {
+                    *home = Some(inst.insn);
                 }
             }
             for jump in block.term.jumps() {
@@ -250,33 +280,92 @@ impl<'a> Addresses<'a> {
                 }
             }
         }
-        Addresses { ops, args, homes }
+        Origins { ops, args, homes, results }
     }
 
-    /// All addresses that it may have; `None` if they are not known.
-    fn of(&self, mem: &Mem) -> Option<BTreeSet<i64>> {
+    fn op(&self, value: Value) -> Option<&'a Op> {
+        self.ops.get(value.at()).copied().flatten()
+    }
+
+    fn constant(&self, value: Value) -> Option<i64> {
+        match self.op(value) {
+            Some(Op::Const(value)) => Some(value.cast_signed()),
+            _ => None,
+        }
+    }
+}
+
+impl<'a> Addresses<'a> {
+    fn new(all: impl Iterator<Item = &'a Func> + Clone) -> Self {
+        let mut calls = vec![Vec::new(); all.clone().count()];
+        for (home, func) in all.clone().enumerate() {
+            for inst in func.blocks.iter().flat_map(|block| &block.insts) {
+                if let Op::Call { func, args, .. } = &inst.op
+                    && let Some(calls) = calls.get_mut(func.at())
+                {
+                    calls.push((home, &args[..]));
+                }
+            }
+        }
+        Addresses { funcs: all.map(Origins::new).collect(), calls }
+    }
+
+    /// What a parameter of a block may be.
+    fn args(&self, home: usize, value: Value) -> &[Value] {
+        self.funcs[home].args.get(value.at()).map_or(&[][..], |args| args)
+    }
+
+    /// What callers pass for an argument, or a function returns for a result; `None` if it is neither.
+    fn passed(&self, home: usize, value: Value) -> Option<Vec<(usize, Value)>> {
+        match self.funcs[home].op(value)? {
+            Op::Named(reg) => {
+                let at = usize::from(*reg).checked_sub(1)?;
+                self.calls[home].iter().map(|(caller, args)| Some((*caller, *args.get(at)?))).collect()
+            }
+            Op::Call { func, .. } => {
+                let results = &self.funcs.get(func.at())?.results;
+                Some(results.iter().map(|result| (func.at(), *result)).collect())
+            }
+            _ => None,
+        }
+    }
+
+    /// The instruction of a value.
+    fn home(&self, home: usize, value: Value) -> InsnIdx {
+        self.funcs[home].homes.get(value.at()).copied().flatten().unwrap_or_default()
+    }
+
+    /// All addresses that it may have, in a function; `None` if they are not known.
+    fn of(&self, home: usize, mem: &Mem) -> Option<BTreeSet<i64>> {
         let offset = i64::from(mem.offset);
         let Some(base) = mem.base else { return Some(BTreeSet::from([offset])) };
         let mut found = BTreeSet::new();
-        let mut seen = BTreeSet::from([(base, offset)]);
-        let mut work = vec![(base, offset)];
-        while let Some((value, offset)) = work.pop() {
+        let mut seen = BTreeSet::from([(home, base, offset)]);
+        let mut work = vec![(home, base, offset)];
+        while let Some((home, value, offset)) = work.pop() {
+            let func = &self.funcs[home];
             let mut next = Vec::new();
-            match self.ops.get(value.at()).copied().flatten() {
+            match func.op(value) {
                 Some(Op::Const(base)) => {
                     found.insert(base.cast_signed().wrapping_add(offset));
                 }
-                Some(&Op::Alu { op: AluOp::Add, wide: true, a, b }) => match (self.constant(a), self.constant(b)) {
-                    (_, Some(more)) => next.push((a, offset.wrapping_add(more))),
-                    (Some(more), _) => next.push((b, offset.wrapping_add(more))),
+                Some(&Op::Alu { op: AluOp::Add, wide: true, a, b }) => match (func.constant(a), func.constant(b)) {
+                    (_, Some(more)) => next.push((home, a, offset.wrapping_add(more))),
+                    (Some(more), _) => next.push((home, b, offset.wrapping_add(more))),
                     _ => return None,
                 },
                 Some(&Op::Alu { op: AluOp::Sub, wide: true, a, b }) => {
-                    next.push((a, offset.wrapping_sub(self.constant(b)?)));
+                    next.push((home, a, offset.wrapping_sub(func.constant(b)?)));
                 }
-                Some(&Op::Alu { op: AluOp::Mov, wide: true, a, .. }) => next.push((a, offset)),
-                None if self.args.get(value.at()).is_some_and(|args| !args.is_empty()) => {
-                    next.extend(self.args[value.at()].iter().map(|arg| (*arg, offset)));
+                Some(&Op::Alu { op: AluOp::Mov, wide: true, a, .. }) => next.push((home, a, offset)),
+                // What all callers pass.
+                Some(&Op::Named(reg)) => {
+                    for (caller, args) in &self.calls[home] {
+                        next.push((*caller, *args.get(usize::from(reg).checked_sub(1)?)?, offset));
+                    }
+                }
+                None if !self.args(home, value).is_empty() => {
+                    next.extend(self.args(home, value).iter().map(|arg| (home, *arg, offset)));
                 }
                 _ => return None,
             }
@@ -290,12 +379,5 @@ impl<'a> Addresses<'a> {
             }
         }
         Some(found)
-    }
-
-    fn constant(&self, value: Value) -> Option<i64> {
-        match self.ops.get(value.at()).copied().flatten() {
-            Some(Op::Const(value)) => Some(value.cast_signed()),
-            _ => None,
-        }
     }
 }

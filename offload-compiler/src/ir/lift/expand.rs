@@ -6,7 +6,6 @@ use super::loops::Step;
 use super::stack::stack_depths;
 use crate::ebpf::{Insn, InsnIdx};
 use crate::ir::{Block, BlockData, Func, Jump, Term};
-use crate::object::Program;
 use offwire_diag::Diagnostic;
 use offwire_diag::codes::compiler;
 use std::collections::BTreeMap;
@@ -18,7 +17,7 @@ const DEPTH: u32 = 8;
 /// Most instructions after inlining: more would not fit the instruction store by far.
 const INSNS: usize = 1 << 17;
 /// Most call sites after inlining.
-const FRAMES: usize = 512;
+pub(super) const FRAMES: usize = 512;
 
 /// Index of an inlined copy of a function; 0 is the program itself.
 pub(super) type FrameIdx = usize;
@@ -89,11 +88,13 @@ pub(super) struct Expanded {
     pub(super) frames: Vec<Frame>,
     /// The first one is empty if something jumps back to the first instruction.
     pub(super) regions: Vec<Region>,
+    /// Functions that are called, not inlined, each with where its frame would be for that call.
+    pub(super) calls: Vec<(InsnIdx, Frame)>,
 }
 
 impl Expanded {
     /// The function's blocks with jumps but without instructions.
-    pub(super) fn skeleton(&self, program: &Program) -> Func {
+    pub(super) fn skeleton(&self, name: &str) -> Func {
         let blocks = self.regions.iter().map(|region| {
             let mut to = region.successors().map(Jump::to);
             let term = match (to.next(), to.next()) {
@@ -103,21 +104,21 @@ impl Expanded {
             };
             BlockData { params: Vec::new(), insts: Vec::new(), term, term_insn: region.last() }
         });
-        Func { name: program.name.clone(), blocks: blocks.collect(), values: 0 }
+        Func { name: name.to_string(), blocks: blocks.collect(), values: 0 }
     }
 }
 
-/// Cuts the program into regions.
-pub(super) fn expand(lifter: &Lifter) -> Result<Expanded, Diagnostic> {
+/// Cuts the program, or the function that starts there, into regions. `frame` is its own.
+pub(super) fn expand(lifter: &Lifter, start: InsnIdx, frame: Frame) -> Result<Expanded, Diagnostic> {
     let insns = &lifter.program.insns;
-    if !lifter.is_reachable(InsnIdx(0)) {
-        return Err(lifter.refuse(InsnIdx(0), compiler::UNSUPPORTED, "the program has no instructions"));
+    if !lifter.is_reachable(start) {
+        return Err(lifter.refuse(start, compiler::UNSUPPORTED, "the program has no instructions"));
     }
     let mut leaders = vec![false; insns.len()];
     let mut restarts = false;
     for insn in insns {
         let (Insn::Jump { target } | Insn::JumpIf { target, .. } | Insn::CallLocal { target }) = insn else { continue };
-        restarts |= target.at() == 0;
+        restarts |= *target == start && !matches!(insn, Insn::CallLocal { .. } if start.0 != 0);
         if let Some(leader) = leaders.get_mut(target.at()) {
             *leader = true;
         }
@@ -128,14 +129,14 @@ pub(super) fn expand(lifter: &Lifter) -> Result<Expanded, Diagnostic> {
         depths: stack_depths(lifter),
         known: BTreeMap::new(),
         work: Vec::new(),
-        out: Expanded { frames: vec![Frame { r10: STACK, caller: None, depth: 1, latch: None }], regions: Vec::new() },
+        out: Expanded { frames: vec![frame], regions: Vec::new(), calls: Vec::new() },
         insns: 0,
     };
     if restarts {
         // The entry of the IR must have no predecessors.
-        expander.out.regions.push(Region { frame: 0, first: 0, end: 0, how: End::Fall(Block(1)) });
+        expander.out.regions.push(Region { frame: 0, first: start.0, end: start.0, how: End::Fall(Block(1)) });
     }
-    expander.block(0, InsnIdx(0));
+    expander.block(0, start);
     while let Some(block) = expander.work.pop() {
         expander.region(block)?;
     }
@@ -201,6 +202,12 @@ impl Expander<'_> {
                     let taken = self.reachable_block(frame, target);
                     End::Branch { taken, next: self.reachable_block(frame, next) }
                 }
+                Insn::CallLocal { target } if self.lifter.functions.contains_key(&target) => {
+                    let callee = self.frame(frame, at, target)?;
+                    self.out.calls.push((target, callee));
+                    at = next;
+                    continue;
+                }
                 Insn::CallLocal { target } => self.call(frame, at, target)?,
                 Insn::CallHelper { id } if Helper::find(id) == Some(Helper::Loop) => self.bpf_loop(frame, at)?,
                 Insn::Exit => match (self.out.frames[frame].caller, self.out.frames[frame].latch) {
@@ -250,24 +257,34 @@ impl Expander<'_> {
         target: InsnIdx,
         back: Option<(FrameIdx, InsnIdx)>,
     ) -> Result<FrameIdx, Diagnostic> {
+        if self.out.frames.len() >= FRAMES {
+            let name = self.lifter.function(target);
+            let message = format!("the call of {name} stands in one place too many to be inlined");
+            return Err(self
+                .lifter
+                .refuse(at, compiler::TOO_LARGE, message)
+                .with_reason(format!("at most {FRAMES} calls are inlined in one function"))
+                .with_help(format!("call {name} from fewer places, or split the program by tail calls")));
+        }
+        let callee = self.frame(frame, at, target)?;
+        self.out.frames.push(Frame { caller: back, ..callee });
+        Ok(self.out.frames.len() - 1)
+    }
+
+    /// Where the frame of a function is that is called from there.
+    fn frame(&self, frame: FrameIdx, at: InsnIdx, target: InsnIdx) -> Result<Frame, Diagnostic> {
         let caller = &self.out.frames[frame];
         let function = |insn: InsnIdx| self.depths.range(..=insn.0).next_back().map_or(0, |(_, depth)| *depth);
         let depth = caller.depth + 1;
         let used = STACK - caller.r10 + function(at);
         let needed = used + function(target);
-        if depth > DEPTH || self.out.frames.len() >= FRAMES {
+        if depth > DEPTH {
             let name = self.lifter.function(target);
-            let message =
-                format!("the call of {name} is nested too deeply or stands in one place too many to be inlined");
             return Err(self
                 .lifter
-                .refuse(at, compiler::TOO_LARGE, message)
-                .with_reason(format!(
-                    "the compiler inlines local calls, at most {DEPTH} deep and {FRAMES} call sites in all; this is number \
-                     {} at depth {depth}",
-                    self.out.frames.len()
-                ))
-                .with_help(format!("call {name} from fewer places, for example from a loop, or split the program by tail calls")));
+                .refuse(at, compiler::TOO_LARGE, format!("the call of {name} is nested too deeply"))
+                .with_reason(format!("calls may be {DEPTH} deep, the program itself included"))
+                .with_help("make some of the functions __always_inline"));
         }
         if needed > STACK {
             let message = "the stack frames of nested functions do not fit the device's stack";
@@ -280,9 +297,6 @@ impl Expander<'_> {
                 .with_reason(reason)
                 .with_help("make the buffers on the stack smaller, or move one of them into a per-CPU array map"));
         }
-        let r10 = STACK - used;
-        let callee = self.out.frames.len();
-        self.out.frames.push(Frame { r10, caller: back, depth, latch: None });
-        Ok(callee)
+        Ok(Frame { r10: STACK - used, caller: None, depth, latch: None })
     }
 }

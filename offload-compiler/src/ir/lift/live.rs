@@ -78,10 +78,30 @@ fn before(lifter: &Lifter, expanded: &Expanded, region: &Region, live: &mut Live
         _ => {}
     }
     for at in (region.first..region.end).rev() {
-        if let Some(insn) = lifter.program.insns.get(at as usize) {
-            step(region.frame, insn, live);
+        match lifter.program.insns.get(at as usize) {
+            Some(Insn::CallLocal { target }) => {
+                if let Some(function) = lifter.functions.get(target) {
+                    call(region.frame, &function.arguments, live);
+                }
+            }
+            Some(insn) => step(region.frame, insn, live),
+            None => {}
         }
     }
+}
+
+/// A call that is not inlined, backwards.
+fn call(frame: FrameIdx, arguments: &[Reg], live: &mut LiveSet) {
+    for reg in 0..=5 {
+        live.remove(&FrameReg::new(frame, Reg(reg)));
+    }
+    live.extend(arguments.iter().map(|reg| FrameReg::new(frame, *reg)));
+}
+
+/// Arguments that a function looks at: what is live where it begins.
+pub(super) fn arguments(live: &[LiveSet]) -> Vec<Reg> {
+    let first = live.first();
+    (1..=5).map(Reg).filter(|reg| first.is_some_and(|live| live.contains(&FrameReg::new(0, *reg)))).collect()
 }
 
 /// One instruction, backwards.

@@ -65,6 +65,10 @@ impl Builder<'_> {
                 if mem.space == Space::Stack && bytes == 8 {
                     self.take(value, mem, base, off);
                 }
+                if mem.space != Space::Stack {
+                    // Pointers stand on the stack only.
+                    self.callers.taken.insert(value, Taken::Number);
+                }
                 value
             }
         };

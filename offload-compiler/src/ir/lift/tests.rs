@@ -137,3 +137,59 @@ fn a_callers_variable_is_an_address_on_the_one_stack() {
     // r10 - 24 of the caller is 488; the callee stores 8 below.
     assert!(func.to_string().contains("const 488") && func.to_string().contains("- 8], "), "{func}");
 }
+
+/// Two calls of a function of 20 instructions that calls one of 3 twice.
+fn two_functions() -> (Object, Program) {
+    let mut insns = vec![mov_imm(1, 5), testing::call(5), mov(1, 0), testing::call(5), Insn::Exit];
+    insns.extend([mov(6, 1), testing::call(24), mov(1, 0), testing::call(24)]);
+    insns.extend((0..14).map(|n| alu_imm(AluOp::Xor, 0, n)));
+    insns.push(Insn::Exit);
+    insns.extend([mov(0, 1), alu_imm(AluOp::Add, 0, 1), Insn::Exit]);
+    let functions = [(0, "prog"), (5, "middle"), (24, "leaf")].map(|(at, name)| (InsnIdx(at), name.to_string()));
+    (testing::object(Vec::new()), Program { functions: functions.into(), ..testing::program(insns) })
+}
+
+#[test]
+fn functions_stay_functions_as_far_as_the_budget_wants_it() {
+    let (object, program) = two_functions();
+    let facts = facts::analyze(&object, &program).unwrap();
+    let names = |budget: usize| {
+        let funcs = ir::lift_within(&object, &program, &facts, budget).unwrap();
+        funcs.iter().map(|func| func.name.clone()).collect::<Vec<_>>()
+    };
+    // Inlined it is 5 + 2 * (19 + 2 * 3) instructions.
+    assert_eq!(names(55), ["prog"]);
+    // Once of the larger function is enough; what is smaller than a call is not worth one.
+    assert_eq!(names(54), ["prog", "middle"]);
+    assert_eq!(names(1), ["prog", "middle"]);
+    assert_eq!(names(0), ["prog", "middle", "leaf"]);
+    let text = ir::print_all(&ir::lift_within(&object, &program, &facts, 0).unwrap());
+    assert!(text.contains("call f1(") && text.contains("call f2(") && text.contains("return v"), "{text}");
+}
+
+/// OW0408: what must be inlined has a limit.
+#[test]
+fn callbacks_have_no_place_for_513_copies() {
+    use crate::ebpf::Imm64;
+    // Each bpf_loop takes a copy of the callback.
+    let count = 600u32;
+    let callback = 7 * count + 2;
+    let mut insns = Vec::new();
+    for _ in 0..count {
+        insns.extend([
+            mov_imm(1, 2),
+            Insn::LoadImm64 { dst: Reg(2), value: Imm64::Func(InsnIdx(callback)) },
+            Insn::Wide,
+            mov_imm(3, 0),
+            mov_imm(4, 0),
+            Insn::CallHelper { id: 181 },
+            mov_imm(0, 0),
+        ]);
+    }
+    insns.extend([mov_imm(0, 2), Insn::Exit, mov_imm(0, 0), Insn::Exit]);
+    let program = testing::program(insns);
+    let object = testing::object(Vec::new());
+    let facts = facts::analyze(&object, &program).unwrap();
+    let refused = ir::lift_within(&object, &program, &facts, 0).expect_err("it is refused");
+    assert_eq!(refused.code, compiler::TOO_LARGE, "{refused}");
+}

@@ -2,7 +2,7 @@
 
 use super::effects::{Extent, looked_at};
 use super::symbols::{Ask, Condition, Effect, EffectId, Node, Place, Symbols, Term};
-use crate::ir::{Block, Func, Inst, Mem, Op, Request, Term as IrTerm, Value};
+use crate::ir::{Block, Func, FuncIdx, Inst, Mem, Op, Request, Term as IrTerm, Value};
 use offwire_isa::{AluOp, CmpOp, MapUse, RequestOp, Space};
 use std::collections::{BTreeMap, HashMap};
 
@@ -19,10 +19,14 @@ pub(super) struct Branch {
 }
 
 /// A way out: to a block, with the values of its parameters; or the end.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub(super) enum Way {
     Block(Block, Vec<(Value, Term)>),
     Exit(Term),
+    /// A function is called with these arguments, and comes back to the block.
+    Call(FuncIdx, Vec<Term>, Block),
+    /// Back to the caller.
+    Return(Term),
     /// No execution comes here.
     Nowhere,
 }
@@ -46,6 +50,8 @@ pub(super) struct Walk<'a> {
     pub(super) symbols: &'a mut Symbols,
     program: Program,
     counts: HashMap<Effect, u32>,
+    /// The function that is called at the end, and its arguments.
+    called: Option<(FuncIdx, Vec<Term>)>,
     /// A request turned out to touch more bytes than it did when it was met before.
     news: bool,
 }
@@ -65,13 +71,16 @@ impl<'a> Walk<'a> {
             end: Way::Nowhere,
             values: BTreeMap::new(),
         };
-        let mut walk = Walk { func, constants, symbols, program, counts: HashMap::new(), news: false };
+        let mut walk = Walk { func, constants, symbols, program, counts: HashMap::new(), called: None, news: false };
         for (n, block) in blocks.iter().enumerate() {
             let data = func.blocks.get(block.at()).ok_or("no such block")?;
             if n > 0 && !data.params.is_empty() {
                 return Err(format!("{block} has parameters inside a trace"));
             }
             for inst in &data.insts {
+                if walk.called.is_some() {
+                    return Err("something stands behind a call".into());
+                }
                 walk.inst(inst);
             }
             walk.term(&data.term, blocks.get(n + 1).copied())?;
@@ -118,6 +127,12 @@ impl<'a> Walk<'a> {
     fn inst(&mut self, inst: &Inst) {
         let result = match &inst.op {
             Op::Const(constant) => self.symbols.constant(*constant),
+            Op::Named(reg) => self.symbols.term(Node::Named(*reg)),
+            Op::Call { func, args, .. } => {
+                let args = args.iter().map(|arg| self.value(*arg)).collect();
+                self.called = Some((*func, args));
+                return;
+            }
             Op::Alu { op, wide, a, b } => {
                 let (a, b) = (self.value(*a), self.value(*b));
                 self.symbols.alu(*op, *wide, a, b)
@@ -252,7 +267,16 @@ impl<'a> Walk<'a> {
     }
 
     fn term(&mut self, term: &IrTerm, next: Option<Block>) -> Result<(), String> {
+        if let Some((func, args)) = self.called.take() {
+            let (IrTerm::Jump(jump), None) = (term, next) else { return Err("a trace goes on behind a call".into()) };
+            if !jump.args.is_empty() {
+                return Err("a call leads to a block with parameters".into());
+            }
+            self.program.end = Way::Call(func, args, jump.block);
+            return Ok(());
+        }
         match (term, next) {
+            (IrTerm::Return(value), None) => self.program.end = Way::Return(self.value(*value)),
             (IrTerm::Jump(jump), Some(next)) if jump.block == next => {}
             (IrTerm::Jump(jump), None) => self.program.end = self.way(jump),
             (IrTerm::Branch { op, wide, a, b, then, els }, next) => {

@@ -27,6 +27,8 @@ pub(super) struct Place {
 pub(super) enum Node {
     /// What a register held when the trace began.
     Live(Value),
+    /// The same of a named register: an argument, or the result of the call that the trace stands behind.
+    Named(u8),
     Const(u64),
     Alu(AluOp, bool, Term, Term),
     /// A load, with all effects before it that may have changed what it reads.

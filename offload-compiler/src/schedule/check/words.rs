@@ -104,8 +104,16 @@ impl<'a> Walk<'a> {
     fn reg(&mut self, reg: VReg) -> Term {
         match self.regs.get(&reg) {
             Some(term) => *term,
-            None => self.symbols.term(Node::Live(Value(reg.0))),
+            None => match self.named(reg) {
+                Some(n) => self.symbols.term(Node::Named(n)),
+                None => self.symbols.term(Node::Live(Value(reg.0))),
+            },
         }
+    }
+
+    /// Which named register it is.
+    fn named(&self, reg: VReg) -> Option<u8> {
+        self.code.named?.iter().position(|named| *named == reg).map(|n| n as u8)
     }
 
     /// One word; gives the way on inside the trace.
@@ -247,7 +255,28 @@ impl<'a> Walk<'a> {
         let src = units.src(fields.q_vsrc)?;
         match fields.q_op {
             RequestOp::None => {}
-            RequestOp::Call | RequestOp::Ret => return Err("nobody calls".into()),
+            RequestOp::Call => {
+                let (Some(Target::Func(func)), Some(Target::Head(on))) = (word.t2, word.next) else {
+                    return Err("a call leads nowhere".into());
+                };
+                let named = self.code.named.ok_or("a call without named registers")?;
+                if word.answer != Some(named[0]) || word.passes != named.get(1..=word.passes.len()).unwrap_or_default()
+                {
+                    return Err("a call passes other registers".into());
+                }
+                let args = word.passes.iter().map(|reg| self.reg(*reg)).collect();
+                self.finish(&Way::Call(func, args, on))?;
+                return Ok(None);
+            }
+            RequestOp::Ret => {
+                let result = self.code.named.ok_or("a return without named registers")?[0];
+                if word.passes != [result] || word.next.is_some() {
+                    return Err("a return passes other registers".into());
+                }
+                let value = self.reg(result);
+                self.finish(&Way::Return(value))?;
+                return Ok(None);
+            }
             RequestOp::Exit => {
                 let value = self.symbols.low(src, 4);
                 self.finish(&Way::Exit(value))?;
@@ -284,7 +313,7 @@ impl<'a> Walk<'a> {
                 self.finish(&Way::Block(block, Vec::new()))?;
                 Ok(None)
             }
-            None => Err("the word goes nowhere".into()),
+            Some(Target::Func(_)) | None => Err("the word goes nowhere".into()),
         }
     }
 
@@ -363,7 +392,9 @@ impl<'a> Walk<'a> {
     fn arrive(&mut self, to: &Way, target: Target, done: &[EffectId], wanted: &[EffectId]) -> Step<()> {
         let stack = match to {
             Way::Block(block, _) => self.reads_stack[block.at()],
-            Way::Exit(_) | Way::Nowhere => false,
+            Way::Call(..) => true,
+            // Only the function itself reads what stands at known places of its stack.
+            Way::Exit(_) | Way::Return(_) | Way::Nowhere => false,
         };
         let symbols = &*self.symbols;
         let counts = |effect: &&EffectId| !symbols.is_silent(**effect) && (stack || !symbols.is_private(**effect));
@@ -379,10 +410,14 @@ impl<'a> Walk<'a> {
             let extra = got.iter().filter(|effect| wanted.binary_search(effect).is_err()).count();
             return Err(format!("{missing} effects are missing and {extra} too many on a way out"));
         }
-        let Way::Block(_, params) = to else { return Ok(()) };
+        let (params, result) = match to {
+            Way::Block(_, params) => (&params[..], None),
+            Way::Call(..) => (&[][..], self.code.named.map(|named| named[0])),
+            Way::Exit(_) | Way::Return(_) | Way::Nowhere => return Ok(()),
+        };
         let head = self.code.word_of(target).ok_or("the target has no words")?;
         let live: Vec<VReg> = self.live.live_in(head).collect();
-        for reg in live {
+        for reg in live.into_iter().filter(|reg| Some(*reg) != result) {
             let value = Value(reg.0);
             let wanted = match params.iter().find(|(param, _)| *param == value) {
                 Some((_, term)) => *term,
@@ -413,6 +448,10 @@ impl<'a> Walk<'a> {
         match (got, wanted) {
             (_, Way::Nowhere) => Ok(()),
             (Way::Exit(a), Way::Exit(b)) if a == b => self.arrive(wanted, Target::Exit(0), &done, &program.effects),
+            (Way::Call(..), Way::Call(_, _, on)) if got == wanted => {
+                self.arrive(wanted, Target::Head(*on), &done, &program.effects)
+            }
+            (Way::Return(a), Way::Return(b)) if a == b => self.arrive(wanted, Target::Exit(0), &done, &program.effects),
             (Way::Block(a, _), Way::Block(b, _)) if a == b => {
                 self.arrive(wanted, Target::Head(*a), &done, &program.effects)
             }
