@@ -1,7 +1,7 @@
 //! What the driver and the software device in process cost together: commands, map entries, packets, loading.
 //!
-//! `cargo bench -p offwire-benches --bench driver`. Aims: 100,000 single and 1,000,000 batched map updates a second, 1,000,000 packets a second through
-//! transmit and receive ring, an image of 1,000 words loaded in 5 ms.
+//! `cargo bench -p offwire-benches --bench driver`. Aims: 100,000 single and 1,000,000 batched map updates a second,
+//! 1,000,000 packets a second through transmit and receive ring, an image of 1,000 words loaded in 5 ms.
 
 #![allow(missing_docs, reason = "criterion's macros make items without docs")]
 

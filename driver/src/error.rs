@@ -138,7 +138,8 @@ pub enum Error {
         /// How long.
         after: Duration,
     },
-    /// Somebody else reset the device, or it came back from power off. What was loaded is gone; `Device::recover` goes on.
+    /// Somebody else reset the device, or it came back from power off. What was loaded is gone; `Device::recover` goes
+    /// on.
     #[error("the device was reset by somebody else (reset {} of instance {:#x}, known was {} of {:#x}); what was loaded is gone",
         .now.resets, .now.instance, .known.resets, .known.instance)]
     WasReset {

@@ -132,8 +132,8 @@ impl Events {
     /// The next event; `None` if there is none now.
     ///
     /// # Errors
-    /// [`Error::Stale`] after a reset; [`Error::Ring`] and [`Error::Nonsense`] if the device breaks the protocol; the reader is of no
-    /// use afterwards.
+    /// [`Error::Stale`] after a reset; [`Error::Ring`] and [`Error::Nonsense`] if the device breaks the protocol; the
+    /// reader is of no use afterwards.
     pub fn poll(&mut self) -> Result<Option<Event>, Error> {
         self.guard.fresh()?;
         let Some(bytes) = self.ring.take().map_err(|error| self.guard.broken(error))? else {
@@ -165,7 +165,8 @@ impl Events {
     /// The next event, waited for at most so long; `None` if none came.
     ///
     /// # Errors
-    /// As [`Events::poll`]; [`Error::WasReset`], [`Error::RingStopped`] and [`Error::Gone`] if that is why nothing comes.
+    /// As [`Events::poll`]; [`Error::WasReset`], [`Error::RingStopped`] and [`Error::Gone`] if that is why nothing
+    /// comes.
     pub fn wait(&mut self, time: Duration) -> Result<Option<Event>, Error> {
         let wait = Wait::of(time);
         let mut number = 0;

@@ -1,5 +1,5 @@
-//! The userspace driver: bus, registers, DMA memory, rings, programs, maps, events and packets over VFIO, a vfio-user socket or in
-//! process. Linux only.
+//! The userspace driver: bus, registers, DMA memory, rings, programs, maps, events and packets over VFIO, a vfio-user
+//! socket or in process. Linux only.
 //!
 //! - [`transport`]: one device, three ways in;
 //! - [`dma`]: memory that the device may use;
@@ -8,8 +8,8 @@
 //! - [`Device`]: what all this makes: commands, programs, maps, ports, counters;
 //! - [`Map`], [`Events`], [`QueuePair`]: what a device is used by.
 //!
-//! Nothing here knows a word of a program or believes a device: what it says is checked, and what cannot be is an [`Error`]. Every
-//! wait has a deadline. docs/driver.md tells how the driver is used and how it is made.
+//! Nothing here knows a word of a program or believes a device: what it says is checked, and what cannot be is an
+//! [`Error`]. Every wait has a deadline. docs/driver.md tells how the driver is used and how it is made.
 #![cfg(target_os = "linux")]
 
 pub mod bus;

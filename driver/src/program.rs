@@ -53,8 +53,8 @@ pub struct ProgramInfo {
 }
 
 impl Device {
-    /// Loads an image. `bindings` are maps that exist already, by the image's slot; where there is none, or if the list is empty, the
-    /// device makes the map.
+    /// Loads an image. `bindings` are maps that exist already, by the image's slot; where there is none, or if the list
+    /// is empty, the device makes the map.
     ///
     /// # Errors
     /// [`Error::Command`] if the device refuses; nothing stays behind then.
@@ -87,8 +87,8 @@ impl Device {
         Ok(id)
     }
 
-    /// Unloads a program. Its words, and the maps that only it held and that were made with it, are free when its last packet
-    /// has left.
+    /// Unloads a program. Its words, and the maps that only it held and that were made with it, are free when its last
+    /// packet has left.
     ///
     /// # Errors
     /// [`Error::Command`], among others while it is attached.
@@ -138,8 +138,8 @@ impl Device {
         })
     }
 
-    /// Attaches a program to a port, or swaps: each packet runs under exactly one of the two. With `expected` only if that program
-    /// (or none) is attached now. Gives the former one.
+    /// Attaches a program to a port, or swaps: each packet runs under exactly one of the two. With `expected` only if
+    /// that program (or none) is attached now. Gives the former one.
     ///
     /// # Errors
     /// [`Error::Command`]; [`Status::Changed`] if another program is attached than expected.

@@ -1,6 +1,6 @@
-//! A device that lies: the software device, but now and then it writes nonsense where it may write, and its registers read as
-//! nonsense. The driver must not panic, must not leave its buffers (guard pages), must keep its deadlines, and must work again
-//! as soon as the device is honest and has been reset.
+//! A device that lies: the software device, but now and then it writes nonsense where it may write, and its registers
+//! read as nonsense. The driver must not panic, must not leave its buffers (guard pages), must keep its deadlines, and
+//! must work again as soon as the device is honest and has been reset.
 #![cfg(target_os = "linux")]
 
 mod suite;

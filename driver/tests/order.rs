@@ -1,4 +1,5 @@
-//! What the device sees of a driver, and when: doorbells, the order of closing, and devices that cannot be opened or do not answer.
+//! What the device sees of a driver, and when: doorbells, the order of closing, and devices that cannot be opened or do
+//! not answer.
 #![cfg(target_os = "linux")]
 
 mod suite;

@@ -1,4 +1,5 @@
-//! Buffers of commands: small ones that each place of the command queue has, some large ones for batches, and ones made to measure.
+//! Buffers of commands: small ones that each place of the command queue has, some large ones for batches, and ones made
+//! to measure.
 
 use crate::device::options::OpenOptions;
 use crate::dma::{DmaBuf, DmaSpace};

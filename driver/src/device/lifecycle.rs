@@ -30,7 +30,8 @@ fn master(transport: &dyn Transport, on: bool) -> Result<(), Error> {
 }
 
 impl Device {
-    /// Turns the device on: bus mastering, then completions and commands. What a predecessor left running is turned off first.
+    /// Turns the device on: bus mastering, then completions and commands. What a predecessor left running is turned off
+    /// first.
     pub(super) fn start(&self) -> Result<(), Error> {
         let inner = &self.inner;
         inner.await_ready(self.wait())?;
@@ -45,14 +46,16 @@ impl Device {
         Ok(())
     }
 
-    /// Function-level reset: all is as after power on. Open queues and events, and handles of maps, are stale afterwards.
+    /// Function-level reset: all is as after power on. Open queues and events, and handles of maps, are stale
+    /// afterwards.
     ///
     /// # Errors
     /// The transport's; [`Error::Deadline`] if the device does not come back.
     pub fn reset(&self) -> Result<(), Error> {
         let _exclusive = self.exclusive();
         let inner = &self.inner;
-        let before = inner.watch.life();
+        // What it says just now: somebody else may have reset it before.
+        let before = Life::read(&inner.regs).unwrap_or_else(|_| inner.watch.life());
         inner.watch.set_resetting(true);
         let asked = match self.transport().reset() {
             // A bus that cannot reset the function: the function can.
@@ -65,8 +68,8 @@ impl Device {
         done
     }
 
-    /// Programs, maps, ports, counters and time are as after power on; queues and events stay open. Handles of maps are stale
-    /// afterwards.
+    /// Programs, maps, ports, counters and time are as after power on; queues and events stay open. Handles of maps are
+    /// stale afterwards.
     ///
     /// # Errors
     /// As any command.
@@ -84,8 +87,8 @@ impl Device {
         done
     }
 
-    /// Goes on after [`Error::WasReset`]: sets the device up again and replays the journal. Open queues, events and handles of maps
-    /// are stale; ids may have changed as the result says.
+    /// Goes on after [`Error::WasReset`]: sets the device up again and replays the journal. Open queues, events and
+    /// handles of maps are stale; ids may have changed as the result says.
     ///
     /// # Errors
     /// As [`Device::reset`] and [`Device::replay`]. The journal is kept if it could not be replayed.
@@ -103,7 +106,8 @@ impl Device {
         replayed
     }
 
-    /// What this handle and its clones loaded, attached and wrote, as far as [`super::OpenOptions::journal`] asks for it.
+    /// What this handle and its clones loaded, attached and wrote, as far as [`super::OpenOptions::journal`] asks for
+    /// it.
     pub fn journal(&self) -> Journal {
         self.inner.record().journal().clone()
     }

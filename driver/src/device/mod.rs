@@ -1,9 +1,10 @@
 //! The device: opening it, asking it, leaving it.
 //!
-//! A [`Device`] is a handle that can be cloned and shared by threads. Opening checks that there is a device of ours, turns off what a
-//! predecessor left running, and adopts programs, maps and attachments that are there: they belong to the device, not to a driver.
-//! The last handle (queues and events count) turns off rings, interrupts and bus mastering before any memory is unmapped. Every wait has a
-//! deadline; a device that reads as all ones is gone; a device that somebody else reset is [`Error::WasReset`].
+//! A [`Device`] is a handle that can be cloned and shared by threads. Opening checks that there is a device of ours,
+//! turns off what a predecessor left running, and adopts programs, maps and attachments that are there: they belong to
+//! the device, not to a driver. The last handle (queues and events count) turns off rings, interrupts and bus mastering
+//! before any memory is unmapped. Every wait has a deadline; a device that reads as all ones is gone; a device that
+//! somebody else reset is [`Error::WasReset`].
 
 mod buffers;
 mod command;
@@ -75,7 +76,8 @@ impl Device {
     /// Opens the device behind a transport.
     ///
     /// # Errors
-    /// [`Error::Gone`], [`Error::NotOurs`], [`Error::Version`] and [`Error::Failed`] if it cannot be used; the transport's.
+    /// [`Error::Gone`], [`Error::NotOurs`], [`Error::Version`] and [`Error::Failed`] if it cannot be used; the
+    /// transport's.
     pub fn open(transport: Arc<dyn Transport>, options: OpenOptions) -> Result<Self, Error> {
         let regs = registers(&transport);
         info::check(&regs)?;

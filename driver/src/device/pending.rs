@@ -21,14 +21,28 @@ pub struct Reply<'a> {
 }
 
 impl Device {
-    /// Posts a command. The doorbell is rung when somebody waits, once for all commands that were posted until then. At most as
-    /// many as [`super::OpenOptions::command_entries`] can be in flight or waited for at a time.
+    /// Posts a command. The doorbell is rung when somebody waits, once for all commands that were posted until then. At
+    /// most as many as [`super::OpenOptions::command_entries`] can be in flight or waited for at a time.
     ///
     /// # Errors
     /// [`Error::Deadline`] if all places stay taken; [`Error::TooLarge`]; whatever is wrong with the device.
     pub fn submit(&self, request: &Request<'_>) -> Result<Pending<'_>, Error> {
-        let input = request.input_bytes();
-        let slot = self.slot(input, request.output)?;
+        let slot = self.slot(request.input_bytes(), request.output)?;
+        self.fill(slot, request)
+    }
+
+    /// As [`Device::submit`], but `None` if all places are taken. Who has commands in flight himself waits for these
+    /// then: of several who only wait for places that the others hold, nobody would go on.
+    ///
+    /// # Errors
+    /// As [`Device::submit`].
+    pub fn try_submit(&self, request: &Request<'_>) -> Result<Option<Pending<'_>>, Error> {
+        let slot = self.inner.queue.free_slot(request.input_bytes(), request.output)?;
+        slot.map(|slot| self.fill(slot, request)).transpose()
+    }
+
+    /// Writes the input and posts the command.
+    fn fill<'a>(&'a self, slot: Slot<'a>, request: &Request<'_>) -> Result<Pending<'a>, Error> {
         let mut at = 0;
         for (number, part) in request.input.iter().enumerate() {
             slot.write(at, part)?;
@@ -38,7 +52,8 @@ impl Device {
                 slot.write(end, &[0; 8][..at - end])?;
             }
         }
-        self.post(slot, &request.descriptor(), request.opcode, input, request.output)
+        let posted = slot.post(&request.descriptor(), request.input_bytes(), request.output)?;
+        Ok(Pending { device: self, posted, opcode: request.opcode, object: request.object })
     }
 
     /// Posts a command and waits for its answer.
@@ -62,22 +77,9 @@ impl Device {
         self.inner.queue.depth()
     }
 
-    /// A place for a command whose input is written piece by piece.
-    pub(crate) fn slot(&self, input: usize, output: usize) -> Result<Slot<'_>, Error> {
+    /// A place for a command.
+    fn slot(&self, input: usize, output: usize) -> Result<Slot<'_>, Error> {
         self.inner.queue.slot(input, output, self.wait()).map_err(|error| self.explain(error))
-    }
-
-    /// Posts a command whose input is written.
-    pub(crate) fn post<'a>(
-        &'a self,
-        slot: Slot<'a>,
-        command: &desc::Command,
-        opcode: Opcode,
-        input: usize,
-        output: usize,
-    ) -> Result<Pending<'a>, Error> {
-        let posted = slot.post(command, input, output)?;
-        Ok(Pending { device: self, posted, opcode, object: command.object })
     }
 
     /// Finds the reason of a deadline that has passed, if there is one.
@@ -96,8 +98,8 @@ impl<'a> Pending<'a> {
     /// Waits for the answer, for as long as a command may take.
     ///
     /// # Errors
-    /// [`Error::Command`] if the device refused; [`Error::Deadline`]; [`Error::Stale`] if the device was reset meanwhile; whatever is
-    /// wrong with it.
+    /// [`Error::Command`] if the device refused; [`Error::Deadline`]; [`Error::Stale`] if the device was reset
+    /// meanwhile; whatever is wrong with it.
     pub fn wait(self) -> Result<Reply<'a>, Error> {
         let (reply, refused) = self.outcome()?;
         match refused {

@@ -1,12 +1,12 @@
 //! The command queue: many commands in flight, from many threads.
 //!
-//! A command needs a [`Slot`]: a place in the table of what is in flight, with buffers. Filling buffers happens outside of all
-//! locks; the ring itself is behind one. Whoever waits for an answer takes everything that has arrived, for others too; one of those
-//! who wait (the leader) sleeps on the interrupt, the others on a condition variable.
+//! A command needs a [`Slot`]: a place in the table of what is in flight, with buffers. Filling buffers happens outside
+//! of all locks; the ring itself is behind one. Whoever waits for an answer takes everything that has arrived, for
+//! others too; one of those who wait (the leader) sleeps on the interrupt, the others on a condition variable.
 //!
-//! The device is not believed: a completion must name a command that is in flight, with its generation, in order. If it does not,
-//! the queue is broken and says so to everybody until the device is reset. A command that nobody waits for any more keeps its
-//! buffers until the device is done with them.
+//! The device is not believed: a completion must name a command that is in flight, with its generation, in order. If it
+//! does not, the queue is broken and says so to everybody until the device is reset. A command that nobody waits for
+//! any more keeps its buffers until the device is done with them.
 
 use super::buffers::{Buffers, Pool};
 use super::watch::{Wait, Watch, nap};
@@ -82,7 +82,8 @@ pub(crate) struct CommandQueue {
     bases: (Iova, Iova),
 }
 
-/// Rounds that a leader looks without sleeping. Each is a lock and a look at one word, so all of them take some microseconds.
+/// Rounds that a leader looks without sleeping. Each is a lock and a look at one word, so all of them take some
+/// microseconds.
 const EAGER_ROUNDS: u32 = 64;
 impl CommandQueue {
     /// The queue; its rings are not enabled yet.
@@ -95,7 +96,8 @@ impl CommandQueue {
     ) -> Result<Self, Error> {
         let entries = options.command_entries.min(Entries::from_log2(15).unwrap_or(Entries::MIN));
         let transport = space.transport();
-        // The completion ring is never full: half of it are commands in flight, the other half what the device has not been told of.
+        // The completion ring is never full: half of it are commands in flight, the other half what the device has not
+        // been told of.
         let ring =
             |name, entries: Entries| options.allocate(space, name, entries.bytes(), DmaAccess::ReadWrite).map(Arc::new);
         let (asked, answered) = (ring("offwire commands", entries)?, ring("offwire completions", entries.doubled())?);
@@ -139,8 +141,8 @@ impl CommandQueue {
         self.entries.count() as usize
     }
 
-    /// Starts anew, after the device has forgotten its rings: what was in flight is lost. `enable` turns the rings on; nobody
-    /// posts until it is done.
+    /// Starts anew, after the device has forgotten its rings: what was in flight is lost. `enable` turns the rings on;
+    /// nobody posts until it is done.
     pub(crate) fn restart(&self, enable: impl FnOnce() -> Result<(), Error>) -> Result<(), Error> {
         let mut state = self.lock();
         state.commands = producer(Arc::clone(state.commands.memory()), self.entries)?;
@@ -176,6 +178,16 @@ impl CommandQueue {
             Some(index) => index,
             None => self.await_place(deadline)?,
         };
+        self.furnish(index, input, output)
+    }
+
+    /// As [`CommandQueue::slot`], but does not wait: `None` if all places are taken.
+    pub(crate) fn free_slot(&self, input: usize, output: usize) -> Result<Option<Slot<'_>>, Error> {
+        self.free.pop().map(|index| self.furnish(index, input, output)).transpose()
+    }
+
+    /// Gives buffers to a place.
+    fn furnish(&self, index: u16, input: usize, output: usize) -> Result<Slot<'_>, Error> {
         match self.pool.buffers(&self.space, index, input, output) {
             Ok(buffers) => Ok(Slot { queue: self, index, posted: false, buffers: Some(buffers) }),
             Err(error) => {
@@ -380,7 +392,8 @@ fn consumer(memory: Arc<DmaBuf>, entries: Entries) -> Result<Consumer<Arc<DmaBuf
     Consumer::new(memory, entries.doubled()).map_err(|source| Error::Ring { ring: RingId::COMPLETION, source })
 }
 
-/// A place in the table with its buffers. Dropped while the command is in flight, it leaves both to the device until it answers.
+/// A place in the table with its buffers. Dropped while the command is in flight, it leaves both to the device until it
+/// answers.
 pub(crate) struct Slot<'a> {
     queue: &'a CommandQueue,
     index: u16,

@@ -28,8 +28,8 @@ impl RingSetup {
     }
 }
 
-/// Moderation unless told otherwise: an interrupt for a burst of 32, after 20 us of device time, or when the device rests, so
-/// that a single answer is told at once.
+/// Moderation unless told otherwise: an interrupt for a burst of 32, after 20 us of device time, or when the device
+/// rests, so that a single answer is told at once.
 pub(crate) const fn calm() -> reg::RingModeration {
     reg::RingModeration(0).with_count(32).with_delay_us(20)
 }

@@ -1,7 +1,7 @@
 //! What a driver did to its device, so that it can be done again after a reset.
 //!
-//! A [`Journal`] is not a log but the state that the calls left: objects in the order in which they were made, what the host
-//! wrote to each map last, what is attached where. What programs wrote to maps is lost with the device.
+//! A [`Journal`] is not a log but the state that the calls left: objects in the order in which they were made, what the
+//! host wrote to each map last, what is attached where. What programs wrote to maps is lost with the device.
 
 mod replay;
 #[cfg(test)]
@@ -262,11 +262,12 @@ impl Inner {
 }
 
 impl Device {
-    /// Does again what a journal says, on a device on which nothing of it is there. Programs and maps may get other ids.
+    /// Does again what a journal says, on a device on which nothing of it is there. Programs and maps may get other
+    /// ids.
     ///
     /// # Errors
-    /// [`crate::Error::Journal`] if it needs a program or map that it did not make (one that a predecessor left, say); as the commands.
-    /// What was done before stays.
+    /// [`crate::Error::Journal`] if it needs a program or map that it did not make (one that a predecessor left, say);
+    /// as the commands. What was done before stays.
     pub fn replay(&self, journal: &Journal) -> Result<Replayed, crate::Error> {
         replay::replay(self, journal)
     }

@@ -56,7 +56,16 @@ impl<'a> Stream<'a> {
         }
         let device = self.map.device();
         let request = Request { count: self.gathered as u32, ..self.request };
-        let pending = device.submit(&request.input(&[&self.bytes]))?;
+        let pending = match device.try_submit(&request.input(&[&self.bytes]))? {
+            Some(pending) => pending,
+            None => {
+                // Others hold all places: not without giving back ours first.
+                while !self.pending.is_empty() {
+                    self.settle()?;
+                }
+                device.submit(&request.input(&[&self.bytes]))?
+            }
+        };
         device.flush()?;
         self.pending.push_back((pending, self.posted, self.gathered));
         self.posted += self.gathered;
@@ -109,8 +118,8 @@ impl<'a> Stream<'a> {
 }
 
 impl Map {
-    /// Writes entries; how many. Commands are as large as a buffer and two are in flight, so that entries behind one that fails may
-    /// have been written.
+    /// Writes entries; how many. Commands are as large as a buffer and two are in flight, so that entries behind one
+    /// that fails may have been written.
     ///
     /// # Errors
     /// [`Error::Batch`] with the first entry that failed and how many were written; [`Error::Size`]; as any command.
@@ -159,8 +168,8 @@ impl Map {
         result.map(|()| stream.count())
     }
 
-    /// Reads the values of given keys, many commands in flight; `each` is called for each key in turn, with `None` if it is not
-    /// there.
+    /// Reads the values of given keys, many commands in flight; `each` is called for each key in turn, with `None` if
+    /// it is not there.
     ///
     /// # Errors
     /// [`Error::Size`]; as any command.
@@ -178,12 +187,23 @@ impl Map {
             Ok(())
         };
         for key in keys {
-            if pending.len() == depth
-                && let Some(oldest) = pending.pop_front()
-            {
-                take(oldest)?;
-            }
-            pending.push_back((key, self.ask_lookup(key)?));
+            self.check_key(key)?;
+            let parts = [key];
+            let request = self.request(Opcode::MapLookup)?.input(&parts).output(self.value_size());
+            let asked = loop {
+                let asked = if pending.len() < depth { self.device().try_submit(&request)? } else { None };
+                match (asked, pending.pop_front()) {
+                    (Some(asked), None) => break asked,
+                    (Some(asked), Some(oldest)) => {
+                        pending.push_front(oldest);
+                        break asked;
+                    }
+                    // Our own commands first: others may wait for their places.
+                    (None, Some(oldest)) => take(oldest)?,
+                    (None, None) => break self.device().submit(&request)?,
+                }
+            };
+            pending.push_back((key, asked));
         }
         pending.into_iter().try_for_each(take)
     }

@@ -18,9 +18,9 @@ pub type Entry<'a> = (&'a [u8], &'a [u8]);
 
 /// A walk over all entries of a map, some thousand a command.
 ///
-/// As with the kernel's `get_next_key`, entries that are added or deleted meanwhile may be seen or not, and a walk whose key was
-/// deleted starts again at the first one. Each key is given once all the same, and a walk that is thrown back too often ends with
-/// [`Error::Unsteady`].
+/// As with the kernel's `get_next_key`, entries that are added or deleted meanwhile may be seen or not, and a walk
+/// whose key was deleted starts again at the first one. Each key is given once all the same, and a walk that is thrown
+/// back too often ends with [`Error::Unsteady`].
 pub struct Entries<'a> {
     map: &'a Map,
     /// Entries of the last command, and where the next one is.

@@ -79,8 +79,10 @@ impl Map {
     /// # Errors
     /// [`Error::Size`] if the key has the wrong size; as any command.
     pub fn lookup_into(&self, key: &[u8], value: &mut Vec<u8>) -> Result<bool, Error> {
-        let reply = self.ask_lookup(key)?;
-        self.take_lookup(reply, value)
+        self.check_key(key)?;
+        let request = self.request(Opcode::MapLookup)?;
+        let asked = self.device.submit(&request.input(&[key]).output(self.value_size))?;
+        self.take_lookup(asked, value)
     }
 
     /// Reads a value; `None` if there is no such key.
@@ -95,8 +97,8 @@ impl Map {
     /// Writes a value.
     ///
     /// # Errors
-    /// [`Error::Size`] if key or value have the wrong size; [`Error::Command`] if the map is full, frozen, or the key is there or is not
-    /// against [`Update`].
+    /// [`Error::Size`] if key or value have the wrong size; [`Error::Command`] if the map is full, frozen, or the key
+    /// is there or is not against [`Update`].
     pub fn update(&self, key: &[u8], value: &[u8], update: Update) -> Result<(), Error> {
         self.check_key(key)?;
         self.check_value(value)?;
@@ -119,7 +121,8 @@ impl Map {
         Ok(deleted)
     }
 
-    /// The key after `key` in the map's own order, or the first one if `key` is `None` or not in the map; `None` at the end.
+    /// The key after `key` in the map's own order, or the first one if `key` is `None` or not in the map; `None` at the
+    /// end.
     ///
     /// # Errors
     /// [`Error::Size`]; as any command.
@@ -146,12 +149,6 @@ impl Map {
         self.device.run(&self.request(Opcode::MapFreeze)?)?;
         self.device.inner.record().froze(self.info.id);
         Ok(())
-    }
-
-    /// Posts a lookup.
-    pub(super) fn ask_lookup(&self, key: &[u8]) -> Result<Pending<'_>, Error> {
-        self.check_key(key)?;
-        self.device.submit(&self.request(Opcode::MapLookup)?.input(&[key]).output(self.value_size))
     }
 
     /// Takes a lookup's answer.

@@ -1,7 +1,7 @@
 //! Maps: making and listing them, and handles by which they are read and written.
 //!
-//! A [`Map`] handles bytes as the kernel's user does: a value of a per-CPU map is the value of each vCPU, each padded to 8 B. A
-//! [`TypedMap`] is the same for types that are [`Plain`].
+//! A [`Map`] handles bytes as the kernel's user does: a value of a per-CPU map is the value of each vCPU, each padded
+//! to 8 B. A [`TypedMap`] is the same for types that are [`Plain`].
 
 mod batch;
 mod entries;
@@ -79,8 +79,8 @@ impl MapInfo {
 }
 
 impl Device {
-    /// Makes a map. `lock`: offset of a `struct bpf_spin_lock` in the value; `inner`: the map that all inner maps of a map of maps
-    /// are like.
+    /// Makes a map. `lock`: offset of a `struct bpf_spin_lock` in the value; `inner`: the map that all inner maps of a
+    /// map of maps are like.
     ///
     /// # Errors
     /// [`Error::Command`] if the device refuses.

@@ -2,7 +2,8 @@
 
 /// A type that keys or values of maps can be: a number of bytes, as the program sees them on a little-endian machine.
 ///
-/// Numbers in network order are byte arrays. A struct of a program becomes `Plain` by writing down its fields with their padding.
+/// Numbers in network order are byte arrays. A struct of a program becomes `Plain` by writing down its fields with
+/// their padding.
 pub trait Plain: Sized {
     /// Bytes.
     const BYTES: usize;

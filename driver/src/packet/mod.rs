@@ -1,8 +1,9 @@
 //! Packets: a queue pair is a receive and a transmit ring with buffers, for one thread each.
 //!
-//! Each descriptor has a buffer of its own for as long as the ring is open, so that a packet costs one copy, and neither an
-//! allocation nor a mapping. What is received is copied out before the buffer goes back: a reference into memory that the device
-//! writes would be a promise that nobody keeps. Transmit buffers are read-only for the device, receive buffers write-only.
+//! Each descriptor has a buffer of its own for as long as the ring is open, so that a packet costs one copy, and
+//! neither an allocation nor a mapping. What is received is copied out before the buffer goes back: a reference into
+//! memory that the device writes would be a promise that nobody keeps. Transmit buffers are read-only for the device,
+//! receive buffers write-only.
 
 mod report;
 mod rx;
@@ -24,7 +25,8 @@ pub struct QueueOptions {
     pub receive_entries: Entries,
     /// Entries of the transmit ring.
     pub transmit_entries: Entries,
-    /// Bytes of a buffer, rounded up to 64; a received packet with its metadata and report, or a frame to be sent, must fit.
+    /// Bytes of a buffer, rounded up to 64; a received packet with its metadata and report, or a frame to be sent, must
+    /// fit.
     pub buffer_bytes: u32,
     /// Each received packet tells how it went through the device.
     pub report: bool,

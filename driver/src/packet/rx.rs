@@ -157,7 +157,8 @@ impl Rx {
     /// Waits for a packet, at most so long; false if none came.
     ///
     /// # Errors
-    /// As [`Rx::receive_burst`]; [`Error::WasReset`], [`Error::RingStopped`] and [`Error::Gone`] if that is why nothing comes.
+    /// As [`Rx::receive_burst`]; [`Error::WasReset`], [`Error::RingStopped`] and [`Error::Gone`] if that is why nothing
+    /// comes.
     pub fn wait(&mut self, time: Duration) -> Result<bool, Error> {
         let wait = Wait::of(time);
         let mut number = 0;

@@ -67,8 +67,8 @@ impl Tx {
         Ok(Tx { guard, ring, buffers, entries, stride })
     }
 
-    /// Sends as many of the frames as the ring has room for; how many. The device is told once. It stops before a frame that
-    /// fits no buffer, and fails if that is the first.
+    /// Sends as many of the frames as the ring has room for; how many. The device is told once. It stops before a frame
+    /// that fits no buffer, and fails if that is the first.
     ///
     /// # Errors
     /// [`Error::TooLarge`]; [`Error::Stale`] after a reset; the transport's.
@@ -117,7 +117,8 @@ impl Tx {
     /// Waits until all frames have been taken, at most so long; false if some have not.
     ///
     /// # Errors
-    /// As [`Tx::reclaim`]; [`Error::WasReset`], [`Error::RingStopped`] and [`Error::Gone`] if that is why nothing comes back.
+    /// As [`Tx::reclaim`]; [`Error::WasReset`], [`Error::RingStopped`] and [`Error::Gone`] if that is why nothing comes
+    /// back.
     pub fn flush(&mut self, time: Duration, mut each: impl FnMut(TxDone)) -> Result<bool, Error> {
         let wait = Wait::of(time);
         let mut number = 0;

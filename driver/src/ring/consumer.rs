@@ -69,8 +69,8 @@ impl<M: Deref<Target: HostMemory>> Consumer<M> {
         self.head.wrapping_sub(self.rung)
     }
 
-    /// What the doorbell must say now, if at least `batch` descriptors were taken since it was last rung. The device may then
-    /// write over them.
+    /// What the doorbell must say now, if at least `batch` descriptors were taken since it was last rung. The device
+    /// may then write over them.
     pub fn news(&mut self, batch: u32) -> Option<u32> {
         if self.unrung() < batch.max(1) {
             return None;

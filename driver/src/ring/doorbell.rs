@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 /// The doorbell of a ring.
 ///
-/// If BAR2 can be mapped, ringing is a store, and a write to the Wake register follows for a device that sleeps. Otherwise the
-/// write to BAR2 is trapped and wakes it too.
+/// If BAR2 can be mapped, ringing is a store, and a write to the Wake register follows for a device that sleeps.
+/// Otherwise the write to BAR2 is trapped and wakes it too.
 pub struct Doorbell {
     transport: Arc<dyn Transport>,
     mapped: Option<Arc<dyn HostMemory>>,

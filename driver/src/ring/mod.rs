@@ -1,18 +1,19 @@
 //! Rings in host memory: who may write which descriptor when.
 //!
-//! A ring is a power of two of 64 B descriptors; indices count on and wrap at 32 bits. The last word of a descriptor carries its
-//! phase: bit 0 (avail) is the host's, bit 1 (used) the device's, and each is 1 on the first lap and alternates from lap to lap.
-//! Whoever hands a descriptor over writes its 60 other bytes first and the phase word last (release); whoever takes it looks at
-//! the phase word first (acquire) and copies the bytes then. That one word orders everything: buffers that a descriptor names are
-//! written before it too.
+//! A ring is a power of two of 64 B descriptors; indices count on and wrap at 32 bits. The last word of a descriptor
+//! carries its phase: bit 0 (avail) is the host's, bit 1 (used) the device's, and each is 1 on the first lap and
+//! alternates from lap to lap. Whoever hands a descriptor over writes its 60 other bytes first and the phase word last
+//! (release); whoever takes it looks at the phase word first (acquire) and copies the bytes then. That one word orders
+//! everything: buffers that a descriptor names are written before it too.
 //!
-//! - [`Producer`] fills descriptors: commands, where the device only reads, and packets, where it writes each descriptor back;
+//! - [`Producer`] fills descriptors: commands, where the device only reads, and packets, where it writes each
+//!   descriptor back;
 //! - [`Consumer`] takes what the device writes: completions and events;
 //! - [`Doorbell`] tells the device how far either has come, once for a burst.
 //!
-//! Neither believes the device: a phase word that nobody may have written is a [`RingError`], an index is never read from memory,
-//! and the only memory that is touched is the ring's own. The code is generic over the memory, so that a model checker (loom) runs
-//! the very same lines.
+//! Neither believes the device: a phase word that nobody may have written is a [`RingError`], an index is never read
+//! from memory, and the only memory that is touched is the ring's own. The code is generic over the memory, so that a
+//! model checker (loom) runs the very same lines.
 
 mod consumer;
 mod doorbell;

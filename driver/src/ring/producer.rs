@@ -127,7 +127,8 @@ impl<M: Deref<Target: HostMemory>> Producer<M> {
         bytes.map(|bytes| Some((index, bytes))).ok_or_else(|| outside(&*self.memory, self.entries))
     }
 
-    /// Another ring told that the next `count` descriptors have been consumed; more than are outstanding count as those.
+    /// Another ring told that the next `count` descriptors have been consumed; more than are outstanding count as
+    /// those.
     pub fn retire(&mut self, count: u32) {
         self.tail = self.tail.wrapping_add(count.min(self.outstanding()));
     }

@@ -1,8 +1,9 @@
 //! Commands, programs, ports, counters, time.
 
 use super::images::{count, image, long, map, mark};
-use super::{Connect, open};
-use driver::{Chance, CounterOf, Device, Error, ProgramId, Request};
+use super::{Connect, open, options};
+use driver::ring::Entries;
+use driver::{Chance, CounterOf, Device, Error, OpenOptions, ProgramId, Request};
 use offwire_hostif::{DispatchChoice, Opcode, PortFlag, RingId, Status, TimeMode};
 use offwire_image::MapKind;
 use offwire_isa::SMALL;
@@ -171,6 +172,27 @@ pub(crate) fn commands_of_many_threads_are_not_mixed_up(connect: Connect<'_>) {
         }
     });
     assert_eq!(device.map(id).unwrap().entries().count(), 200 * THREADS as usize);
+}
+
+/// Somebody else holds all places but one; who wants two at a time must give his own back.
+pub(crate) fn pipelines_do_not_wait_for_each_other(connect: Connect<'_>) {
+    let few = OpenOptions { command_entries: Entries::new(8).unwrap(), ..options() };
+    let device = Device::open(connect(), few).unwrap();
+    let id = device.create_map(&map("shared", MapKind::Array, 4, 1000, 300), None, None).unwrap();
+    let map = device.map(id).unwrap();
+    let held: Vec<_> = (0..7).map(|_| device.submit(&Request::new(Opcode::Nop)).unwrap()).collect();
+    let keys: Vec<_> = (0..300u32).map(u32::to_le_bytes).collect();
+    let entries = keys.iter().map(|key| (&key[..], &[7; 1000][..]));
+    assert_eq!(map.update_batch(entries, driver::Update::Any).unwrap(), 300);
+    let mut seen = 0;
+    map.lookup_many(keys.iter().map(|key| &key[..]), |_, value| {
+        assert_eq!(value, Some(&[7; 1000][..]));
+        seen += 1;
+    })
+    .unwrap();
+    assert_eq!(seen, 300);
+    assert!(device.try_submit(&Request::new(Opcode::Nop)).unwrap().is_some());
+    held.into_iter().for_each(|held| drop(held.wait().unwrap()));
 }
 
 pub(crate) fn impossible_commands_are_refused_and_hurt_nothing(connect: Connect<'_>) {

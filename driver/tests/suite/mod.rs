@@ -1,7 +1,7 @@
 //! What a driver must be able to do with a device, however it gets there.
 //!
-//! A case takes a way to connect to one device of profile `small` as after power on; it may connect several times, one after the other.
-//! tests/model.rs runs them in process, tests/served.rs over a socket.
+//! A case takes a way to connect to one device of profile `small` as after power on; it may connect several times, one
+//! after the other. tests/model.rs runs them in process, tests/served.rs over a socket.
 #![allow(dead_code, reason = "each test takes what it needs")]
 
 pub(crate) mod commands;
@@ -38,7 +38,8 @@ macro_rules! suite {
             commands {
                 opening_tells_what_it_is, programs_come_and_go, what_is_no_image_is_refused, maps_can_be_shared_by_programs,
                 attaching_and_swapping, ports_keep_what_is_set, counters_time_and_chance, many_commands_are_in_flight,
-                commands_of_many_threads_are_not_mixed_up, impossible_commands_are_refused_and_hurt_nothing,
+                pipelines_do_not_wait_for_each_other, commands_of_many_threads_are_not_mixed_up,
+                impossible_commands_are_refused_and_hurt_nothing,
                 a_large_image_is_loaded, the_last_handle_turns_it_off,
             }
             maps {

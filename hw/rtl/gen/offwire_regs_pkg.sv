@@ -1,4 +1,5 @@
 // Generated from hw/spec by `cargo xtask codegen`; do not edit.
+/* verilator lint_off UNUSEDPARAM */
 package offwire_regs_pkg;
 
   // Version of the interface; a driver refuses another one.
@@ -362,7 +363,7 @@ package offwire_regs_pkg;
   localparam logic [15:0] RING_VECTOR_OFFSET = 16'h001c;
   typedef struct packed {
     logic [15:0] unused_16;
-    logic [15:0] vector;
+    logic [15:0] vector_f;
   } ring_vector_t;
 
   // When the vector is signalled: after so many entries, or when the delay is over, or when the device has nothing left to do.
@@ -440,7 +441,7 @@ package offwire_regs_pkg;
     logic [31:0] index;
     logic [63:0] cycle;
     logic [63:0] seq;
-    logic [31:0] map;
+    logic [31:0] map_f;
     logic [15:0] port;
     logic [15:0] kind;
   } event_t;
@@ -580,3 +581,4 @@ package offwire_regs_pkg;
   } chance_t;
 
 endpackage
+/* verilator lint_on UNUSEDPARAM */

@@ -1,7 +1,7 @@
 //! The checks of the generator: a specification that is wrong must not get through.
 
 use super::expr::{self, Scope};
-use super::{generate, layout, profiles, root, rust_expr, spec};
+use super::{generate, layout, profiles, regs, root, rust_expr, spec};
 
 const SPEC: &str = include_str!("../../../hw/spec/isa.toml");
 const SMALL: &str = include_str!("../../../hw/spec/profiles/small.toml");
@@ -123,7 +123,13 @@ fn the_hash_covers_profile_and_encoding() {
 #[test]
 fn check_names_the_file_and_the_command_that_repairs() {
     let folder = std::env::temp_dir().join(format!("offwire-codegen-{}", std::process::id()));
-    for path in ["hw/spec/isa.toml", "hw/spec/isa.md.in", "hw/spec/profiles/small.toml"] {
+    for path in [
+        "hw/spec/isa.toml",
+        "hw/spec/isa.md.in",
+        "hw/spec/regs.toml",
+        "hw/spec/regs.md.in",
+        "hw/spec/profiles/small.toml",
+    ] {
         let to = folder.join(path);
         std::fs::create_dir_all(to.parent().unwrap()).unwrap();
         std::fs::copy(root().join(path), to).unwrap();
@@ -148,4 +154,32 @@ fn check_names_the_file_and_the_command_that_repairs() {
     std::fs::write(&word, text.replace('\n', "\r\n")).unwrap();
     super::run(&folder, true).unwrap();
     std::fs::remove_dir_all(&folder).unwrap();
+}
+
+/// If this fails, a slip in regs.toml becomes an interface.
+#[test]
+fn wrong_interfaces_are_refused() {
+    const REGS: &str = include_str!("../../../hw/spec/regs.toml");
+    for (from, to, message) in [
+        ("offset = 0x004", "offset = 0x000", "overlaps"),
+        ("offset = 0x010", "offset = 0x014", "not aligned"),
+        ("bits = \"31:16\", doc = \"A driver", "bits = \"31:15\", doc = \"A driver", "overlaps another field"),
+        ("bits = \"31:16\", doc = \"A driver", "bits = \"32:16\", doc = \"A driver", "Version.major"),
+        ("count = 36", "count = 38", "queue pairs"),
+        ("bar2_bytes = 0x20000", "bar2_bytes = 0x10000", "doorbells leave BAR2"),
+        ("vectors = 36", "vectors = 136", "MSI-X table"),
+        ("f = \"tag:u32\"", "f = \"tag:u16\"", "not aligned"),
+        ("f = \"flags:u16\", doc = \"CommandFlag", "f = \"opcode:u16\", doc = \"CommandFlag", "twice"),
+        ("f = \"name:bytes64\"", "f = \"name:bytes60\"", "is not aligned"),
+        ("f = \"reserved:bytes32\"", "f = \"reserved:bytes31\"", "63 B, not 64"),
+        ("name = \"ProgramLoad\",    code = 0x10", "name = \"ProgramLoad\",    code = 0x00", "code 0 twice"),
+        ("domain = \"Ring\"", "domain = \"Rings\"", "no counters of Ring"),
+    ] {
+        let changed = REGS.replacen(from, to, 1);
+        assert_ne!(changed, REGS, "`{from}` is not in the specification");
+        match regs::parse(&changed) {
+            Ok(_) => panic!("`{to}` instead of `{from}` was accepted"),
+            Err(error) => assert!(format!("{error:#}").contains(message), "`{to}`: {error:#}"),
+        }
+    }
 }

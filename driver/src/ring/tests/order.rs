@@ -1,5 +1,5 @@
-//! The order of memory under loom: all interleavings of a host and a device over rings of two entries, and what happens if one
-//! of the two sides forgets its half of the handover.
+//! The order of memory under loom: all interleavings of a host and a device over rings of two entries, and what happens
+//! if one of the two sides forgets its half of the handover.
 
 use super::super::{Consumer, DESCRIPTOR, Entries, PHASE, Producer, Return};
 use offwire_hostif::{AVAIL, HostMemory, USED};
@@ -19,8 +19,8 @@ struct Order {
 
 const RIGHT: Order = Order { acquire: true, release: true };
 
-/// One descriptor. Its bytes lie in a mutex that loom does not see; `race` is what loom watches in their stead: it fails if bytes
-/// are read or written without order by two threads.
+/// One descriptor. Its bytes lie in a mutex that loom does not see; `race` is what loom watches in their stead: it
+/// fails if bytes are read or written without order by two threads.
 struct Slot {
     race: UnsafeCell<()>,
     bytes: Mutex<[u8; PHASE]>,
@@ -133,7 +133,8 @@ fn events(order: Order, count: u32) {
     device.join().unwrap();
 }
 
-/// A host that posts `count` descriptors to a ring of two, and a device that looks at memory alone and writes each back.
+/// A host that posts `count` descriptors to a ring of two, and a device that looks at memory alone and writes each
+/// back.
 fn packets(order: Order, count: u32) {
     let entries = Entries::MIN;
     let memory = Watched::new(entries, order);

@@ -6,7 +6,7 @@ use anyhow::Result;
 use std::fmt::Write;
 
 pub(crate) fn package(spec: &Spec) -> Result<String> {
-    let mut out = format!("{MARK}package offwire_regs_pkg;\n");
+    let mut out = format!("{MARK}/* verilator lint_off UNUSEDPARAM */\npackage offwire_regs_pkg;\n");
     for (name, value, doc) in spec.interface.constants().into_iter().chain(spec.ring.constants()) {
         let _ = write!(out, "\n  // {doc}\n  localparam int unsigned {name} = 32'h{value:x};\n");
     }
@@ -44,8 +44,8 @@ pub(crate) fn package(spec: &Spec) -> Result<String> {
                 let (high, low) = field.range()?;
                 fields.push((high, low, field.name.clone()));
             }
-            let _ = write!(out, "  typedef struct packed {{\n");
-            fields.sort_by(|a, b| b.0.cmp(&a.0));
+            out.push_str("  typedef struct packed {\n");
+            fields.sort_by_key(|field| std::cmp::Reverse(field.0));
             let mut above = register.width;
             let gap = |out: &mut String, above: u32, high: u32| {
                 if high + 1 < above {
@@ -54,7 +54,7 @@ pub(crate) fn package(spec: &Spec) -> Result<String> {
             };
             for (high, low, field) in fields {
                 gap(&mut out, above, high);
-                let _ = writeln!(out, "    logic [{}:0] {field};", high - low);
+                let _ = writeln!(out, "    logic [{}:0] {};", high - low, self::field(&field));
                 above = low;
             }
             if above > 0 {
@@ -72,34 +72,37 @@ pub(crate) fn package(spec: &Spec) -> Result<String> {
         }
         let _ = writeln!(out, "  }} {}_t;", upper(&descriptor.name).to_lowercase());
     }
-    out.push_str("\nendpackage\n");
+    out.push_str("\nendpackage\n/* verilator lint_on UNUSEDPARAM */\n");
     Ok(out)
 }
 
-/// Names that are keywords of SystemVerilog get a `_f`.
+/// Names that are keywords of SystemVerilog or of the C++ that Verilator makes get a `_f`.
 fn field(name: &str) -> String {
-    if matches!(name, "input" | "output" | "program") { format!("{name}_f") } else { name.to_owned() }
+    if matches!(name, "input" | "output" | "program" | "map" | "vector") {
+        format!("{name}_f")
+    } else {
+        name.to_owned()
+    }
 }
 
-/// A bench that prints offset and width of each field of each descriptor, as the package has them.
+/// A module that does not elaborate unless each field of each descriptor lies where the specification says.
 pub(crate) fn bench(spec: &Spec) -> Result<String> {
     let mut out = format!("{MARK}module offwire_regs_tb;\n  import offwire_regs_pkg::*;\n");
     for descriptor in &spec.descriptor {
         let ty = upper(&descriptor.name).to_lowercase();
-        let _ = writeln!(out, "  {ty}_t d_{ty};");
-    }
-    out.push_str("  initial begin\n");
-    for descriptor in &spec.descriptor {
-        let ty = upper(&descriptor.name).to_lowercase();
+        let bits = descriptor.bytes * 8;
         for part in descriptor.parts()? {
             let name = field(part.name);
+            let check = format!("{ty}_{}", part.name);
+            let (width, low) = (part.ty.bytes() * 8, part.offset * 8);
             let _ = write!(
                 out,
-                "    d_{ty} = '0; d_{ty}.{name} = '1;\n    $display(\"{} {} %0d %h\", $bits(d_{ty}), d_{ty});\n",
+                "  localparam {ty}_t Only_{check} = '{{{name}: '1, default: '0}};\n  \
+                 if (Only_{check} != ({bits}'({{{width}{{1'b1}}}}) << {low})) begin : gen_{check}\n    $error(\"{}.{} moved\");\n  end\n",
                 descriptor.name, part.name
             );
         }
     }
-    out.push_str("    $finish;\n  end\nendmodule\n");
+    out.push_str("endmodule\n");
     Ok(out)
 }
