@@ -1,5 +1,6 @@
 //! A context: one hardware thread of an engine with the packet that it holds.
 
+use offwire_image::DispatchMode;
 use offwire_isa::{
     CodeAddr, METADATA_EGRESS_IFINDEX, METADATA_INGRESS_IFINDEX, METADATA_META_LEN, METADATA_PACKET_LEN,
     METADATA_RX_QUEUE_INDEX, METADATA_VCPU,
@@ -177,6 +178,8 @@ pub(crate) struct Context {
     pub tail_calls: u8,
     /// Calls that have not returned, and where they return to.
     pub depth: u8,
+    /// Dispatch mode of the packet; its order bucket stands below.
+    pub mode: DispatchMode,
     pub calls: [Goto; CALLS_MAX],
     /// First cycle at which no word of the packet is issued any more.
     pub deadline: u64,
@@ -186,6 +189,7 @@ pub(crate) struct Context {
     pub miss: Lines,
     /// The packet's record, and its number since `load`.
     pub id: PacketId,
+    pub bucket: u32,
     pub seq: u64,
     /// Return value, once the packet has ended.
     pub retval: u32,
@@ -206,6 +210,7 @@ impl Context {
             packet: Packet::default(),
             miss: 0,
             id: NONE,
+            bucket: 0,
             seq: 0,
             deadline: 0,
             retval: 0,
@@ -213,6 +218,7 @@ impl Context {
             slots: 0,
             tail_calls: 0,
             depth: 0,
+            mode: DispatchMode::Any,
             calls: [0; CALLS_MAX],
             fault: None,
             exited: 0,
@@ -228,6 +234,8 @@ impl Context {
         self.program = record.out.program.map_or(0, |program| program.0);
         self.packet.take(std::mem::take(&mut record.out.bytes), window, far);
         self.id = id;
+        self.bucket = record.wants.bucket;
+        self.mode = record.wants.mode;
         self.seq = record.out.seq;
         self.deadline = record.out.dispatched + program.budget;
         self.retval = 0;
@@ -242,7 +250,7 @@ impl Context {
         put(block, METADATA_INGRESS_IFINDEX, record.ingress_ifindex.to_le_bytes());
         put(block, METADATA_RX_QUEUE_INDEX, record.rx_queue.to_le_bytes());
         put(block, METADATA_EGRESS_IFINDEX, 0u32.to_le_bytes());
-        put(block, METADATA_VCPU, u32::from(record.vcpu).to_le_bytes());
+        put(block, METADATA_VCPU, u32::from(record.wants.vcpu).to_le_bytes());
         self.note_length();
     }
 
@@ -264,7 +272,11 @@ impl Context {
     /// Gives the packet back with what became of it.
     pub(crate) fn give(&mut self, record: &mut Record) {
         let out = &mut record.out;
-        (out.bytes, out.meta) = self.packet.give();
+        let (bytes, meta) = self.packet.give();
+        out.bytes = bytes;
+        if !meta.is_empty() {
+            out.tell().meta = meta;
+        }
         out.retval = self.retval;
         out.exited = self.exited;
         out.words = self.words;

@@ -254,7 +254,7 @@ pub struct Counters {
     pub arrivals: u64,
     /// Packets dropped because the ingress FIFO was full.
     pub tail_drops: u64,
-    /// Packets given to a context.
+    /// Packets given to a context, and those without a program that were let pass.
     pub dispatched: u64,
     /// Packets that left the device, by verdict: `XDP_ABORTED`, `DROP`, `PASS`, `TX`, `REDIRECT`, and other return values.
     pub verdicts: [u64; 6],

@@ -9,7 +9,7 @@ use crate::agenda::CYCLES;
 use crate::chance::Clock;
 use crate::counters::{Counters, PortCounters};
 use crate::departure::{Arrival, Departure, Dropped};
-use crate::dispatcher::Dispatcher;
+use crate::dispatcher::{Dispatcher, PACKETS_MAX};
 use crate::engine::{Around, Ended, Engine, Outbox, WINDOW_CYCLES};
 use crate::error::OfferError;
 use crate::geometry::{LINE, MAX_PACKET, MIN_PACKET, PORTS};
@@ -18,7 +18,7 @@ use crate::map::port::WINDOW_MAX;
 use crate::map::unit::{Arrived, ID_SHIFT, MapUnit};
 use crate::op::Op;
 use crate::packet::FAR_LINES_MAX;
-use crate::packets::{NONE, PacketId, Packets, Record};
+use crate::packets::{NONE, Outcome, PacketId, Packets, Record, Wants};
 use crate::program::Programs;
 use crate::reclaim::Reclaim;
 use crate::restorer::Restorer;
@@ -142,6 +142,7 @@ impl<T: Trace> Device<T> {
         assert!(profile.packet_window_bytes.is_multiple_of(LINE), "a packet window of whole lines");
         assert!(profile.pipeline_depth >= 1 && profile.restorer_entries >= 1 && profile.ingress_fifo_packets >= 1);
         assert!((1..=65536).contains(&profile.vcpus) && profile.order_buckets >= 1);
+        assert!(profile.restorer_entries + profile.ingress_fifo_packets <= PACKETS_MAX, "16,383 packets");
         let width = width(profile);
         let mut map = MapUnit::new(profile, SEED);
         map.random.set(SEED);
@@ -280,25 +281,9 @@ impl<T: Trace> Device<T> {
         let seq = self.next_seq;
         self.next_seq += 1;
         let vcpu = vcpu.unwrap_or((bucket % self.profile.vcpus) as u16);
-        let out = Departure {
-            seq,
-            port,
-            program: None,
-            retval: 0,
-            bytes,
-            meta: Vec::new(),
-            events: Vec::new(),
-            redirect: None,
-            arrival: cycle,
-            dispatched: 0,
-            exited: 0,
-            departed: 0,
-            words: 0,
-            slots: 0,
-            fault: None,
-        };
-        let mode = DispatchMode::Any;
-        let record = Record { out, ingress_ifindex, rx_queue, vcpu, mode, epoch: 0, bucket, next: NONE, done: false };
+        let out = Outcome::new(seq, port, cycle, bytes);
+        let wants = Wants { bucket, vcpu, mode: DispatchMode::Any };
+        let record = Record { out, ingress_ifindex, rx_queue, wants, epoch: 0, next: NONE, done: false };
         self.pending.push_back(self.packets.add(record));
         Ok(seq)
     }
@@ -547,9 +532,11 @@ impl<T: Trace> Device<T> {
         self.dispatcher.placed(cycle);
         // A packet without a program is done at once.
         for id in self.passed.drain(..) {
-            self.packets.get_mut(id).out.exited = cycle;
-            self.packets.get_mut(id).out.retval = verdict::PASS;
-            self.dispatcher.release(id, &mut self.packets);
+            let record = self.packets.get_mut(id);
+            record.out.exited = cycle;
+            record.out.retval = verdict::PASS;
+            let wants = record.wants;
+            self.dispatcher.release(wants, &mut self.packets);
             self.restorer.done(cycle, id, &mut self.packets);
         }
     }
@@ -573,7 +560,7 @@ impl<T: Trace> Device<T> {
                 if let Some((program, mode)) = self.attached[port] {
                     record.out.program = Some(program);
                     self.programs.inside[program.index()] += 1;
-                    record.mode = mode;
+                    record.wants.mode = mode;
                 }
                 record.epoch = self.reclaim.epochs.enter();
                 self.dispatcher.arrive(id, &mut self.packets);
@@ -593,7 +580,7 @@ impl<T: Trace> Device<T> {
         let Some(told) = self.outbox.hear(cycle) else { return };
         for ended in told.drain(..) {
             match ended {
-                Ended::Exited { id } => self.dispatcher.release(id, &mut self.packets),
+                Ended::Exited { wants } => self.dispatcher.release(wants, &mut self.packets),
                 Ended::Done { id, engine } => {
                     self.dispatcher.context_freed(engine);
                     self.restorer.done(cycle, id, &mut self.packets);
@@ -610,9 +597,7 @@ impl<T: Trace> Device<T> {
         self.restorer.step(cycle, &mut self.packets, |id, packets| {
             let record = packets.get_mut(id);
             epochs.leave(record.epoch);
-            let out = &mut record.out;
-            let [bytes, meta] = [&mut out.bytes, &mut out.meta].map(std::mem::take);
-            let departure = Departure { bytes, meta, events: std::mem::take(&mut out.events), departed: cycle, ..*out };
+            let departure = record.out.depart(cycle);
             packets.remove(id);
             let verdict = (departure.retval as usize).min(verdict::REDIRECT as usize + 1);
             counted.verdicts[verdict] += 1;

@@ -12,66 +12,75 @@ use offwire_image::DispatchMode;
 use offwire_isa::Profile;
 
 use crate::counters::Stall;
-use crate::packets::{NONE, PacketId, Packets};
+use crate::packets::{NONE, PacketId, Packets, Wants};
 
-/// The packets of a vCPU or of an order bucket that are eligible or run, and those that wait.
-#[derive(Clone, Copy, Debug)]
-struct Lane {
-    head: PacketId,
-    tail: PacketId,
-    /// Packets in the lane that take others beside them.
-    shared: u32,
-    /// A packet is in the lane that wants it for itself.
-    alone: bool,
+/// A packet is in the lane that wants it for itself.
+const ALONE: u16 = 1 << 15;
+/// Packets wait for the lane.
+const WAITING: u16 = 1 << 14;
+
+/// Packets that the lanes can count: those in FIFO and restorer.
+pub(crate) const PACKETS_MAX: u32 = WAITING as u32 - 1;
+
+/// The lanes of all vCPUs, or of all order buckets.
+#[derive(Clone, Debug)]
+struct Lanes {
+    /// Packets in each lane, and the flags. Nearly all that is ever looked at, so it is small.
+    gates: Vec<u16>,
+    /// The first and the last packet that waits.
+    queues: Vec<(PacketId, PacketId)>,
 }
 
-impl Lane {
-    /// Enters the lane, if nobody is there that minds and nobody waits.
+impl Lanes {
+    fn new(count: u32) -> Self {
+        Lanes { gates: vec![0; count as usize], queues: vec![(NONE, NONE); count as usize] }
+    }
+
+    /// Enters a lane, if nobody is there that minds and nobody waits.
     #[inline(always)]
-    fn enter(&mut self, alone: bool) -> bool {
-        let enters = !self.alone && self.head == NONE && !(alone && self.shared > 0);
+    fn enter(&mut self, at: usize, alone: bool) -> bool {
+        let gate = &mut self.gates[at];
+        let enters = *gate & (ALONE | WAITING) == 0 && !(alone && *gate > 0);
         if enters {
-            self.alone = alone;
-            self.shared += u32::from(!alone);
+            *gate = (*gate + 1) | if alone { ALONE } else { 0 };
         }
         enters
     }
 
+    /// Leaves a lane. True if packets wait there.
     #[inline(always)]
-    fn leave(&mut self, alone: bool) {
-        if alone {
-            self.alone = false;
-        } else {
-            self.shared -= 1;
-        }
+    fn leave(&mut self, at: usize, alone: bool) -> bool {
+        let gate = &mut self.gates[at];
+        *gate = (*gate - 1) & if alone { !ALONE } else { u16::MAX };
+        *gate & WAITING != 0
     }
 
-    fn wait(&mut self, id: PacketId, packets: &mut Packets) {
+    fn wait(&mut self, at: usize, id: PacketId, packets: &mut Packets) {
+        self.gates[at] |= WAITING;
         packets.get_mut(id).next = NONE;
-        let tail = std::mem::replace(&mut self.tail, id);
-        if tail == NONE {
-            self.head = id;
-        } else {
-            packets.get_mut(tail).next = id;
+        let (head, tail) = &mut self.queues[at];
+        match std::mem::replace(tail, id) {
+            NONE => *head = id,
+            tail => packets.get_mut(tail).next = id,
         }
     }
 
     /// The first packet that waits enters, if it may.
-    #[inline(always)]
-    fn next(&mut self, packets: &Packets, alone: fn(DispatchMode) -> bool) -> Option<PacketId> {
-        if self.head == NONE || self.alone {
+    fn next(&mut self, at: usize, packets: &Packets, alone: fn(DispatchMode) -> bool) -> Option<PacketId> {
+        let (gate, (head, tail)) = (&mut self.gates[at], &mut self.queues[at]);
+        if *gate & WAITING == 0 || *gate & ALONE != 0 {
             return None;
         }
-        let first = packets.get(self.head);
-        let wants = alone(first.mode);
-        if wants && self.shared > 0 {
+        let first = packets.get(*head);
+        let wants = alone(first.wants.mode);
+        if wants && *gate & !WAITING > 0 {
             return None;
         }
-        self.alone = wants;
-        self.shared += u32::from(!wants);
-        let id = std::mem::replace(&mut self.head, first.next);
-        if self.head == NONE {
-            self.tail = NONE;
+        *gate = (*gate + 1) | if wants { ALONE } else { 0 };
+        let id = std::mem::replace(head, first.next);
+        if *head == NONE {
+            *tail = NONE;
+            *gate &= !WAITING;
         }
         Some(id)
     }
@@ -91,8 +100,8 @@ const PASSES: PacketId = 1 << 31;
 /// The dispatcher.
 #[derive(Clone, Debug)]
 pub(crate) struct Dispatcher {
-    vcpus: Vec<Lane>,
-    buckets: Vec<Lane>,
+    vcpus: Lanes,
+    buckets: Lanes,
     eligible: VecDeque<PacketId>,
     /// Packets in the FIFO.
     waiting: u32,
@@ -108,10 +117,9 @@ pub(crate) struct Dispatcher {
 
 impl Dispatcher {
     pub(crate) fn new(profile: &Profile, width: u32) -> Self {
-        let lanes = |count: u32| vec![Lane { head: NONE, tail: NONE, shared: 0, alone: false }; count as usize];
         Dispatcher {
-            vcpus: lanes(profile.vcpus),
-            buckets: lanes(profile.order_buckets),
+            vcpus: Lanes::new(profile.vcpus),
+            buckets: Lanes::new(profile.order_buckets),
             eligible: VecDeque::with_capacity(profile.ingress_fifo_packets as usize),
             waiting: 0,
             capacity: profile.ingress_fifo_packets,
@@ -134,47 +142,59 @@ impl Dispatcher {
     }
 
     /// A packet comes in, for which there must be room.
+    #[inline(always)]
     pub(crate) fn arrive(&mut self, id: PacketId, packets: &mut Packets) {
         self.waiting += 1;
         let record = packets.get(id);
-        let (vcpu, mode) = (usize::from(record.vcpu), record.mode);
-        if self.vcpus[vcpu].enter(wants_vcpu(mode)) {
-            self.enter_bucket(id, packets);
+        let (wants, passes) = (record.wants, record.out.program.is_none());
+        let vcpu = usize::from(wants.vcpu);
+        if self.vcpus.enter(vcpu, wants_vcpu(wants.mode)) {
+            self.enter_bucket(id, wants, passes, packets);
         } else {
-            self.vcpus[vcpu].wait(id, packets);
+            self.vcpus.wait(vcpu, id, packets);
         }
     }
 
     /// A packet is in the lane of its vCPU.
     #[inline(always)]
-    fn enter_bucket(&mut self, id: PacketId, packets: &mut Packets) {
-        let record = packets.get(id);
-        let (bucket, mode) = (record.bucket as usize, record.mode);
-        if self.buckets[bucket].enter(wants_bucket(mode)) {
-            self.admit(id, packets);
+    fn enter_bucket(&mut self, id: PacketId, wants: Wants, passes: bool, packets: &mut Packets) {
+        let bucket = wants.bucket as usize;
+        if self.buckets.enter(bucket, wants_bucket(wants.mode)) {
+            self.admit(id, passes);
         } else {
-            self.buckets[bucket].wait(id, packets);
+            self.buckets.wait(bucket, id, packets);
         }
     }
 
     /// A packet is in both lanes.
     #[inline(always)]
-    fn admit(&mut self, id: PacketId, packets: &Packets) {
-        let passes = if packets.get(id).out.program.is_none() { PASSES } else { 0 };
-        self.eligible.push_back(id | passes);
+    fn admit(&mut self, id: PacketId, passes: bool) {
+        self.eligible.push_back(if passes { id | PASSES } else { id });
     }
 
     /// A packet has exited: those that waited for it enter its lanes.
-    pub(crate) fn release(&mut self, id: PacketId, packets: &mut Packets) {
-        let record = packets.get(id);
-        let (vcpu, bucket, mode) = (usize::from(record.vcpu), record.bucket as usize, record.mode);
-        self.buckets[bucket].leave(wants_bucket(mode));
-        while let Some(next) = self.buckets[bucket].next(packets, wants_bucket) {
-            self.admit(next, packets);
+    #[inline(always)]
+    pub(crate) fn release(&mut self, wants: Wants, packets: &mut Packets) {
+        let (vcpu, bucket) = (usize::from(wants.vcpu), wants.bucket as usize);
+        if self.buckets.leave(bucket, wants_bucket(wants.mode)) {
+            self.follow_in_bucket(bucket, packets);
         }
-        self.vcpus[vcpu].leave(wants_vcpu(mode));
-        while let Some(next) = self.vcpus[vcpu].next(packets, wants_vcpu) {
-            self.enter_bucket(next, packets);
+        if self.vcpus.leave(vcpu, wants_vcpu(wants.mode)) {
+            self.follow_on_vcpu(vcpu, packets);
+        }
+    }
+
+    fn follow_in_bucket(&mut self, bucket: usize, packets: &Packets) {
+        while let Some(next) = self.buckets.next(bucket, packets, wants_bucket) {
+            self.admit(next, packets.get(next).out.program.is_none());
+        }
+    }
+
+    fn follow_on_vcpu(&mut self, vcpu: usize, packets: &mut Packets) {
+        while let Some(next) = self.vcpus.next(vcpu, packets, wants_vcpu) {
+            let record = packets.get(next);
+            let (wants, passes) = (record.wants, record.out.program.is_none());
+            self.enter_bucket(next, wants, passes, packets);
         }
     }
 

@@ -11,7 +11,7 @@ use crate::fault::FaultCause;
 use crate::geometry::LINE;
 use crate::map::unit::{ContextId, ID_SHIFT, MapUnit};
 use crate::op::Op;
-use crate::packets::{PacketId, Packets};
+use crate::packets::{PacketId, Packets, Wants};
 use crate::program::Program;
 use crate::request;
 use crate::trace::{At, Event, Trace};
@@ -24,7 +24,7 @@ const AHEAD: u64 = 64;
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Ended {
     /// It has ended: the next one that waits for it may run.
-    Exited { id: PacketId },
+    Exited { wants: Wants },
     /// It is out of its context, which is free.
     Done { id: PacketId, engine: u16 },
 }
@@ -471,14 +471,14 @@ impl Engine {
         let program = &around.programs[running.index()];
         let at = self.take_in(cycle, (record.out.bytes.len() as u32).min(self.timing.window));
         let port = &mut around.map.ports[usize::from(self.first_id | ContextId::from(number))];
-        port.take(record.out.seq, record.vcpu, running.0);
+        port.take(record.out.seq, record.wants.vcpu, running.0);
         let timing = self.timing;
         let context = &mut self.contexts[usize::from(number)];
         context.take(id, record, program, timing.window, timing.far_lines);
         self.events.push(at, event::PACKET_IN, number.into());
         self.waits[Wait::Transfer as usize] += 1;
         if T::ON {
-            let vcpu = around.packets.get(id).vcpu;
+            let vcpu = around.packets.get(id).wants.vcpu;
             around.trace.event(Event::Started { at: self.at(cycle, number), vcpu });
         }
     }
@@ -569,9 +569,11 @@ impl Engine {
         if !around.map.ports[usize::from(id)].held.is_empty() {
             around.map.release(cycle, id);
         }
+        let vcpu = around.map.ports[usize::from(id)].vcpu;
         let context = &mut self.contexts[usize::from(number)];
         context.exited = cycle;
-        around.out.push(cycle, Ended::Exited { id: context.id });
+        let wants = Wants { bucket: context.bucket, vcpu, mode: context.mode };
+        around.out.push(cycle, Ended::Exited { wants });
         if T::ON {
             let (seq, retval, fault) = (context.seq, context.retval, context.fault);
             around.trace.event(Event::Exited { cycle, seq, retval, fault });
@@ -592,8 +594,12 @@ impl Engine {
         let id = context.id;
         let record = around.packets.get_mut(id);
         context.give(record);
-        record.out.events = port.take_events();
-        record.out.redirect = port.redirect;
+        if !port.events.is_empty() {
+            record.out.tell().events = port.take_events();
+        }
+        if port.redirect.is_some() {
+            record.out.tell().redirect = port.redirect;
+        }
         self.free |= 1 << number;
         around.out.push(cycle, Ended::Done { id, engine: self.number });
     }

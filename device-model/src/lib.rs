@@ -1,15 +1,18 @@
 //! The cycle-exact software device.
 //!
-//! A [`Device`] runs a program image on packets that arrive at given cycles; each packet leaves in the cycle and with the bytes
-//! that the hardware would give it. docs/device.md tells how a packet walks through the blocks and when each thing happens;
-//! the modules carry the blocks' names:
+//! A [`Device`] holds maps and programs, and runs on packets that arrive at given cycles what is attached to their port; each
+//! packet leaves in the cycle and with the bytes that the hardware would give it. docs/device.md tells how a packet walks through
+//! the blocks and when each thing happens; the modules carry the blocks' names:
 //!
 //! * `flow`, `dispatcher`: hash to order bucket and vCPU, ingress FIFO, who runs where;
 //! * `engine`, `context`, `op`, `execute`, `request`, `packet`: contexts that take turns in a pipe, one word at a time;
 //! * `chance`: clock and random numbers;
 //! * `map`: index and value banks, the map table, the control plane;
 //! * `restorer`: egress order;
-//! * `device`: one cycle of all of them, the two schedulers, and what users call.
+//! * `device`: one cycle of all of them, the two schedulers, and what users call;
+//! * `objects`, `ports`: the control plane's side: maps, programs, what is attached where;
+//! * `load`, `program`: what is checked of an image, the instruction store;
+//! * `epoch`, `reclaim`: what was freed waits for the packets that may know of it.
 //!
 //! Two schedulers drive the same blocks. [`Scheduler::Plain`] steps every block in every cycle. [`Scheduler::Fast`] goes from
 //! event to event and lets contexts run ahead to their next word that others could see. Both give the same departures, cycle

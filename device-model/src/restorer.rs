@@ -40,7 +40,7 @@ impl Restorer {
 
     fn queue_of(&self, id: PacketId, packets: &Packets) -> usize {
         let record = packets.get(id);
-        usize::from(record.out.port) * self.buckets as usize + record.bucket as usize
+        usize::from(record.out.port) * self.buckets as usize + record.wants.bucket as usize
     }
 
     /// Reserves an entry, which must be free, at the end of the packet's queue.

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Random, TINY, any_word, arrivals, load_all, map, mode};
-use device_model::{Admission, Arrival, Device, LoadError, MapRefusal, Scheduler};
+use device_model::{Admission, Arrival, Device, LoadError, MapImage, MapRefusal, Parts, Scheduler};
 use offwire_image::{Dispatch, DispatchMode, Image, Link, Lock, MapKind, MapSpec};
 use offwire_isa::{CodeAddr, ISA_VERSION, Profile, RequestOp, SMALL, Target, WORD_BYTES, Word};
 
@@ -41,6 +41,54 @@ fn any_words_end_within_the_budget() {
         }
     }
     assert!(ends.iter().all(|&times| times > 500), "{ends:?}");
+}
+
+/// Any words on one port, an honest program on another: its packets, its map and the maps of nobody are as if it were alone.
+#[test]
+fn a_hostile_program_hurts_only_its_own_packets() {
+    let count = "
+        q.lookup map=0 key=stack[0+0] dst=r2 null; t2=aborted next=@1
+        ra=r2; i0=1; st.add64 map[ra+0] s0=i0:8@0; next=@2
+        ra=r2; ld map[ra+8] x0=8@0; st pkt[0+0] s0=x0:8@0; next=tx
+    ";
+    let mut faults = 0;
+    for seed in 0..150 {
+        let random = &mut Random(seed);
+        let mut device = Device::new(&TINY);
+        device.set_admission(Admission::Hold);
+        let filled = |size: usize| MapSpec { init: vec![7; size], ..map(MapKind::Array, 4, size as u32, 1) };
+        let maps: Vec<_> = (0..4).map(|_| device.map_create(&filled(40), None, None).unwrap()).collect();
+        let own = MapSpec { init: [[0; 8], [9; 8]].concat(), ..map(MapKind::Array, 4, 16, 1) };
+        let honest = common::load_text(&mut device, count, &[own], &[]).unwrap();
+        let words: Vec<Word> = (0..1 + random.below(12)).map(|_| any_word(random)).collect();
+        let (specs, entry) = (common::maps(), CodeAddr(0));
+        let image = MapImage { maps: &specs, links: &common::LINKS, locks: &common::LOCKS, programs: 2 };
+        let budget = 1 + random.below(1000) as u32;
+        let (mode, programs) = (mode(random), [entry; 2]);
+        let parts = Parts { name: "", words: &words, entry, programs: &programs, maps: image, mode, budget };
+        let hostile = device.program_load_parts(&parts, &[]).unwrap();
+        device.attach(0, hostile, None).unwrap();
+        device.attach(1, honest, None).unwrap();
+        let mut honest_packets = 0u64;
+        for arrival in arrivals(random, 60, u64::from(TINY.vcpus)) {
+            honest_packets += u64::from(arrival.port);
+            device.offer(arrival).unwrap();
+        }
+        device.run_until_idle();
+        let departures: Vec<_> = device.departures().collect();
+        assert_eq!(departures.len(), 60, "seed {seed}: packets were lost");
+        for out in departures.iter().filter(|out| out.port == 1) {
+            assert_eq!((out.retval, out.fault, &out.bytes[..8]), (3, None, &[9; 8][..]), "seed {seed}");
+        }
+        let counted = device.program_info(honest).unwrap().maps[0];
+        let value = device.map_lookup(counted, &[0; 4], 0).unwrap().unwrap();
+        assert_eq!((&value[..8], &value[8..]), (&honest_packets.to_le_bytes()[..], &[9; 8][..]), "seed {seed}");
+        for map in maps {
+            assert_eq!(device.map_lookup(map, &[0; 4], 0), Ok(Some(vec![7; 40])), "seed {seed}: {map:?} was changed");
+        }
+        faults += departures.iter().filter(|out| out.fault.is_some()).count();
+    }
+    assert!(faults > 500, "{faults}");
 }
 
 fn image() -> Image {

@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{LINKS, LOCKS, Random, TINY, arrivals, map, maps, mode, useful_program};
+use common::{LINKS, LOCKS, Random, TINY, arrivals, maps, mode, useful_program};
 use device_model::{
     Counters, Departure, Device, MapId, MapImage, Parts, PendingFrees, ProgramId, Scheduler, Trace, Update,
 };
@@ -207,33 +207,4 @@ fn both_schedulers_see_the_same() {
         }
     }
     assert!(reached.iter().all(|&times| times > 20), "something was hardly reached: {reached:?}");
-}
-
-/// A program that has every slot of its map table taken is refused one map more, and gets it when another one has left.
-#[test]
-fn a_map_table_has_256_slots() {
-    let mut device = Device::new(&TINY);
-    let outer = map(MapKind::HashOfMaps, 4, 4, 400);
-    let words: Vec<Word> = vec!["next=pass".parse().unwrap()];
-    let specs = [outer];
-    let image = MapImage { maps: &specs, ..MapImage::default() };
-    let (entry, mode) = (CodeAddr(0), common::mode(&mut Random(1)));
-    let parts = Parts { name: "", words: &words, entry, programs: &[], maps: image, mode, budget: 100 };
-    let program = device.program_load_parts(&parts, &[]).unwrap();
-    let outer = device.program_info(program).unwrap().maps[0];
-    let mut inner = || device.map_create(&map(MapKind::Array, 4, 8, 1), None, None).unwrap();
-    let maps: Vec<MapId> = (0..257).map(|_| inner()).collect();
-    let put = |device: &mut Device, key: u32, map: MapId| {
-        device.map_update_bytes(outer, &key.to_le_bytes(), &u32::from(map.0).to_le_bytes(), Update::Any)
-    };
-    for (key, &map) in (0..).zip(&maps[..255]) {
-        put(&mut device, key, map).unwrap();
-    }
-    assert_eq!(put(&mut device, 300, maps[255]), Err(device_model::MapError::Full));
-    assert_eq!(put(&mut device, 300, maps[7]), Ok(()), "one that it has needs no slot");
-    device.map_delete(outer, &3u32.to_le_bytes()).unwrap();
-    put(&mut device, 301, maps[255]).unwrap();
-    assert_eq!(put(&mut device, 302, maps[256]), Err(device_model::MapError::Full));
-    // Who comes later and brings the outer map needs as many slots.
-    assert!(device.program_load_parts(&parts, &[Some(outer)]).is_ok());
 }

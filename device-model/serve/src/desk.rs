@@ -18,8 +18,8 @@ impl<T> From<PoisonError<T>> for Broken {
 
 /// The device and who waits for it.
 ///
-/// A mutex alone would let the device's thread, which takes it again at once, starve the others; so it asks before whether
-/// somebody waits. Others hold the lock for one register access or one mapping.
+/// A mutex alone would let the device's thread, which takes it again at once, starve the others; so it asks before
+/// whether somebody waits. Others hold the lock for one register access or one mapping.
 pub(crate) struct Desk<N> {
     nic: Mutex<N>,
     waiting: AtomicU32,

@@ -1,9 +1,11 @@
-//! The device as a process: a vfio-user server with ports on captures, TAP devices, packet sockets and datagram sockets. Linux only.
+//! The device as a process: a vfio-user server with ports on captures, TAP devices, packet sockets and datagram
+//! sockets. Linux only.
 //!
-//! [`Service`] serves one [`Nic`], a [`PciFunction`](offwire_hostif::PciFunction) that has ports and a clock. Three threads: one
-//! waits for the end, one speaks with the client (`session`), one runs the device (`runner`); the last two share the device
-//! behind one lock (`desk`). A client that goes, killed or not, leaves programs, maps and attachments in the device; the next one
-//! finds them. A client that breaks the protocol loses its connection and nothing else happens.
+//! [`Service`] serves one [`Nic`], a [`PciFunction`](offwire_hostif::PciFunction) that has ports and a clock. Three
+//! threads: one waits for the end, one speaks with the client (`session`), one runs the device (`runner`); the last two
+//! share the device behind one lock (`desk`). A client that goes, killed or not, leaves programs, maps and attachments
+//! in the device; the next one finds them. A client that breaks the protocol loses its connection and nothing else
+//! happens.
 //!
 //! Sockets, descriptors and unsafe code of the software device are here, so that `device-model` has none of them.
 #![cfg(target_os = "linux")]

@@ -24,7 +24,8 @@ pub struct Rates {
 
 /// A function with ports and a clock.
 ///
-/// Legal order: anything at any time. [`PciFunction::poll`] runs the device; without a limit until it is idle, in bounded slices.
+/// Legal order: anything at any time. [`PciFunction::poll`] runs the device; without a limit until it is idle, in
+/// bounded slices.
 pub trait Nic: PciFunction {
     /// Ports that may have a wire, numbered from 0.
     fn ports(&self) -> u16;
@@ -32,9 +33,9 @@ pub trait Nic: PciFunction {
     /// Clock and port rate.
     fn rates(&self) -> Rates;
 
-    /// How device time goes; a driver may change it where the device lets it. `Virtual`: only to the next arrival, so that
-    /// captures play with their own times and runs repeat to the cycle. `Real`: with CLOCK_MONOTONIC. `Free`: as fast as it goes;
-    /// frames arrive when they come, one behind the other at the port's rate.
+    /// How device time goes; a driver may change it where the device lets it. `Virtual`: only to the next arrival, so
+    /// that captures play with their own times and runs repeat to the cycle. `Real`: with CLOCK_MONOTONIC. `Free`: as
+    /// fast as it goes; frames arrive when they come, one behind the other at the port's rate.
     fn time(&self) -> TimeMode;
 
     /// The next cycle to be run; 0 again after a reset.
@@ -49,8 +50,8 @@ pub trait Nic: PciFunction {
     /// True once a driver lets the port receive: a program is attached, or a receive queue is there.
     fn is_open(&self, port: u16) -> bool;
 
-    /// A frame will have arrived at `port` in `cycle`, or as soon after as arrivals in order allow. False: the device does not take
-    /// such a frame.
+    /// A frame will have arrived at `port` in `cycle`, or as soon after as arrivals in order allow. False: the device
+    /// does not take such a frame.
     fn arrive(&mut self, port: u16, cycle: u64, frame: Vec<u8>) -> bool;
 
     /// The next frame that left; cycles ascend.

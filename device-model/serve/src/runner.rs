@@ -70,6 +70,9 @@ pub(crate) struct Runner<'a, N> {
     ports: Vec<Port>,
     playback: Playback,
     clock: Clock,
+    /// The last slice of the device may not have been all that it could do up to the limit: no more of a capture before
+    /// that.
+    behind: bool,
     inbox: Vec<(u16, Vec<u8>)>,
     outbox: Vec<Departed>,
 }
@@ -115,7 +118,8 @@ struct Turn {
 impl<'a, N: Nic> Runner<'a, N> {
     pub(crate) fn new(desk: &'a Desk<N>, stop: &'a Stop, ports: Vec<Port>, playback: Playback) -> Result<Self, Broken> {
         let (rates, clock) = desk.with(|nic| (nic.rates(), Clock::new(nic, &playback)))?;
-        Ok(Runner { desk, stop, rates, ports, playback, clock, inbox: Vec::new(), outbox: Vec::new() })
+        let (inbox, outbox) = (Vec::new(), Vec::new());
+        Ok(Runner { desk, stop, rates, ports, playback, clock, behind: false, inbox, outbox })
     }
 
     /// Runs until it is told to stop; gives the ports back.
@@ -133,6 +137,9 @@ impl<'a, N: Nic> Runner<'a, N> {
             }
         }
         self.flush();
+        for port in self.ports.iter_mut().filter(|port| port.dead.is_none()) {
+            port.dead = port.wire.as_ref().and_then(|wire| wire.check().err());
+        }
         Ok(self.ports)
     }
 
@@ -208,18 +215,17 @@ impl<'a, N: Nic> Runner<'a, N> {
         let limit = match self.clock.mode {
             TimeMode::Virtual => self.feed_virtual(nic, &mut turn),
             TimeMode::Real => Some(self.feed_real(nic, &mut turn)),
-            TimeMode::Free => {
-                self.feed_free(nic, &mut turn);
-                None
-            }
+            TimeMode::Free => self.feed_free(nic, &mut turn),
         };
         nic.set_limit(limit);
-        turn.busy |= nic.poll();
+        let done = nic.poll();
+        turn.busy |= done;
         while let Some(departed) = nic.depart() {
             self.outbox.push(departed);
         }
         turn.busy |= !self.outbox.is_empty();
         turn.in_flight = nic.in_flight();
+        self.behind = done && turn.in_flight;
         Ok(turn)
     }
 
@@ -274,10 +280,15 @@ impl<'a, N: Nic> Runner<'a, N> {
         self.arrive(nic, due.port, cycle, due.frame);
     }
 
+    /// Packets of captures that may be given to the device now.
+    fn burst(&self) -> usize {
+        if self.behind { 0 } else { BURST }
+    }
+
     /// Captures at their own times; the device does not run beyond what it knows to come. Gives the limit.
     fn feed_virtual(&mut self, nic: &mut N, turn: &mut Turn) -> Option<u64> {
         self.feed_live(nic, nic.now());
-        for _ in 0..BURST {
+        for _ in 0..self.burst() {
             let Some(cycle) = self.due() else { break };
             self.play(nic, |_, _| cycle);
             turn.busy = true;
@@ -322,17 +333,21 @@ impl<'a, N: Nic> Runner<'a, N> {
         horizon
     }
 
-    /// All as fast as the ports carry it.
-    fn feed_free(&mut self, nic: &mut N, turn: &mut Turn) {
+    /// All as fast as the ports carry it; the device does not run beyond the time at which more of the captures can
+    /// come. Gives the limit.
+    fn feed_free(&mut self, nic: &mut N, turn: &mut Turn) -> Option<u64> {
         let (now, rates) = (nic.now(), self.rates);
         self.feed_live(nic, now);
-        for _ in 0..BURST {
+        for _ in 0..self.burst() {
             if self.due().is_none() {
                 break;
             }
             self.play(nic, |spacing, len| spacing.next(now, len, rates));
             turn.busy = true;
         }
+        self.due()?;
+        let next = self.playback.next().and_then(|due| self.ports.get(usize::from(due.port)))?;
+        Some(next.spacing.ready(rates).max(now))
     }
 
     /// What left the device goes out.

@@ -1,11 +1,11 @@
 //! The vfio-user server: one connection, from the first message to the last.
 //!
-//! Everything that comes is a stranger's. Lengths, offsets, indices and counts are checked before anything is allocated or the
-//! device is asked; a message that cannot be is answered with an errno, one after which the stream cannot be trusted ends the
-//! connection, and nothing else.
+//! Everything that comes is a stranger's. Lengths, offsets, indices and counts are checked before anything is allocated
+//! or the device is asked; a message that cannot be is answered with an errno, one after which the stream cannot be
+//! trusted ends the connection, and nothing else.
 //!
-//! Why not a crate: `vfio_user` 0.1.7 allocates what the client's count says, loses its place in the stream after a command that it
-//! does not know, and gives no errno. Protocol: QEMU's docs/interop/vfio-user.rst.
+//! Why not a crate: `vfio_user` 0.1.7 allocates what the client's count says, loses its place in the stream after a
+//! command that it does not know, and gives no errno. Protocol: QEMU's docs/interop/vfio-user.rst.
 
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
@@ -267,7 +267,8 @@ impl<'a, N: Nic> Session<'a, N> {
         if self.agreed || major != 0 {
             return invalid();
         }
-        // The client's capabilities bind what the server would send it; it sends one descriptor at the most and no requests.
+        // The client's capabilities bind what the server would send it; it sends one descriptor at the most and no
+        // requests.
         self.agreed = true;
         self.counters.connections += 1;
         answer.extend_from_slice(&0u16.to_ne_bytes());
@@ -314,7 +315,7 @@ impl<'a, N: Nic> Session<'a, N> {
         // What was never mapped is unmapped already: a guest that turns its IOMMU on unmaps everything.
         let unmapped = self.desk.with(|nic| nic.dma_unmap(Iova(range.0), range.1))?;
         unmapped.map_err(|error| Refusal::Errno(dma_errno(error)))?;
-        // An unmapped part of the address space reads as the request itself.
+        // The answer repeats the request.
         answer.extend_from_slice(body.get(..24).unwrap_or(body));
         Ok(())
     }

@@ -88,8 +88,8 @@ fn is_served(address: &libc::sockaddr_un, kind: libc::c_int) -> io::Result<bool>
 }
 
 impl Bound {
-    /// Makes a socket of the kind (`SOCK_STREAM`, `SOCK_DGRAM`) at `path`, mode 0600 (or less, as the umask has it). A socket that
-    /// nobody serves any more is replaced.
+    /// Makes a socket of the kind (`SOCK_STREAM`, `SOCK_DGRAM`) at `path`, mode 0600 (or less, as the umask has it). A
+    /// socket that nobody serves any more is replaced.
     pub(crate) fn new(path: &Path, kind: libc::c_int) -> Result<Self, BindError> {
         let address = address(path).ok_or(BindError::Path)?;
         let fd = new_socket(kind)?;
@@ -228,8 +228,8 @@ impl From<io::Error> for Gone {
     }
 }
 
-/// Room for the control message with `MAX_FDS` descriptors, aligned as its header. One more than may come, so that too many are
-/// seen, and not cut.
+/// Room for the control message with `MAX_FDS` descriptors, aligned as its header. One more than may come, so that too
+/// many are seen, and not cut.
 #[repr(C, align(8))]
 struct Control([MaybeUninit<u8>; 128]);
 
@@ -244,7 +244,8 @@ impl Control {
 pub(crate) struct Stream(OwnedFd);
 
 impl Stream {
-    /// Fills `bytes`; descriptors that come with them are appended to `fds`. With `fresh` the client may close before the first byte.
+    /// Fills `bytes`; descriptors that come with them are appended to `fds`. With `fresh` the client may close before
+    /// the first byte.
     pub(crate) fn read_exact(
         &self,
         bytes: &mut [u8],
@@ -277,7 +278,8 @@ impl Stream {
             if fds.len() > MAX_FDS {
                 return Err(Gone::Broken("too many file descriptors in one message"));
             }
-            // No command takes a socket, and one could be the client's own end, which would outlive the client in our hands.
+            // No command takes a socket, and one could be the client's own end, which would outlive the client in our
+            // hands.
             for fd in fds.iter() {
                 if is_socket(fd)? {
                     return Err(Gone::Broken("a socket in a message"));
@@ -301,8 +303,8 @@ impl Stream {
         let result =
             unsafe { libc::recvmsg(self.0.as_raw_fd(), &mut message, libc::MSG_DONTWAIT | libc::MSG_CMSG_CLOEXEC) };
         let count = check_size(result)?;
-        // SAFETY: the kernel has filled `msg_controllen` bytes of the control buffer; CMSG_FIRSTHDR and CMSG_NXTHDR stay inside of
-        // them, and each header tells the length of its data. The descriptors are new and ours.
+        // SAFETY: the kernel has filled `msg_controllen` bytes of the control buffer; CMSG_FIRSTHDR and CMSG_NXTHDR
+        // stay inside of them, and each header tells the length of its data. The descriptors are new and ours.
         unsafe {
             let mut header = libc::CMSG_FIRSTHDR(&message);
             while let Some(found) = header.as_ref() {
@@ -367,8 +369,8 @@ impl Stream {
         message.msg_iovlen = 1;
         if let Some(fd) = fd {
             let size = size_of::<libc::c_int>() as libc::c_uint;
-            // SAFETY: the control buffer is aligned for a header and has room for one with one descriptor (24 of 128 bytes), so the first header
-            // exists; its data may be unaligned.
+            // SAFETY: the control buffer is aligned for a header and has room for one with one descriptor (24 of 128
+            // bytes), so the first header exists; its data may be unaligned.
             unsafe {
                 message.msg_control = control.0.as_mut_ptr().cast();
                 message.msg_controllen = libc::CMSG_SPACE(size) as _;

@@ -26,8 +26,8 @@ impl Stop {
         Ok(Stop { raised: Arc::new(EventFd::new()?), signals: None })
     }
 
-    /// Also by SIGINT and SIGTERM, of which the process does not die any more. To be called before other threads are made, as
-    /// those would still die.
+    /// Also by SIGINT and SIGTERM, of which the process does not die any more. To be called before other threads are
+    /// made, as those would still die.
     ///
     /// # Errors
     /// As [`Stop::new`].

@@ -57,8 +57,8 @@ impl<'a> Watch<'a> {
 /// Descriptors that [`wait`] takes at the most: the ports of a device and a few more.
 const WATCHES: usize = 80;
 
-/// Waits for one of the descriptors; `None` waits as long as it takes. Bit n of the answer: descriptor n has something. A signal
-/// ends the wait early.
+/// Waits for one of the descriptors; `None` waits as long as it takes. Bit n of the answer: descriptor n has something.
+/// A signal ends the wait early.
 pub(crate) fn wait(watches: &[Watch<'_>], timeout: Option<Duration>) -> io::Result<u128> {
     let mut fds = [libc::pollfd { fd: -1, events: 0, revents: 0 }; WATCHES];
     let count = watches.len().min(WATCHES);
@@ -80,8 +80,8 @@ pub(crate) fn wait(watches: &[Watch<'_>], timeout: Option<Duration>) -> io::Resu
     Ok((0..count).filter(|&n| fds[n].revents != 0).fold(0, |bits, n| bits | 1 << n))
 }
 
-/// SIGINT and SIGTERM of this process as a descriptor that becomes readable. The calling thread, and threads that it makes from
-/// now on, do not die of them any more.
+/// SIGINT and SIGTERM of this process as a descriptor that becomes readable. The calling thread, and threads that it
+/// makes from now on, do not die of them any more.
 pub(crate) fn signals() -> io::Result<OwnedFd> {
     // SAFETY: an all-zero sigset_t is a valid value of the type; sigemptyset sets it anyway.
     let mut set: libc::sigset_t = unsafe { std::mem::zeroed() };

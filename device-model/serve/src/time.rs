@@ -27,6 +27,11 @@ const AROUND: u64 = 24;
 const LEAST: u64 = 60;
 
 impl Spacing {
+    /// The first cycle in which the wire is free.
+    pub(crate) fn ready(&self, rates: Rates) -> u64 {
+        u64::try_from(self.end / (u128::from(rates.port_gbps.max(1)) * 1000)).unwrap_or(u64::MAX)
+    }
+
     /// The cycle in which a frame of `len` bytes has arrived that may not arrive before `earliest`.
     pub(crate) fn next(&mut self, earliest: u64, len: usize, rates: Rates) -> u64 {
         // A cycle carries so many units, a bit takes clock_mhz of them.
@@ -50,7 +55,7 @@ mod tests {
         // 84 B at 100 Gbit/s are 6.72 ns, 1.68 cycles.
         let cycles: Vec<u64> = (0..26).map(|_| spacing.next(1000, 60, RATES)).collect();
         assert_eq!(cycles[..4], [1000, 1001, 1003, 1005]);
-        assert_eq!(cycles[25], 1042);
+        assert_eq!((cycles[25], spacing.ready(RATES)), (1042, 1043));
         assert_eq!(spacing.next(5000, 60, RATES), 5000, "a quiet wire keeps nothing back");
     }
 

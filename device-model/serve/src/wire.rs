@@ -1,7 +1,7 @@
 //! Layout of vfio-user messages (protocol 0.1, QEMU's docs/interop/vfio-user.rst), as much of it as a server needs.
 //!
-//! Numbers are in the byte order of the machine, as the specification has it. Structures are the payloads of the kernel's
-//! include/uapi/linux/vfio.h.
+//! Numbers are in the byte order of the machine, as the specification has it. Structures are the payloads of the
+//! kernel's include/uapi/linux/vfio.h.
 
 /// Bytes of a message's header.
 pub(crate) const HEADER: usize = 16;

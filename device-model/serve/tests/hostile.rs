@@ -214,7 +214,8 @@ fn mutated_conversations_hurt_nobody_but_their_client() {
     let total = messages();
     attack(Served::start(Small::new(), &folder.path("s"), TimeMode::Virtual, &[]), total, check);
 
-    // The same to the device itself, which does more with what it is sent: rings start at any address, resets come at any time.
+    // The same to the device itself, which does more with what it is sent: rings start at any address, resets come at
+    // any time.
     let profile = Profile::by_name("small").expect("a profile");
     let (function, doorbells) = offwire_serve::device(HostConfig::new(profile)).expect("a device");
     let served = Served::start_any(function, doorbells, &folder.path("h"), &[]);

@@ -1,5 +1,5 @@
-//! The whole way: hosts in network namespaces, the software device between them as a process would serve it, a driver that loads
-//! compiled programs into it. Needs root; without it the tests say so and pass.
+//! The whole way: hosts in network namespaces, the software device between them as a process would serve it, a driver
+//! that loads compiled programs into it. Needs root; without it the tests say so and pass.
 #![cfg(target_os = "linux")]
 
 mod common;

@@ -1,4 +1,5 @@
-//! Hosts in network namespaces of their own, with the device between them. Needs root; without it the tests say so and pass.
+//! Hosts in network namespaces of their own, with the device between them. Needs root; without it the tests say so and
+//! pass.
 #![cfg(target_os = "linux")]
 
 mod common;
@@ -204,6 +205,8 @@ fn an_interface_that_goes_away_is_told_and_the_others_work_on() {
         must("ip link set sw1 up");
         must("ip link del spare");
         hosts[0].must("ping -c 3 -i 0.01 -W 5 -q 10.9.0.2");
-        served.stop().expect("a summary");
+        let summary = served.stop().expect("a summary");
+        assert_eq!(summary.complaints.len(), 1, "{summary:?}");
+        assert!(summary.complaints[0].contains("port 2"), "{summary:?}");
     });
 }

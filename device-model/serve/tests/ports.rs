@@ -114,6 +114,25 @@ fn in_free_time_frames_follow_each_other_at_the_ports_rate() {
 }
 
 #[test]
+fn a_capture_waits_for_a_slow_model() {
+    let folder = Folder::new("slow");
+    let (input, output) = (folder.path("in.pcap"), folder.path("out.pcap"));
+    let packets: Vec<_> = (0..5000u64).map(|n| (START + n * 8, frame(n as u32, 60))).collect();
+    capture(&input, &packets);
+    for time in [TimeMode::Virtual, TimeMode::Free] {
+        let (mut small, doorbells) = Small::open();
+        (small.slice, small.flights) = (10, 1000);
+        let ports = [format!("0=pcap:{}", input.display()), format!("1=pcap:,{}", output.display())];
+        let served = Served::start((small, doorbells), &folder.path("s"), time, &ports.each_ref().map(String::as_str));
+        let written = 24 + 5000 * (16 + 60);
+        until("all packets are written", || std::fs::metadata(&output).is_ok_and(|file| file.len() == written));
+        let summary = served.stop().expect("a summary");
+        assert_eq!((summary.ports[0].1.received, summary.ports[0].1.refused), (5000, 0), "{time:?}");
+        std::fs::remove_file(&output).expect("removed");
+    }
+}
+
+#[test]
 fn in_real_time_nothing_arrives_before_its_time() {
     let folder = Folder::new("real");
     let (input, output) = (folder.path("in.pcap"), folder.path("out.pcap"));

@@ -342,7 +342,8 @@ fn the_next_client_finds_the_device_as_the_last_one_left_it() {
     assert_eq!(summary.complaints.len(), 1, "{:?}", summary.complaints);
 }
 
-/// True if the server closes: orderly, or with a reset if it has not read all that was sent; before that one refusal at the most.
+/// True if the server closes: orderly, or with a reset if it has not read all that was sent; before that one refusal at
+/// the most.
 fn ended(client: &mut Client) -> bool {
     match std::io::copy(&mut client.stream, &mut std::io::sink()) {
         Ok(answer) => answer <= 16,

@@ -6,6 +6,7 @@
 //!
 //! * `config`, `msix`, `registers`: the function as the bus sees it;
 //! * `dma`, `bus`, `ring`, `events`: host memory and the rings in it;
+//! * `card`: what a reset clears: the device, its ports, what is in flight;
 //! * `commands`: the command ring;
 //! * `ports`, `transmit`, `receive`, `packets`: packets between rings, wires and the device;
 //! * `wire`: what the owner of the wires calls.

@@ -245,6 +245,8 @@ pub(crate) struct Table {
     pub hash: KeyHash,
     /// Bytes of map memory that are taken.
     pub memory: u64,
+    /// Numbers of the ring buffers, ascending.
+    pub rings: Vec<u16>,
     pub(super) vcpus: u32,
 }
 
@@ -257,6 +259,7 @@ impl Table {
             objects: Vec::new(),
             hash: KeyHash::new(seed, KEY_BYTES_MAX),
             memory: 0,
+            rings: Vec::new(),
             vcpus: profile.vcpus,
         }
     }
@@ -292,6 +295,10 @@ impl Table {
         let info = MapInfo { id: free as u16, ..info };
         let memory = memory(&info, profile);
         self.memory += memory;
+        if info.kind == MapKind::Ringbuf {
+            let at = self.rings.partition_point(|&ring| ring < info.id);
+            self.rings.insert(at, info.id);
+        }
         self.infos[free] = info;
         self.contents[free] = contents(spec, &info, profile);
         self.objects[free] = Some(MapObject {
@@ -312,6 +319,7 @@ impl Table {
     pub(crate) fn destroy(&mut self, map: MapId) {
         if let Some(object) = self.objects.get_mut(map.index()).and_then(Option::take) {
             self.memory -= object.memory;
+            self.rings.retain(|&ring| ring != map.0);
             self.infos[map.index()] = MapInfo::NONE;
             self.contents[map.index()] = Contents::none();
         }

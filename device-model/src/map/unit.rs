@@ -413,8 +413,8 @@ impl MapUnit {
             Kind::Release => self.release_held(cycle, id, trace),
             Kind::Consumed => {
                 let seq = self.consumed.pop_front().unwrap_or(u64::MAX);
-                for (map, contents) in (0..).zip(&mut self.table.contents) {
-                    if let Directory::Ring(ring) = &mut contents.directory
+                for &map in &self.table.rings {
+                    if let Directory::Ring(ring) = &mut self.table.contents[usize::from(map)].directory
                         && ring.read(seq)
                         && T::ON
                     {

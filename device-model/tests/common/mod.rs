@@ -3,7 +3,7 @@
 
 mod requests;
 
-use device_model::{Arrival, Device, MapId, MapImage, Update};
+use device_model::{Arrival, Device, LoadError, MapId, MapImage, Parts, ProgramId, Update};
 use offwire_image::{DispatchMode, Link, Lock, MapKind, MapSpec};
 use offwire_isa::{
     AluOp, Base, CmpOp, CodeAddr, KeyUse, Profile, Read, RequestOp, SMALL, Space, Src, StoreOp, Target, WORD_BYTES,
@@ -424,4 +424,34 @@ pub(crate) fn load_all<T: device_model::Trace>(
         value.resize(maps()[map].value_size as usize, 0);
         device.map_update(MapId(map as u16), &key.to_le_bytes(), &[value], Update::Any).unwrap();
     }
+}
+
+/// Words as the assembler writes them, one a line.
+pub(crate) fn words(text: &str) -> Vec<Word> {
+    text.lines().filter(|line| !line.trim().is_empty()).map(|line| line.trim().parse().unwrap()).collect()
+}
+
+/// Loads words with the maps that are given.
+pub(crate) fn load_with<T: device_model::Trace>(
+    device: &mut Device<T>,
+    text: &str,
+    programs: &[CodeAddr],
+    maps: MapImage<'_>,
+    given: &[Option<MapId>],
+    mode: DispatchMode,
+) -> Result<ProgramId, LoadError> {
+    let words = words(text);
+    let entry = CodeAddr(0);
+    device
+        .program_load_parts(&Parts { name: "test", words: &words, entry, programs, maps, mode, budget: 100_000 }, given)
+}
+
+/// The same without programs for tail calls, links and locks.
+pub(crate) fn load_text(
+    device: &mut Device,
+    text: &str,
+    maps: &[MapSpec],
+    given: &[Option<MapId>],
+) -> Result<ProgramId, LoadError> {
+    load_with(device, text, &[], MapImage { maps, ..MapImage::default() }, given, DispatchMode::Any)
 }

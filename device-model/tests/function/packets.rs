@@ -92,15 +92,16 @@ fn packets_alone_are_those_of_the_device() {
 /// Stamped packets overlap as they do in the device alone, whatever the burst in which the host hands them over.
 #[test]
 fn stamped_packets_are_those_of_the_device() {
-    for burst in [1, 7, 60] {
+    // The last one is more than the device looks at in a poll.
+    for burst in [1, 7, 60, 600] {
         let mut device = Device::new(&SMALL);
         device.load(&busy(), None).unwrap();
         let mut host = Host::new(config());
         let program = host.load(&busy(), &[]);
         host.attach(0, program);
         host.port_set(0, CAPTURE, 0);
-        host.open(0, 6);
-        let frames = host.take(64 * 64);
+        host.open(0, 10);
+        let frames = host.take(1024 * 64);
         let random = &mut Random(7);
         let (mut cycle, mut got) = (0, Vec::new());
         for n in 0..600u64 {
@@ -108,13 +109,13 @@ fn stamped_packets_are_those_of_the_device() {
             bytes[0] = random.next() as u8;
             cycle += random.below(30);
             device.offer(Arrival { cycle, ingress_ifindex: 1, bytes: bytes.clone(), ..Arrival::default() }).unwrap();
-            let at = frames + n % 64 * 64;
+            let at = frames + n * 64;
             host.put(at, &bytes);
             let flags = INJECT | TransmitFlag::STAMPED;
             host.transmit(0, desc::Transmit { buffer: at, bytes: 60, cycle, flags, ..inject(0) });
             if n % burst == burst - 1 {
                 // Time goes to the last arrival at least; what the host sends later must not come too late.
-                host.function.set_limit(Some(cycle));
+                host.function.set_limit((burst < 600).then_some(cycle));
                 host.settle();
                 got.extend(std::iter::from_fn(|| host.received(0)));
             }
@@ -130,6 +131,35 @@ fn stamped_packets_are_those_of_the_device() {
         for (got, expected) in got.iter().zip(&expected) {
             assert_eq!((got.descriptor.seq, got.descriptor.cycle), (expected.seq, expected.departed), "{burst}");
             assert_eq!(got.bytes, expected.bytes);
+        }
+    }
+}
+
+/// A packet that runs for many polls has the device alone, whatever waits behind it.
+#[test]
+fn alone_is_alone() {
+    let mut host = Host::new(config());
+    host.open(0, 4);
+    let lookup = "q.lookup map=0 key=stack[0+0] dst=r2; next=@0";
+    let forever = image("forever", lookup, &[map(MapKind::Array, 4, 16, 1)]);
+    let program = host.load(&Image { budget_cycles: SMALL.packet_cycles_max, ..forever }, &[]);
+    host.attach(0, program);
+    host.port_set(0, CAPTURE, 0);
+    for n in 0..12 {
+        let flags = if n % 4 == 3 { INJECT } else { INJECT | TransmitFlag::ALONE };
+        host.send(0, &frame(n, 60), desc::Transmit { flags, ..inject(0) });
+    }
+    assert!(host.function.poll() && host.function.poll() && host.received(0).is_none(), "it takes more polls");
+    host.settle();
+    let packets: Vec<_> = std::iter::from_fn(|| host.received(0)).collect();
+    assert_eq!(packets.len(), 12);
+    let mut free = 0;
+    for packet in packets {
+        let report = packet.report.unwrap();
+        assert!(report.fault != 0xffff && report.departed > 9000, "the budget ends it");
+        assert!(report.arrival >= free, "{} before {free}", report.arrival);
+        if packet.descriptor.seq % 4 != 3 {
+            free = packet.descriptor.cycle;
         }
     }
 }

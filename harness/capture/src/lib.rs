@@ -1,8 +1,8 @@
 //! Captures: classic pcap and pcapng in, pcap with nanoseconds out.
 //!
-//! Reading is total: any bytes give packets or a Diagnostic, and no length in the file makes us allocate more than the file has.
-//! Both byte orders, micro- and nanoseconds, all time resolutions of pcapng, several sections and interfaces. Link type Ethernet
-//! only. Formats: draft-ietf-opsawg-pcap and draft-ietf-opsawg-pcapng.
+//! Reading is total: any bytes give packets or a Diagnostic, and no length in the file makes us allocate more than the
+//! file has. Both byte orders, micro- and nanoseconds, all time resolutions of pcapng, several sections and interfaces.
+//! Link type Ethernet only. Formats: draft-ietf-opsawg-pcap and draft-ietf-opsawg-pcapng.
 #![forbid(unsafe_code)]
 
 mod pcap;

@@ -62,8 +62,8 @@ pub(super) fn read(bytes: &[u8], format: Format) -> Result<Capture, Diagnostic> 
     Ok(Capture { packets })
 }
 
-/// Writes packets (nanoseconds since 1970, frame) as pcap with nanoseconds, little-endian. Times beyond the year 2106 wrap, as
-/// the format has 32 bits for seconds.
+/// Writes packets (nanoseconds since 1970, frame) as pcap with nanoseconds, little-endian. Times beyond the year 2106
+/// wrap, as the format has 32 bits for seconds.
 pub fn write<'a>(packets: impl IntoIterator<Item = (u64, &'a [u8])>) -> Vec<u8> {
     let mut out = Vec::new();
     write_header(&mut out);

@@ -1,8 +1,9 @@
 //! An interface of this machine, through a packet socket (packet(7)).
 //!
-//! What a network stack sends is not yet what is on a wire: checksums are left to the card, segments of TCP are larger than the
-//! MTU, VLAN tags stand beside the frame. A veth pair hands all of that to its other end as it is. So frames come with the
-//! kernel's virtio_net_hdr (PACKET_VNET_HDR) and its auxiliary data, and [`offload`](super::offload) does what a card would do.
+//! What a network stack sends is not yet what is on a wire: checksums are left to the card, segments of TCP are larger
+//! than the MTU, VLAN tags stand beside the frame. A veth pair hands all of that to its other end as it is. So frames
+//! come with the kernel's virtio_net_hdr (PACKET_VNET_HDR) and its auxiliary data, and [`offload`](super::offload) does
+//! what a card would do.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -59,6 +60,8 @@ fn index(name: &str) -> io::Result<libc::c_int> {
 }
 
 pub(super) struct Interface {
+    name: String,
+    index: libc::c_int,
     socket: OwnedFd,
     buffer: Box<[u8]>,
     /// A frame on its way out, behind an empty header.
@@ -91,7 +94,8 @@ impl Interface {
         check(unsafe {
             libc::bind(socket.as_raw_fd(), std::ptr::from_ref(&address).cast(), len_of::<libc::sockaddr_ll>())
         })?;
-        Ok(Interface { socket, buffer: vec![0; HEADER + SEGMENT].into(), out: Vec::new() })
+        let name = name.to_owned();
+        Ok(Interface { name, index, socket, buffer: vec![0; HEADER + SEGMENT].into(), out: Vec::new() })
     }
 
     /// One message of the kernel: bytes of it, and the tag beside it. `None`: there is none.
@@ -119,8 +123,8 @@ impl Interface {
             },
         };
         let mut tag = None;
-        // SAFETY: the kernel has filled `msg_controllen` bytes of the control buffer; CMSG_FIRSTHDR and CMSG_NXTHDR stay inside of
-        // them; a PACKET_AUXDATA message holds a tpacket_auxdata, whose length is checked.
+        // SAFETY: the kernel has filled `msg_controllen` bytes of the control buffer; CMSG_FIRSTHDR and CMSG_NXTHDR
+        // stay inside of them; a PACKET_AUXDATA message holds a tpacket_auxdata, whose length is checked.
         unsafe {
             let mut header = libc::CMSG_FIRSTHDR(&raw const message);
             while let Some(found) = header.as_ref() {
@@ -189,5 +193,10 @@ impl Wire for Interface {
                 _ => Err(error),
             },
         }
+    }
+
+    /// A socket whose interface was deleted says nothing: another one of the same name is another one.
+    fn check(&self) -> io::Result<()> {
+        if index(&self.name)? == self.index { Ok(()) } else { Err(io::Error::from_raw_os_error(libc::ENODEV)) }
     }
 }

@@ -26,7 +26,8 @@ pub struct PortCounters {
     pub received: u64,
     /// Frames that went out to the wire.
     pub sent: u64,
-    /// Frames from the wire that the device does not take: longer or shorter than it has room for, or of a form that no card gets.
+    /// Frames from the wire that the device does not take: longer or shorter than it has room for, or of a form that no
+    /// card gets.
     pub refused: u64,
     /// Frames from the wire that were dropped because the model was too slow for real time.
     pub late: u64,
@@ -39,12 +40,17 @@ pub(crate) trait Wire: Send {
     /// Readable when a frame has come.
     fn fd(&self) -> BorrowedFd<'_>;
 
-    /// Takes the frames of one message, without waiting: none if there is no message, several if the sender left it to the card to
-    /// cut one up. `Err`: the wire is out of order for the moment.
+    /// Takes the frames of one message, without waiting: none if there is no message, several if the sender left it to
+    /// the card to cut one up. `Err`: the wire is out of order for the moment.
     fn receive(&mut self, counters: &mut PortCounters, frames: &mut Vec<Vec<u8>>) -> io::Result<bool>;
 
     /// Sends one frame, without waiting. False if nobody took it.
     fn send(&mut self, frame: &[u8]) -> io::Result<bool>;
+
+    /// Says why it will never work again, if that does not show elsewhere.
+    fn check(&self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Opens what a port specification names; a capture is not opened but returned as `None`.

@@ -1,7 +1,8 @@
 //! What a network stack leaves to the card: checksums, segmentation, VLAN tags. Pure functions over bytes.
 //!
-//! The kernel says what is left to do in a `virtio_net_hdr` (include/uapi/linux/virtio_net.h) before the frame. A checksum that is
-//! left holds the sum of its pseudo header already, so that only the bytes from `csum_start` on are to be added.
+//! The kernel says what is left to do in a `virtio_net_hdr` (include/uapi/linux/virtio_net.h) before the frame. A
+//! checksum that is left holds the sum of its pseudo header already, so that only the bytes from `csum_start` on are to
+//! be added.
 
 use super::FRAME;
 
@@ -60,7 +61,8 @@ impl Left {
     }
 }
 
-/// Makes of a message (`virtio_net_hdr`, frame) the frames that a card would have sent. `None`: it is none that a card sends.
+/// Makes of a message (`virtio_net_hdr`, frame) the frames that a card would have sent. `None`: it is none that a card
+/// sends.
 pub(super) fn finish(message: &[u8], tag: Option<Tag>, frames: &mut Vec<Vec<u8>>) -> Option<()> {
     let (header, frame) = message.split_first_chunk::<HEADER>()?;
     let left = Left::decode(header);

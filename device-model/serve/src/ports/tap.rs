@@ -1,5 +1,5 @@
-//! TAP devices. The kernel finishes checksums and cuts large segments up before a frame comes here, because the device that
-//! it sends to says that it can do neither (TUNSETOFFLOAD 0, the default).
+//! TAP devices. The kernel finishes checksums and cuts large segments up before a frame comes here, because the device
+//! that it sends to says that it can do neither (TUNSETOFFLOAD 0, the default).
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Write};

@@ -68,6 +68,9 @@ pub(crate) struct Small {
     time: TimeMode,
     /// Calls of `poll`.
     polls: Arc<AtomicU64>,
+    /// Frames that one call of `poll` lets out at the most, and frames that may be under way.
+    pub(crate) slice: usize,
+    pub(crate) flights: usize,
     /// A model that is too slow for real time: it never gets beyond the cycle at which it started.
     pub(crate) stuck: bool,
 }
@@ -88,6 +91,8 @@ impl Small {
             limit: None,
             time: TimeMode::Virtual,
             polls: Arc::default(),
+            slice: usize::MAX,
+            flights: usize::MAX,
             stuck: false,
         };
         small.config[..4].copy_from_slice(&[0x55, 0x1d, 0xf1, 0x0f]);
@@ -257,7 +262,8 @@ impl PciFunction for Small {
         let rung = self.doorbells.load_acquire(DOORBELL).unwrap_or(0);
         let mut done = rung != self.get(reg::SEEN);
         self.set(reg::SEEN, rung);
-        while let Some(frame) = self.frames.front().filter(|_| !self.stuck) {
+        for _ in 0..self.slice {
+            let Some(frame) = self.frames.front().filter(|_| !self.stuck) else { break };
             if self.limit.is_some_and(|limit| frame.cycle >= limit) {
                 break;
             }
@@ -299,7 +305,7 @@ impl Nic for Small {
     }
 
     fn arrive(&mut self, port: u16, cycle: u64, frame: Vec<u8>) -> bool {
-        if !(14..=3520).contains(&frame.len()) || port >= PORTS {
+        if !(14..=3520).contains(&frame.len()) || port >= PORTS || self.frames.len() >= self.flights {
             return false;
         }
         let last = self.frames.back().map_or(0, |frame| frame.cycle - LATENCY);
