@@ -79,7 +79,7 @@ impl Device {
 
     /// A place for a command.
     fn slot(&self, input: usize, output: usize) -> Result<Slot<'_>, Error> {
-        self.inner.queue.slot(input, output, self.wait()).map_err(|error| self.explain(error))
+        self.inner.queue.slot(input, output, self.deadline()).map_err(|error| self.explain(error))
     }
 
     /// Finds the reason of a deadline that has passed, if there is one.

@@ -173,10 +173,10 @@ impl CommandQueue {
     ///
     /// # Errors
     /// [`Error::Deadline`] if all commands stay in flight, or fetched by nobody.
-    pub(crate) fn slot(&self, input: usize, output: usize, deadline: Wait) -> Result<Slot<'_>, Error> {
+    pub(crate) fn slot(&self, input: usize, output: usize, budget: Duration) -> Result<Slot<'_>, Error> {
         let index = match self.free.pop() {
             Some(index) => index,
-            None => self.await_place(deadline)?,
+            None => self.await_place(Wait::of(budget))?,
         };
         self.furnish(index, input, output)
     }
@@ -260,13 +260,14 @@ impl CommandQueue {
             if let Some(broken) = state.broken {
                 return Err(broken.into());
             }
-            let left = wait.left();
-            if left.is_zero() && round > 0 {
+            // The first look is free, also of asking for the time.
+            let left = if round == 0 { Duration::MAX } else { wait.left() };
+            if left.is_zero() {
                 return Err(wait.over(what));
             }
             if state.led {
                 state.sleepers += 1;
-                state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+                state = self.changed.wait_timeout(state, wait.left()).unwrap_or_else(PoisonError::into_inner).0;
                 state.sleepers -= 1;
                 round += 1;
                 continue;
