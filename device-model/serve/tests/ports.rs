@@ -158,15 +158,21 @@ fn a_model_that_is_too_slow_for_real_time_drops_at_the_wire() {
     let host = UnixDatagram::bind(&peer).expect("bound");
     let (mut small, doorbells) = Small::open();
     small.stuck = true;
+    let polls = small.polls();
+    // A turn takes all that has come before it runs the device.
+    let turns = || {
+        let before = polls.load(std::sync::atomic::Ordering::Relaxed);
+        until("some turns", || polls.load(std::sync::atomic::Ordering::Relaxed) > before + 2);
+    };
     let ports = format!("0=unix:{},{}", own.display(), peer.display());
     let served = Served::start((small, doorbells), &folder.path("s"), TimeMode::Real, &[&ports]);
     host.send_to(&frame(0, 60), &own).expect("sent");
-    std::thread::sleep(Duration::from_millis(100));
+    turns();
+    std::thread::sleep(Duration::from_millis(30));
     for n in 1..=10 {
         host.send_to(&frame(n, 60), &own).expect("sent");
     }
-    // Datagrams wait in a queue; they have been taken once another one has room behind them.
-    std::thread::sleep(Duration::from_millis(100));
+    turns();
     let summary = served.stop().expect("a summary");
     assert_eq!(summary.ports, [(0, PortCounters { received: 11, late: 10, ..PortCounters::default() })]);
 }
