@@ -60,15 +60,12 @@ fn what_is_not_offloaded_is_refused_with_code_line_and_advice() {
         if diagnostic["reason"].is_null() {
             wrong.push(format!("{name}: no reason: {diagnostic}"));
         }
-        if diagnostic["help"].is_null() && !WITHOUT_HELP.contains(&name.as_str()) {
+        if diagnostic["help"].is_null() {
             wrong.push(format!("{name}: no help: {diagnostic}"));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
-
-/// Refusals that give a reason, which says the way out by itself, and no help line.
-const WITHOUT_HELP: [&str; 1] = ["05_update_flags"];
 
 /// The programs are gaps of ours, not faults of theirs: the kernel takes them, or says what the head says.
 #[test]

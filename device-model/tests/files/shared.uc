@@ -325,3 +325,18 @@ ra=r5; st pkt[0+16] s0=ra:8@0.swap; next=pass
 2: pass; 4 words, 4 slots; dispatch +1, exit +116, departure +2
    03(15)ffffffffffffffea(16)
 o 00000000 = 01000000
+
+== what printk.text keeps goes with the next line, with a zero behind each text
+# map a array 4 8 1
+# packet 2564202573006869 *40
+ld pkt[0+0] x0=8@0; st stack[0+0] s0=x0:8@0; q.printk.text key=pkt[0+6] val=pkt:i0 dst=r1; i0=2; next=@1
+q.lookup map=0 key=stack[0+100] dst=r2 null; t2=drop next=@2
+ra=r2; q.printk.text key=map[ra+0] val=pkt:i0 dst=r3; i0=3; next=@3
+q.printk.text key=stack[0+0] val=pkt:0 dst=r4; next=@4
+ra=r1 rb=r3; st scr[0+232] s0=ra:8@0 s1=rb:8@8; next=@5
+ra=r4; st scr[0+248] s0=ra:8@0; q.printk key=stack[0+0] val=pkt:i0 dst=r5; i0=6; next=@6
+q.printk key=stack[0+0] val=pkt:i0 dst=r5; i0=3; next=pass
+--
+0: pass; 7 words, 7 slots; dispatch +1, exit +176, departure +1
+   printk 2564202573006869000000000000 [0, 3, 7]
+   printk 256420 [0, 3, 7]

@@ -72,6 +72,20 @@ fn lookup(map: u16) -> Vec<Insn> {
 const EXIT: [Insn; 2] =
     [Insn::Alu { width: Width::W64, op: AluOp::Mov, dst: Reg(0), src: Operand::Imm(2) }, Insn::Exit];
 
+/// The kernel takes null on a path on which a packet pointer is null; it proves nothing about the packet.
+#[test]
+fn null_is_compared_with_the_packets_end() {
+    let ends = [load(Size::B4, 2, 1, 0), load(Size::B4, 3, 1, 4), mov_imm(4, 0)];
+    for cond in [Cond::Gt, Cond::Ge, Cond::Lt, Cond::Le] {
+        accepted(join(&[&ends, &[jump_if(cond, 4, 3, 4)], &EXIT]));
+        accepted(join(&[&ends, &[jump_if(cond, 3, 4, 4)], &EXIT]));
+    }
+    refused(join(&[&ends, &[jump_if(Cond::Sgt, 4, 3, 4)], &EXIT]), codes::POINTER_AS_NUMBER);
+    refused(join(&[&ends, &[mov_imm(4, 1), jump_if(Cond::Gt, 4, 3, 5)], &EXIT]), codes::POINTER_AS_NUMBER);
+    let read = [jump_if(Cond::Gt, 4, 3, 5), load(Size::B1, 0, 2, 0)];
+    refused(join(&[&ends, &read, &EXIT]), codes::PACKET_BOUNDS);
+}
+
 #[test]
 fn rules_of_maps() {
     // The value is 16 bytes.

@@ -325,6 +325,9 @@ impl Builder<'_> {
         let Fact::Ptr { kind: PtrKind::Map(map), maybe_null: false, .. } = self.fact(reg) else {
             return Err(self
                 .refuse(compiler::POINTER_UNKNOWN, "the map of this call depends on the path")
+                .with_reason(
+                    "only lookups, updates and deletes find their map by a pointer; the request of this call names it",
+                )
                 .with_help("call the helper in each branch, with a map of its own"));
         };
         self.serves(map, kinds)?;

@@ -344,3 +344,41 @@ pub(super) fn check(lifter: &super::Lifter, func: &Func) -> Result<(), Diagnosti
             .with_help("print numbers, or do not look at what bpf_printk returns")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(text: &str) -> Option<(u64, Vec<Shown>)> {
+        let format = parse(&[text.as_bytes(), &[0]].concat())?;
+        Some((format.plain, format.conversions.iter().map(|one| one.shown).collect()))
+    }
+
+    /// If this fails, an argument goes to the host as a number that is read as a text there, or the other way round.
+    #[test]
+    fn formats_are_read_as_the_kernel_reads_them() {
+        use Shown::{Address, Character, Decimal, Hex, Nothing, Other, String};
+        let decimal = |signed, wide| Decimal { signed, wide };
+        assert_eq!(shown("100%% of it\n"), Some((11, vec![])));
+        assert_eq!(
+            shown("%d %lu %lld"),
+            Some((2, vec![decimal(true, false), decimal(false, true), decimal(true, true)]))
+        );
+        assert_eq!(shown("%x%lX%c"), Some((0, vec![Hex { wide: false }, Hex { wide: true }, Character])));
+        assert_eq!(shown("%pI4h:%pi6, %s"), Some((3, vec![Address(4), Address(16), String])));
+        assert_eq!(shown("%pks %pus %p"), Some((2, vec![String, Nothing, Other])));
+        assert_eq!(shown("%pK%pxy"), Some((1, vec![Other, Other])));
+        for refused in ["%", "%q", "%lc", "%sd", "%d%d%d%d", "%p4", "%lllu"] {
+            assert_eq!(shown(refused), None, "{refused}");
+        }
+        assert_eq!(parse(b"no end"), None);
+    }
+
+    #[test]
+    fn fields_have_widths_and_signs() {
+        let format = parse(b"<%-08d>%+5x\0").expect("a format");
+        assert_eq!(format.plain, 2);
+        let fields: Vec<(bool, u64)> = format.conversions.iter().map(|one| (one.signed, one.width)).collect();
+        assert_eq!(fields, [(false, 8), (true, 5)]);
+    }
+}

@@ -1,9 +1,9 @@
 //! The lift on programs by hand and on the checked-in examples.
 
 use super::divide::Reciprocal;
-use crate::ebpf::{AluOp, Insn, InsnIdx, Reg, Size};
+use crate::ebpf::{AluOp, Cond, Insn, InsnIdx, Reg, Size};
 use crate::object::{Map, Object, Program};
-use crate::testing::{self, alu, alu_imm, alu32, load, load_map, mov, mov_imm, store_imm};
+use crate::testing::{self, alu, alu_imm, alu32, jump_imm, load, load_map, mov, mov_imm, store_imm};
 use crate::{facts, ir, object};
 use offwire_diag::{Diagnostic, codes::compiler};
 use offwire_image::MapKind;
@@ -114,6 +114,45 @@ fn two_frames(far: i32, uses: bool) -> (Object, Program) {
     ];
     let functions = vec![(InsnIdx(0), "prog".to_string()), (InsnIdx(4), "local".to_string())];
     (testing::object(Vec::new()), Program { functions, ..testing::program(insns) })
+}
+
+/// If this fails, a number that is loaded from the stack just before two ways meet is refused as a possible pointer (OW0406).
+#[test]
+fn what_the_facts_know_of_the_stack_holds_where_ways_meet() {
+    let insns = vec![
+        store_imm(Size::B8, 10, -8, 5),
+        store_imm(Size::B8, 10, -16, 6),
+        mov(1, 10),
+        alu_imm(AluOp::Add, 1, -16),
+        Insn::CallLocal { target: InsnIdx(13) },
+        load(Size::B8, 6, 10, -8), // taken for a number: the callee may have written it
+        store_imm(Size::B8, 10, -24, 7),
+        jump_imm(Cond::Eq, 0, 0, 10),
+        load(Size::B8, 6, 10, -24), // known, and the last one before the ways meet
+        Insn::Jump { target: InsnIdx(10) },
+        mov(0, 6),
+        alu_imm(AluOp::And, 0, 1),
+        Insn::Exit,
+        load(Size::B8, 0, 1, 0),
+        Insn::Exit,
+    ];
+    let fall = vec![insns[..9].to_vec(), insns[10..].to_vec()].concat();
+    let at = |target| {
+        move |insn: Insn| match insn {
+            Insn::JumpIf { width, cond, dst, src, .. } => {
+                Insn::JumpIf { width, cond, dst, src, target: InsnIdx(target) }
+            }
+            Insn::CallLocal { .. } => Insn::CallLocal { target: InsnIdx(target + 3) },
+            insn => insn,
+        }
+    };
+    let fall: Vec<Insn> = fall.into_iter().map(at(9)).collect();
+    for (insns, local) in [(insns, 13), (fall, 12)] {
+        let functions = vec![(InsnIdx(0), "prog".to_string()), (InsnIdx(local), "local".to_string())];
+        let (object, program) = (testing::object(Vec::new()), Program { functions, ..testing::program(insns) });
+        let facts = facts::analyze(&object, &program).unwrap();
+        ir::lift(&object, &program, &facts).unwrap();
+    }
 }
 
 /// OW0407: a buffer that the callee is given counts, an address that is merely left in a register does not.
