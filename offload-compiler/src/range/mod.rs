@@ -8,6 +8,14 @@
 
 mod alu;
 mod bounds;
+#[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    reason = "a panic is a failed test, and all numbers are below 256"
+)]
+mod exhaustive;
 mod refine;
 #[cfg(test)]
 mod tests;

@@ -21,7 +21,7 @@ const W: u32 = 6;
 const H: u32 = 3;
 type Small = Num<W, H>;
 
-const ALU: [AluOp; 14] = [
+pub(super) const ALU: [AluOp; 14] = [
     AluOp::Add,
     AluOp::Sub,
     AluOp::Mul,
@@ -37,7 +37,7 @@ const ALU: [AluOp; 14] = [
     AluOp::Mov,
     AluOp::Arsh,
 ];
-const CONDS: [Cond; 11] =
+pub(super) const CONDS: [Cond; 11] =
     [Cond::Eq, Cond::Ne, Cond::Gt, Cond::Ge, Cond::Lt, Cond::Le, Cond::Set, Cond::Sgt, Cond::Sge, Cond::Slt, Cond::Sle];
 
 /// xorshift64*; seeded, so that a failure repeats.
@@ -192,7 +192,7 @@ fn extensions_cover_every_result() {
     }
 }
 
-fn holds(cond: Cond, bits: u32, a: u64, b: u64) -> bool {
+pub(super) fn holds(cond: Cond, bits: u32, a: u64, b: u64) -> bool {
     let (a, b) = (a & low_mask(bits), b & low_mask(bits));
     let (sa, sb) = (sign_extend(a, bits), sign_extend(b, bits));
     match cond {
