@@ -632,3 +632,18 @@ fn bounds_and_bits_leave_one_value() {
     insns.extend([alu_imm(AluOp::Add, 3, 31), alu(AluOp::Sub, 3, 2), load(Size::B1, 0, 3, 0), Insn::Exit]);
     accepted(insns);
 }
+
+/// Of 0 and 16, what is not below 2 is 16: its bytes swapped are 4,096, and no path goes on.
+#[test]
+fn bounds_move_to_the_next_number_of_the_known_bits() {
+    accepted(vec![
+        load(Size::B4, 2, 1, 16),
+        mov_imm(0, 0),
+        alu_imm(AluOp::And, 2, 16),
+        jump_imm(Cond::Slt, 2, 2, 7),
+        Insn::Bswap { bits: 16, dst: Reg(2) },
+        jump_imm(Cond::Gt, 2, 58, 7),
+        load(Size::B1, 0, 2, 0),
+        Insn::Exit,
+    ]);
+}

@@ -140,23 +140,28 @@ fn comparisons() {
     for cond in [Cond::Ne, Cond::Lt, Cond::Le, Cond::Slt, Cond::Sle] {
         let Sides { of_first, of_second } = sides(&cases, 8, |a, b| holds(cond, 8, a, b));
         // There are few sets of partners, as they depend on one end of an operand.
-        let (mut partners, mut class) = (Vec::<Set>::new(), Vec::new());
+        let (mut partners, mut class) = (Vec::<Set>::new(), Vec::<u16>::new());
         for set in &of_first {
-            class.push(partners.iter().position(|known| known == set).unwrap_or(partners.len()));
-            if partners.len() == class[class.len() - 1] {
+            let known = partners.iter().position(|known| known == set).unwrap_or(partners.len());
+            if known == partners.len() {
                 partners.push(*set);
             }
+            class.push(known as u16);
         }
         let numbered: Vec<usize> = (0..cases.len()).collect();
         let tally = each(
             &numbered,
             1_009,
-            || (),
-            |(), &first| {
+            || (Set::EMPTY, vec![Ends::EMPTY; cases.len()]),
+            |(kept, of_cases), &first| {
                 let (a, mut tally) = (&cases[first], Tally::default());
                 let of_a: Vec<_> = partners.iter().map(|set| Ends::of(a.members.and(*set))).collect();
-                for (b, class) in cases.iter().zip(&class) {
-                    let (left, right) = (of_a[*class], Ends::of(b.members.and(of_second[first])));
+                if *kept != of_second[first] {
+                    *kept = of_second[first];
+                    *of_cases = cases.iter().map(|b| Ends::of(b.members.and(*kept))).collect();
+                }
+                for ((b, class), right) in cases.iter().zip(&class).zip(of_cases.iter()) {
+                    let left = &of_a[usize::from(*class)];
                     let refined = refine_bounds(cond, a.given, b.given);
                     let (holds, best) = match &refined {
                         Some((a, b)) => {

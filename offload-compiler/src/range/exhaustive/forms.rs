@@ -3,6 +3,7 @@
 use super::super::{Bounds, Num};
 use super::sets::{self, Case, Members, Set};
 use super::{Tally, each};
+use crate::facts::Tnum;
 
 /// Synchronises a description with those members: no member may go, none may come.
 fn check<const W: u32, const H: u32>(members: &Members<W, H>, given: Num<W, H>, want: Set) -> Tally {
@@ -15,6 +16,27 @@ fn check<const W: u32, const H: u32>(members: &Members<W, H>, given: Num<W, H>, 
         None => {
             assert!(want.is_empty(), "{given:?} is not empty");
             Tally::one(true)
+        }
+    }
+}
+
+/// The next member of known bits, in both directions, from every number; and the same in the highest byte of 64 bits.
+#[test]
+fn next_members_of_known_bits() {
+    for bits in sets::ternary(8) {
+        let high = Tnum { value: bits.value << 56, mask: bits.mask << 56 };
+        let all: Vec<u64> = (0..256).filter(|number| (number ^ bits.value) & !bits.mask == 0).collect();
+        for number in 0..256 {
+            let least = all.iter().copied().find(|&member| member >= number);
+            let greatest = all.iter().copied().rev().find(|&member| member <= number);
+            assert_eq!(
+                (bits.least_from(number), bits.greatest_to(number)),
+                (least, greatest),
+                "{bits:?} from {number}"
+            );
+            let from = (number << 56).saturating_sub(1);
+            let least = all.iter().copied().find(|&member| member << 56 >= from);
+            assert_eq!(high.least_from(from), least.map(|member| member << 56), "{high:?} from {from:#x}");
         }
     }
 }

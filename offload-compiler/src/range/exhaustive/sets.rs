@@ -187,7 +187,8 @@ pub(super) fn bounds_of_bits<const W: u32>() -> Vec<Case<Bounds<W>>> {
         .map(|bits| {
             let (low, high) = (bits.value, bits.value | bits.mask & !sign);
             let runs = [(low, high), (low | sign, high | sign)];
-            Case { given: Bounds::of_bits(bits), members: members(runs), shape: Shape::Runs(runs[0], runs[1]) }
+            let given = Bounds::FULL.within_bits(bits).expect("not empty");
+            Case { given, members: members(runs), shape: Shape::Runs(runs[0], runs[1]) }
         })
         .filter(|case| case.members != members([(case.given.umin, case.given.umax); 2]))
         .collect()
