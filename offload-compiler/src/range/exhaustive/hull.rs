@@ -61,7 +61,7 @@ impl Ends<8> {
     /// Of the members: the ends of those below the sign bit and of the others, put together in both orders.
     #[inline(always)]
     pub(super) fn of(set: Set) -> Self {
-        let (low, high) = set.halves();
+        let [low, high] = set.halves();
         let end = |run: Option<(u8, u8)>| run.map_or(Self::EMPTY, |(least, most)| Self::one(least).or(Self::one(most)));
         end(low).or(end(high))
     }

@@ -46,13 +46,13 @@ impl Set {
 
     /// Least and greatest of the members below 128, and of the others.
     #[inline(always)]
-    pub(super) fn halves(self) -> (Option<(u8, u8)>, Option<(u8, u8)>) {
+    pub(super) fn halves(self) -> [Option<(u8, u8)>; 2] {
         let ends = |low: u64, high: u64, first: u8| {
             let both = u128::from(high) << 64 | u128::from(low);
             (both != 0).then(|| (first + both.trailing_zeros() as u8, first + 127 - both.leading_zeros() as u8))
         };
         let [a, b, c, d] = self.0;
-        (ends(a, b, 0), ends(c, d, 128))
+        [ends(a, b, 0), ends(c, d, 128)]
     }
 
     /// All members, the least first.
