@@ -1,5 +1,5 @@
-//! Every transfer function against enumeration; no result may fall outside. All pairs of 8-bit operands are in `exhaustive`; here are
-//! sets that several parts describe together, and samples at full width.
+//! Every transfer function against enumeration; no result may fall outside. All pairs of 8-bit operands are in `exhaustive`;
+//! here are sets that several parts describe together, and samples at full width.
 //!
 //! - At a width of 4 bits with a low half of 2: all pairs of sets that known bits, unsigned or signed bounds alone describe, with
 //!   all their members.

@@ -10,8 +10,8 @@
 //!
 //! Branches keep sets of members ([`sets::Set`], 256 bits) instead, because what they must keep has holes.
 //!
-//! `OFFWIRE_EXHAUSTIVE=1` runs every pair, about 20 minutes of processor time with optimisation (docs/testing.md). Without it each test takes a
-//! fixed share of the first operands, with all second ones.
+//! `OFFWIRE_EXHAUSTIVE=1` runs every pair, about 20 minutes of processor time with optimisation (docs/testing.md). Without it
+//! each test takes a fixed share of the first operands, with all second ones.
 
 mod alu;
 mod bounds;
