@@ -63,6 +63,15 @@ pub const CORNERS: [u64; 18] = [
 /// The same as immediates.
 pub const IMMS: [i32; 10] = [0, 1, 2, 7, 31, -1, -2, i32::MAX, i32::MIN, 0x1234_5678];
 
+/// True if the verifier takes the immediate: it refuses shifts by the width or more, and division by a constant zero.
+pub fn accepted(op: AluOp, width: Width, imm: i32) -> bool {
+    match op {
+        AluOp::Lsh | AluOp::Rsh | AluOp::Arsh => (0..i32::from(bits(width))).contains(&imm),
+        AluOp::Div | AluOp::Sdiv | AluOp::Mod | AluOp::Smod => imm != 0,
+        _ => true,
+    }
+}
+
 /// Bytes that the programs want, and that the packets have.
 const LEN: i32 = 128;
 /// Where results begin.
@@ -153,11 +162,9 @@ impl Cases {
                 let mut asm = start();
                 let mut place = RESULTS;
                 for imm in IMMS {
-                    // The verifier refuses shifts by more than the width, and division by a constant zero.
                     let shift = matches!(op, AluOp::Lsh | AluOp::Rsh | AluOp::Arsh);
-                    let divides = matches!(op, AluOp::Div | AluOp::Sdiv | AluOp::Mod | AluOp::Smod);
                     let imm = if shift { imm & 31 } else { imm };
-                    if divides && imm == 0 {
+                    if !accepted(op, width, imm) {
                         continue;
                     }
                     asm.put([copy(R8, R6), Insn::Alu { width, op, dst: R8, src: Operand::Imm(imm) }]);

@@ -3,50 +3,10 @@
 mod common;
 
 use common::*;
-use offload_compiler::ebpf::{AluOp, AtomicOp, Cond, Insn, InsnIdx, Operand, Reg, Size, Width};
+use offload_compiler::ebpf::{AtomicOp, Cond, Insn, InsnIdx, Operand, Reg, Size, Width};
 use offwire_harness::PacketIn;
+use offwire_harness::classes::{ALU, ATOMICS, CONDS, CORNERS, IMMS, SIZES, WIDTHS, accepted};
 use offwire_image::MapKind;
-
-const ALU: [AluOp; 14] = [
-    AluOp::Add,
-    AluOp::Sub,
-    AluOp::Mul,
-    AluOp::Div,
-    AluOp::Sdiv,
-    AluOp::Or,
-    AluOp::And,
-    AluOp::Lsh,
-    AluOp::Rsh,
-    AluOp::Mod,
-    AluOp::Smod,
-    AluOp::Xor,
-    AluOp::Mov,
-    AluOp::Arsh,
-];
-const CONDS: [Cond; 11] =
-    [Cond::Eq, Cond::Ne, Cond::Gt, Cond::Ge, Cond::Lt, Cond::Le, Cond::Set, Cond::Sgt, Cond::Sge, Cond::Slt, Cond::Sle];
-const WIDTHS: [Width; 2] = [Width::W32, Width::W64];
-const ATOMICS: [AtomicOp; 6] =
-    [AtomicOp::Add, AtomicOp::Or, AtomicOp::And, AtomicOp::Xor, AtomicOp::Xchg, AtomicOp::Cmpxchg];
-const CORNERS: [u64; 16] = [
-    0,
-    1,
-    2,
-    7,
-    31,
-    32,
-    33,
-    63,
-    64,
-    0x7fff_ffff,
-    0x8000_0000,
-    0xffff_ffff,
-    0x1_0000_0000,
-    0x7fff_ffff_ffff_ffff,
-    0x8000_0000_0000_0000,
-    0xffff_ffff_ffff_ffff,
-];
-const IMMS: [i32; 9] = [1, 2, 7, 31, -1, -2, i32::MAX, i32::MIN, 0x1234_5678];
 
 /// Packets of 64 bytes that hold the pairs of corner values in their first 16 bytes.
 fn pairs() -> Vec<PacketIn> {
@@ -103,8 +63,7 @@ fn alu_with_immediates() {
     for width in WIDTHS {
         for op in ALU {
             for imm in IMMS {
-                // The verifier refuses shifts by more than the width.
-                if matches!(op, AluOp::Lsh | AluOp::Rsh | AluOp::Arsh) && !(0..32).contains(&imm) {
+                if !accepted(op, Width::W32, imm) {
                     continue;
                 }
                 let body = [Insn::Alu { width, op, dst: R6, src: Operand::Imm(imm) }];
@@ -141,7 +100,7 @@ fn loads_and_stores_of_each_size() {
         return;
     }
     let packets = pairs();
-    for size in [Size::B1, Size::B2, Size::B4, Size::B8] {
+    for size in SIZES {
         for signed in [false, true] {
             if signed && size == Size::B8 {
                 continue;
@@ -164,7 +123,7 @@ fn conditional_jumps() {
     let packets = pairs();
     for width in WIDTHS {
         for cond in CONDS {
-            let operands = IMMS.iter().map(|&imm| Operand::Imm(imm)).chain([Operand::Reg(R7), Operand::Imm(0)]);
+            let operands = IMMS.iter().map(|&imm| Operand::Imm(imm)).chain([Operand::Reg(R7)]);
             for src in operands {
                 // if r6 cond src: r6 = 1, else r6 = 0
                 let body = [
@@ -245,12 +204,11 @@ fn random_program(seed: u64) -> Vec<Insn> {
         insns.push(match rng.below(10) {
             0..=4 => {
                 let op = rng.pick(&ALU);
-                let shift = matches!(op, AluOp::Lsh | AluOp::Rsh | AluOp::Arsh);
                 let bits = if width == Width::W32 { 32 } else { 64 };
+                let imm = rng.pick(&IMMS);
                 let src = match rng.below(3) {
                     0 => Operand::Reg(src),
-                    1 if !shift => Operand::Imm(rng.pick(&IMMS)),
-                    // Not zero: the verifier refuses division by a constant zero.
+                    1 if accepted(op, width, imm) => Operand::Imm(imm),
                     _ => Operand::Imm(1 + rng.below(bits - 1) as i32),
                 };
                 Insn::Alu { width, op, dst, src }

@@ -1,6 +1,8 @@
 //! The verifier's verdicts against the kernel's, on compiled programs and on random ones.
 
 mod common;
+#[path = "verdicts/links.rs"]
+mod links;
 #[path = "verdicts/programs.rs"]
 mod programs;
 
@@ -173,7 +175,7 @@ fn random_programs_get_the_kernels_verdict() {
     let (maps, typed) = (maps(), typed());
     let host = host_works();
     let mut programs = Programs::new(seed);
-    let (mut both, mut precise, mut stricter, mut gaps) = (0u64, 0u64, 0u64, Vec::new());
+    let (mut both, mut precise, mut stricter, mut unsound, mut gaps) = (0u64, 0u64, 0u64, 0u64, Vec::new());
     for number in 0..count {
         let insns = programs.next();
         let object = random_object(&insns, &maps, &typed);
@@ -200,6 +202,9 @@ fn random_programs_get_the_kernels_verdict() {
         match (load_verdict(&object, 0).expect("bpf(2) works"), &verdict) {
             (Ok(_), Ok(())) => both += 1,
             (Ok(_), Err(refused)) if STRICTER.contains(&refused.code) => stricter += 1,
+            (Ok(_), Err(_)) if links::taken_for_a_wrong_link(&insns, |insns| random_object(insns, &maps, &typed)) => {
+                unsound += 1;
+            }
             (Ok(_), Err(refused)) => gaps.push(format!("the kernel takes it, we say {refused}, {}", name())),
             // It ran above without harm: the kernel knows less.
             (Err(_), Ok(())) => precise += 1,
@@ -207,7 +212,8 @@ fn random_programs_get_the_kernels_verdict() {
         }
     }
     println!(
-        "{both} accepted by both, {precise} only by us, {stricter} only by the kernel by design, {} gaps",
+        "{both} accepted by both, {precise} only by us, {stricter} only by the kernel by design, {unsound} for a link that \
+         does not hold, {} gaps",
         gaps.len()
     );
     if host && reference_kernel() {

@@ -28,9 +28,6 @@ pub use print::{print, print_all};
 use crate::ebpf::{InsnIdx, MapIdx};
 use offwire_isa::{AluOp, CmpOp, RequestOp, Space};
 
-/// Scratch address of the number of metadata bytes, `data - data_meta`: 8 bytes of the packet metadata.
-pub(crate) const META_LEN: u16 = 24;
-
 /// A value: result of an instruction or a block parameter. Index into [`Func::values`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Value(pub u32);

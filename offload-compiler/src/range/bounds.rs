@@ -96,15 +96,20 @@ impl<const W: u32> Bounds<W> {
         Some(Bounds { umin: least, umax: greatest, smin: sign_extend(lowest, W), smax: sign_extend(highest, W) })
     }
 
-    /// What known bits say (`bits` of `W` bits).
-    pub const fn of_bits(bits: Tnum) -> Self {
-        let sign = Self::SIGN;
-        Bounds {
-            umin: bits.min(),
-            umax: bits.max(),
-            smin: sign_extend(bits.value | bits.mask & sign, W),
-            smax: sign_extend(bits.value | bits.mask & !sign, W),
-        }
+    /// Moves each bound to the next member of `bits` (of `W` bits); `None` if there is none in between. Where bounds and bits
+    /// leave one number, that is both bounds.
+    pub fn within_bits(self, bits: Tnum) -> Option<Self> {
+        // With the sign bit flipped signed order is unsigned order.
+        let flipped = Tnum { value: (bits.value ^ Self::SIGN) & !bits.mask, mask: bits.mask };
+        let flip = |number: i64| (number.cast_unsigned() ^ Self::SIGN) & Self::UMAX;
+        let back = |number: u64| sign_extend(number ^ Self::SIGN, W);
+        let within = Bounds {
+            umin: bits.least_from(self.umin)?,
+            umax: bits.greatest_to(self.umax)?,
+            smin: back(flipped.least_from(flip(self.smin))?),
+            smax: back(flipped.greatest_to(flip(self.smax))?),
+        };
+        (within.umin <= within.umax && within.smin <= within.smax).then_some(within)
     }
 
     /// Sum; each pair of bounds is kept where both ends overflow alike.

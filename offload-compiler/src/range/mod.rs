@@ -8,6 +8,14 @@
 
 mod alu;
 mod bounds;
+#[cfg(test)]
+#[allow(
+    clippy::arithmetic_side_effects,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    reason = "a panic is a failed test, and all numbers are below 256"
+)]
+mod exhaustive;
 mod refine;
 #[cfg(test)]
 mod tests;
@@ -105,7 +113,7 @@ impl<const W: u32, const H: u32> Num<W, H> {
     /// Tightens all parts by each other; `None` if no number is left.
     pub fn sync(self) -> Option<Self> {
         let mut now = self;
-        // Each round only tightens; three reach what the kernel's fixed sequence reaches.
+        // Each round only tightens; three reach more than what the kernel's fixed sequence reaches.
         for _ in 0..3 {
             let before = now;
             now = now.sync_once()?;
@@ -118,8 +126,8 @@ impl<const W: u32, const H: u32> Num<W, H> {
 
     fn sync_once(self) -> Option<Self> {
         let mut bits = self.bits;
-        let wide = self.wide.intersect(Bounds::of_bits(bits))?.agree()?;
-        let mut sub = self.sub.intersect(Bounds::of_bits(bits.truncate(H)))?.agree()?;
+        let wide = self.wide.within_bits(bits)?.agree()?;
+        let mut sub = self.sub.within_bits(bits.truncate(H))?.agree()?;
         // A run of fewer than 2^H numbers is a run of low halves, unless it wraps around.
         for (from, to) in [(wide.umin, wide.umax), (wide.smin.cast_unsigned(), wide.smax.cast_unsigned())] {
             if to.wrapping_sub(from) & low_mask(W) <= low_mask(H) {

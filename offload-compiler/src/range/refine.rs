@@ -88,7 +88,8 @@ impl<const W: u32, const H: u32> Num<W, H> {
     }
 }
 
-fn refine_bounds<const W: u32>(cond: Cond, a: Bounds<W>, b: Bounds<W>) -> Option<(Bounds<W>, Bounds<W>)> {
+/// Both operands where `a cond b` holds, by their bounds; `None` if it never does.
+pub(super) fn refine_bounds<const W: u32>(cond: Cond, a: Bounds<W>, b: Bounds<W>) -> Option<(Bounds<W>, Bounds<W>)> {
     match cond {
         Cond::Ne => Some((without(a, b)?, without(b, a)?)),
         Cond::Lt => below(a, b, 1),

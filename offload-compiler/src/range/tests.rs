@@ -1,4 +1,5 @@
-//! Every transfer function against enumeration; no result may fall outside.
+//! Every transfer function against enumeration; no result may fall outside. All pairs of 8-bit operands are in `exhaustive`;
+//! here are sets that several parts describe together, and samples at full width.
 //!
 //! - At a width of 4 bits with a low half of 2: all pairs of sets that known bits, unsigned or signed bounds alone describe, with
 //!   all their members.
@@ -21,7 +22,7 @@ const W: u32 = 6;
 const H: u32 = 3;
 type Small = Num<W, H>;
 
-const ALU: [AluOp; 14] = [
+pub(super) const ALU: [AluOp; 14] = [
     AluOp::Add,
     AluOp::Sub,
     AluOp::Mul,
@@ -37,7 +38,7 @@ const ALU: [AluOp; 14] = [
     AluOp::Mov,
     AluOp::Arsh,
 ];
-const CONDS: [Cond; 11] =
+pub(super) const CONDS: [Cond; 11] =
     [Cond::Eq, Cond::Ne, Cond::Gt, Cond::Ge, Cond::Lt, Cond::Le, Cond::Set, Cond::Sgt, Cond::Sge, Cond::Slt, Cond::Sle];
 
 /// xorshift64*; seeded, so that a failure repeats.
@@ -192,7 +193,7 @@ fn extensions_cover_every_result() {
     }
 }
 
-fn holds(cond: Cond, bits: u32, a: u64, b: u64) -> bool {
+pub(super) fn holds(cond: Cond, bits: u32, a: u64, b: u64) -> bool {
     let (a, b) = (a & low_mask(bits), b & low_mask(bits));
     let (sa, sb) = (sign_extend(a, bits), sign_extend(b, bits));
     match cond {

@@ -46,6 +46,36 @@ impl Tnum {
         self.value | self.mask
     }
 
+    /// Smallest member that is not below `from`, unsigned (`tnum_step`).
+    pub const fn least_from(self, from: u64) -> Option<u64> {
+        let wrong = (from ^ self.value) & !self.mask;
+        if wrong == 0 {
+            return Some(from);
+        }
+        // The highest bit that must differ. If it becomes a one, the number is greater already; else a free zero above it must
+        // become a one. What is below may then be as small as it can.
+        let bit = top_bit(wrong);
+        let step = if self.value & bit != 0 {
+            bit
+        } else {
+            let free = self.mask & !from & !below(bit);
+            free & free.wrapping_neg()
+        };
+        if step == 0 {
+            return None;
+        }
+        Some(from & !below(step) | step | self.value & below(step))
+    }
+
+    /// Greatest member that is not above `to`, unsigned.
+    pub const fn greatest_to(self, to: u64) -> Option<u64> {
+        let inverse = Tnum { value: !self.value & !self.mask, mask: self.mask };
+        match inverse.least_from(!to) {
+            Some(number) => Some(!number),
+            None => None,
+        }
+    }
+
     /// True if all members are multiples of `size`, a power of two (`tnum_is_aligned`).
     pub const fn is_aligned(self, size: u64) -> bool {
         (self.value | self.mask) & size.wrapping_sub(1) == 0
@@ -163,6 +193,16 @@ impl Tnum {
         let mask = self.mask | other.mask | (self.value ^ other.value);
         Tnum { value: self.value & !mask, mask }
     }
+}
+
+/// The highest one of `number`, which is not 0.
+const fn top_bit(number: u64) -> u64 {
+    (1u64 << 63).wrapping_shr(number.leading_zeros())
+}
+
+/// All bits below `bit`.
+const fn below(bit: u64) -> u64 {
+    bit.wrapping_sub(1)
 }
 
 /// The low `bits` bits set, `bits` from 0 to 64.

@@ -136,8 +136,15 @@ impl Verifier<'_> {
             }
         }
         if let Some(spilled) = slot.spilled.as_deref().filter(|_| start == 0 && bytes <= slot.spill_size()) {
-            let fits = whole || spilled.num.wide.umax <= crate::range::low_mask(bits);
-            if fits && !signed {
+            // A load that gives the same number again. The kernel also keeps the two linked where the extended sign makes
+            // them differ.
+            let wide = spilled.num.wide;
+            let lowest = (-1i64).wrapping_shl(bits.saturating_sub(1));
+            let fits = match signed {
+                false => whole || wide.umax <= crate::range::low_mask(bits),
+                true => lowest <= wide.smin && wide.smax <= !lowest,
+            };
+            if fits {
                 return Ok(*spilled);
             }
             let low = spilled.num.zero_extend(bits);

@@ -369,6 +369,24 @@ fn rules_of_calls() {
     ]));
 }
 
+/// What a branch tells of a number holds for its spilled copy if the load gives the same number again: not if it extends a sign.
+#[test]
+fn links_of_numbers_that_come_back_from_the_stack() {
+    let spilled = |below: i32, then: &[Insn]| {
+        let mut insns = lookup(1);
+        let out = insns.len() as u32 + 6 + then.len() as u32;
+        insns.push(jump_imm(Cond::Eq, 0, 0, out));
+        insns.extend([load(Size::B2, 6, 0, 0), jump_imm(Cond::Gt, 6, below, out), store(Size::B8, 10, -8, 6)]);
+        insns.push(Insn::Load { size: Size::B2, signed: true, dst: Reg(7), base: Reg(10), off: -8 });
+        insns.push(jump_imm(Cond::Sgt, 7, 12, out));
+        insns.extend_from_slice(then);
+        join(&[&insns, &EXIT])
+    };
+    let access = [alu(AluOp::Add, 0, 6), load(Size::B1, 0, 0, 0)];
+    accepted(spilled(0x7fff, &access));
+    refused(spilled(0x8000, &access), codes::MAP_VALUE_BOUNDS);
+}
+
 #[test]
 fn moved_packets() {
     let start = [mov(6, 1), load(Size::B4, 7, 1, 0), store(Size::B8, 10, -8, 7), mov_imm(2, 4), helper(44)];
@@ -627,4 +645,19 @@ fn bounds_and_bits_leave_one_value() {
     insns.extend([mov_imm(0, 0), jump_imm(Cond::Sgt, 2, 20, 10), jump_imm(Cond::Slt, 2, 1, 10)]);
     insns.extend([alu_imm(AluOp::Add, 3, 31), alu(AluOp::Sub, 3, 2), load(Size::B1, 0, 3, 0), Insn::Exit]);
     accepted(insns);
+}
+
+/// Of 0 and 16, what is not below 2 is 16: its bytes swapped are 4,096, and no path goes on.
+#[test]
+fn bounds_move_to_the_next_number_of_the_known_bits() {
+    accepted(vec![
+        load(Size::B4, 2, 1, 16),
+        mov_imm(0, 0),
+        alu_imm(AluOp::And, 2, 16),
+        jump_imm(Cond::Slt, 2, 2, 7),
+        Insn::Bswap { bits: 16, dst: Reg(2) },
+        jump_imm(Cond::Gt, 2, 58, 7),
+        load(Size::B1, 0, 2, 0),
+        Insn::Exit,
+    ]);
 }

@@ -2,8 +2,8 @@
 
 use super::EINVAL;
 use offwire_isa::{
-    METADATA_BYTES, METADATA_EGRESS_IFINDEX, METADATA_INGRESS_IFINDEX, METADATA_PACKET_LEN, METADATA_RX_QUEUE_INDEX,
-    METADATA_VCPU,
+    METADATA_BYTES, METADATA_EGRESS_IFINDEX, METADATA_INGRESS_IFINDEX, METADATA_META_LEN, METADATA_PACKET_LEN,
+    METADATA_RX_QUEUE_INDEX, METADATA_VCPU,
 };
 
 /// Bytes before the packet that adjust_head can reach: what the kernel's test_run leaves of XDP_PACKET_HEADROOM.
@@ -108,7 +108,7 @@ impl Packet {
         put(METADATA_RX_QUEUE_INDEX, &self.rx_queue_index.to_le_bytes());
         put(METADATA_EGRESS_IFINDEX, &0u32.to_le_bytes());
         put(METADATA_VCPU, &self.vcpu.to_le_bytes());
-        put(crate::ir::META_LEN, &(self.meta as u64).to_le_bytes());
+        put(METADATA_META_LEN, &(self.meta as u64).to_le_bytes());
         bytes
     }
 }

@@ -4,11 +4,12 @@ use super::build::{Builder, exact, kind_name};
 use super::callers::{Taken, stored};
 use crate::ebpf::{InsnIdx, MapIdx, Operand, Reg, Size};
 use crate::facts::{Fact, PtrKind, Range};
-use crate::ir::{META_LEN, Mem, Op, Value};
+use crate::ir::{Mem, Op, Value};
 use offwire_diag::Diagnostic;
 use offwire_diag::codes::compiler;
 use offwire_isa::{
-    AluOp, METADATA_EGRESS_IFINDEX, METADATA_INGRESS_IFINDEX, METADATA_PACKET_LEN, METADATA_RX_QUEUE_INDEX, Space,
+    AluOp, METADATA_EGRESS_IFINDEX, METADATA_INGRESS_IFINDEX, METADATA_META_LEN, METADATA_PACKET_LEN,
+    METADATA_RX_QUEUE_INDEX, Space,
 };
 
 impl Builder<'_> {
@@ -147,7 +148,7 @@ impl Builder<'_> {
             (Some(20), 4) => (METADATA_EGRESS_IFINDEX, 4),
             (Some(8), 4) => {
                 // The metadata ends where the packet begins.
-                let length = self.scratch(META_LEN, 8);
+                let length = self.scratch(METADATA_META_LEN, 8);
                 let zero = self.constant(0);
                 return Ok(self.alu(AluOp::Sub, true, zero, length));
             }
