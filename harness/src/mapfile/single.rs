@@ -45,7 +45,7 @@ pub fn show_value(object: &Object, map: &Map, value: &[u8]) -> Shown {
 pub fn read_key(map: &Map, text: &str) -> Result<Vec<u8>, Diagnostic> {
     let json = parse("key", map, text)?;
     typed::to_bytes(&json, map.key_type.as_ref(), map.spec.key_size as usize)
-        .map_err(|misfit| refuse("key", map, misfit))
+        .map_err(|misfit| refuse("key", map, &misfit))
 }
 
 /// Reads a value as a map file has it.
@@ -59,17 +59,17 @@ pub fn read_value(object: &Object, map: &Map, text: &str) -> Result<Vec<u8>, Dia
     } else {
         typed::to_bytes(&json, map.value_type.as_ref(), map.spec.value_size as usize)
     };
-    bytes.map_err(|misfit| refuse("value", map, misfit))
+    bytes.map_err(|misfit| refuse("value", map, &misfit))
 }
 
 fn parse(what: &str, map: &Map, text: &str) -> Result<Json, Diagnostic> {
     serde_json::from_str(text).map_err(|error| {
         let misfit = Misfit::new(format!("{text:?} is no JSON: {error}"));
-        refuse(what, map, misfit)
+        refuse(what, map, &misfit)
     })
 }
 
-fn refuse(what: &str, map: &Map, misfit: Misfit) -> Diagnostic {
+fn refuse(what: &str, map: &Map, misfit: &Misfit) -> Diagnostic {
     let place = format!("{what}{}{}", typed::gap(&misfit.member), misfit.member);
     Diagnostic::error(codes::data::BAD_MAP_ENTRY, format!("the {what} does not fit map {}", map.spec.name))
         .with_reason(format!("{place}: {}", misfit.what))
