@@ -53,12 +53,10 @@ pub enum Event {
     Printk {
         /// Origin.
         origin: Origin,
-        /// The format.
+        /// The format, and behind it the texts that it reads.
         format: Vec<u8>,
-        /// Its arguments, as registers hold them.
+        /// Its arguments, as registers hold them (chapter ISA: a text's place in `format`).
         arguments: [u64; 3],
-        /// Strings and addresses that the format reads, as the device gave them.
-        memory: Vec<u8>,
     },
     /// A packet was lost outside a program's verdict.
     Drop {
@@ -272,21 +270,20 @@ impl Events {
     }
 }
 
-/// The format, padding to 8 B, three arguments, and the rest.
+/// The format with its texts, padding to 8 B, three arguments.
 fn printk(origin: Origin, format_bytes: u32, mut data: Vec<u8>) -> Result<Event, Error> {
     const ARGUMENTS: usize = 24;
     let length = format_bytes as usize;
     let start = length.next_multiple_of(8);
-    if data.len() < start || data.len() - start < ARGUMENTS {
+    if data.len() != start + ARGUMENTS {
         return Err(nonsense("the size of a format", format_bytes));
     }
-    let memory = data.split_off(start + ARGUMENTS);
     let arguments = std::array::from_fn(|number| {
         let at = start + 8 * number;
         u64::from_le_bytes(std::array::from_fn(|byte| data[at + byte]))
     });
     data.truncate(length);
-    Ok(Event::Printk { origin, format: data, arguments, memory })
+    Ok(Event::Printk { origin, format: data, arguments })
 }
 
 fn nonsense(what: &'static str, value: impl Into<u64>) -> Error {

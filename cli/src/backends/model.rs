@@ -241,9 +241,8 @@ pub fn fault_name(cause: u16) -> Option<&'static str> {
 /// A text of bpf_trace_printk, formatted; `None` if the format is none.
 ///
 /// # Errors
-/// `OW0604` for a text that cannot be told without the device's memory.
-pub fn printed(format: Vec<u8>, arguments: [u64; 3], memory: Vec<u8>) -> Result<Option<Event>, Diagnostic> {
-    let _ = memory;
+/// `OW0604` for a format that names an address.
+pub fn printed(format: Vec<u8>, arguments: [u64; 3]) -> Result<Option<Event>, Diagnostic> {
     event(DeviceEvent::Printk { format, arguments })
 }
 

@@ -80,6 +80,7 @@ pub struct Remote {
     timing: Timing,
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn told(error: driver::Error) -> Diagnostic {
     diagnostic(&error)
 }

@@ -68,8 +68,8 @@ impl Line {
                 let data = Some(entries::hex(&data));
                 Line { map, map_name, index: Some(index), data, packet, ..Line::of("perf", &origin) }
             }
-            Event::Printk { origin, format, arguments, memory } => {
-                let text = match backends::printed(format, arguments, memory) {
+            Event::Printk { origin, format, arguments } => {
+                let text = match backends::printed(format, arguments) {
                     Ok(Some(Told::Trace { text })) => text,
                     // The kernel prints nothing for a format that it does not take.
                     Ok(_) => String::new(),

@@ -202,7 +202,7 @@ pub enum Status {
     Reference = 17,
     /// ENOMEM: map memory is exhausted. argument: bytes needed.
     MapMemory = 18,
-    /// The device cannot hold such a map. argument: the image's slot in the high half if it comes from an image, MapRefusal in the low half.
+    /// The device cannot hold such a map. argument: bits 63:32 the image's slot if it comes from an image, bits 31:0 MapRefusal.
     MapRefused = 19,
     /// The existing map does not fit the image's. argument: the image's slot.
     MapMismatch = 20,
@@ -313,7 +313,7 @@ impl Status {
             Status::Frozen => "EPERM: the map is frozen.",
             Status::Reference => "EBADF: the value names no program, map or interface that may stand in the map.",
             Status::MapMemory => "ENOMEM: map memory is exhausted. argument: bytes needed.",
-            Status::MapRefused => "The device cannot hold such a map. argument: the image's slot in the high half if it comes from an image, MapRefusal in the low half.",
+            Status::MapRefused => "The device cannot hold such a map. argument: bits 63:32 the image's slot if it comes from an image, bits 31:0 MapRefusal.",
             Status::MapMismatch => "The existing map does not fit the image's. argument: the image's slot.",
             Status::StoreFull => "The instruction store has no room. argument: words needed.",
             Status::TooMany => "All ids of programs or maps are in use. argument: how many there are.",
@@ -478,7 +478,7 @@ pub enum EventKind {
     Ringbuf = 1,
     /// bpf_perf_event_output. map, index: index in it, data: the record, then `packet_bytes` bytes of the packet.
     Perf = 2,
-    /// bpf_trace_printk. data: the format (`index` bytes), padding to 8 B, three u64 arguments, then the strings and addresses that the format reads.
+    /// bpf_trace_printk. data: the format and the texts that it reads (`index` bytes), padding to 8 B, three u64 arguments.
     Printk = 3,
     /// A packet was lost. code: DropReason.
     Drop = 4,
@@ -522,7 +522,7 @@ impl EventKind {
         match self {
             EventKind::Ringbuf => "A record that was submitted to a ring buffer. map, data: the record.",
             EventKind::Perf => "bpf_perf_event_output. map, index: index in it, data: the record, then `packet_bytes` bytes of the packet.",
-            EventKind::Printk => "bpf_trace_printk. data: the format (`index` bytes), padding to 8 B, three u64 arguments, then the strings and addresses that the format reads.",
+            EventKind::Printk => "bpf_trace_printk. data: the format and the texts that it reads (`index` bytes), padding to 8 B, three u64 arguments.",
             EventKind::Drop => "A packet was lost. code: DropReason.",
             EventKind::Fault => "A fault ended a packet. code: fault cause (chapter ISA), argument: word address.",
             EventKind::Ring => "A ring has stopped. index: its number, code: RingFault, argument.",
