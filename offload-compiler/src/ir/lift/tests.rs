@@ -136,7 +136,7 @@ fn what_the_facts_know_of_the_stack_holds_where_ways_meet() {
         load(Size::B8, 0, 1, 0),
         Insn::Exit,
     ];
-    let fall = vec![insns[..9].to_vec(), insns[10..].to_vec()].concat();
+    let fall = [&insns[..9], &insns[10..]].concat();
     let at = |target| {
         move |insn: Insn| match insn {
             Insn::JumpIf { width, cond, dst, src, .. } => {
