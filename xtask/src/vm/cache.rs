@@ -80,7 +80,6 @@ impl Cache {
         let mut path = libraries.clone().into_os_string();
         path.push(":");
         path.push(libraries.join("systemd"));
-        // Neither QEMU nor the device shall outlive this process, however it ends.
         let mut qemu = with_parent(&self.folder.join("usr/lib64/ld-linux-x86-64.so.2"));
         qemu.arg("--library-path").arg(path).arg(self.folder.join("usr/bin/qemu-system-x86_64"));
         for data in ["usr/share/qemu", "usr/share/seabios", "usr/lib/ipxe/qemu"] {
@@ -148,7 +147,7 @@ fn fill(tree: &Path, mirror: &str) -> Result<()> {
     logged(chroot, "apt-get in the tree")
 }
 
-/// A command that is killed when this process ends.
+/// A command that is killed when this process ends, however it ends.
 pub(super) fn with_parent(program: &Path) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL", "--"]).arg(program);

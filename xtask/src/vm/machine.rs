@@ -10,8 +10,13 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
+/// Where the device listens, in the machine's folder.
+const SOCKET: &str = "device.sock";
 /// Longest time until the device listens, or has ended.
 const SERVE: Duration = Duration::from_secs(30);
+
+/// How often it is looked whether the device is still there.
+const GLANCE: Duration = Duration::from_millis(500);
 
 /// The least that the machine needs: memory that can be shared, an IOMMU that tells of what is mapped, and the function behind it.
 const MACHINE: &[&str] = &[
@@ -100,9 +105,9 @@ pub(super) fn boot(
     timeout: Duration,
 ) -> Result<Verdict> {
     let log = |name: &str| File::create(folder.join(name)).with_context(|| name.to_owned());
-    let socket = folder.join("device.sock");
     let mut serve = with_parent(offwire);
-    serve.args(["dev", "serve", "--profile", profile, "--socket"]).arg(&socket);
+    // A path from the root may be longer than a socket's can be.
+    serve.args(["dev", "serve", "--profile", profile, "--socket", SOCKET]).current_dir(folder);
     let (mut device, said) = Process::start(serve, "offwire dev serve", log("device.err")?)?;
     let said = lines(said, log("device.log")?);
     match said.recv_timeout(SERVE) {
@@ -113,34 +118,33 @@ pub(super) fn boot(
     let mut machine = cache.qemu();
     machine.args(MACHINE).arg("-kernel").arg(cache.kernel()).arg("-initrd").arg(initrd);
     // The socket is a structure, which only this form of -device can have.
-    let path = socket.to_str().filter(|path| !path.contains(['"', '\\'])).context("a plain path")?;
-    machine.arg("-device").arg(format!(
-        r#"{{"driver":"vfio-user-pci","socket":{{"type":"unix","path":"{path}"}},"x-msg-timeout":60000}}"#
-    ));
+    let function = r#"{"driver":"vfio-user-pci","socket":{"type":"unix","path":"SOCKET"},"x-msg-timeout":60000}"#;
+    machine.arg("-device").arg(function.replace("SOCKET", SOCKET)).current_dir(folder);
     let (mut guest, console) = Process::start(machine, "QEMU", log("qemu.err")?)?;
     let console = lines(console, log("console.log")?);
     let by = Instant::now() + timeout;
     let mut verdict = Verdict::default();
     loop {
-        match console.recv_timeout(by.saturating_duration_since(Instant::now())) {
+        match console.recv_timeout(GLANCE) {
             Ok(line) if verdict.line(&line) => println!("{line}"),
             Ok(_) => {}
             Err(RecvTimeoutError::Disconnected) => break,
             Err(RecvTimeoutError::Timeout) => {
-                println!("vm: the machine was stopped after {} s", timeout.as_secs());
-                return Ok(Verdict { counted: None, ..verdict });
+                // Without its device the guest hangs.
+                if let Some(status) = device.child.try_wait()? {
+                    bail!("vm: {}: {status}, with the machine running", device.name);
+                }
             }
+        }
+        if Instant::now() >= by {
+            println!("vm: the machine was stopped after {} s", timeout.as_secs());
+            return Ok(Verdict { counted: None, ..verdict });
         }
     }
     guest.end(by)?;
     let mut stop = Command::new("kill");
-    super::succeed(
-        {
-            stop.arg(device.child.id().to_string());
-            stop
-        },
-        "kill",
-    )?;
+    stop.arg(device.child.id().to_string());
+    super::succeed(stop, "kill")?;
     device.end(Instant::now() + SERVE)?;
     for line in said.iter() {
         println!("vm: {line}");

@@ -1,6 +1,6 @@
 //! The checks in their order.
 
-use crate::guest::{Outcome, ensure, equal, open};
+use crate::guest::{Outcome, ensure, equal, huge_pages, open};
 use crate::{crash, packets};
 use driver::bus::{self, Bdf, Root};
 use driver::transport::vfio::diagnose;
@@ -46,7 +46,8 @@ pub(crate) fn all(image: &str) -> Outcome {
             let mut device = None;
             tally.check(&format!("open, {pages}"), || {
                 device = Some(open(bdf, backing)?);
-                Ok(())
+                let taken = backing != Backing::Huge || huge_pages("Free")? < huge_pages("Total")?;
+                ensure(taken, "no huge page was taken; are there any in /proc/sys/vm/nr_hugepages?")
             });
             if let Some(device) = device {
                 on(&mut tally, &device, bdf, &program);

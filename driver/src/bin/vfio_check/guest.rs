@@ -37,6 +37,13 @@ pub(crate) fn interrupts(bdf: Bdf, vector: u32) -> Outcome<u64> {
     Ok(line.split_whitespace().skip(1).map_while(|count| count.parse::<u64>().ok()).sum())
 }
 
+/// Huge pages of the machine: `Total` or `Free`.
+pub(crate) fn huge_pages(which: &str) -> Outcome<u64> {
+    let table = std::fs::read_to_string("/proc/meminfo")?;
+    let line = table.lines().find_map(|line| line.strip_prefix(&format!("HugePages_{which}:")));
+    Ok(line.ok_or("/proc/meminfo has no huge pages")?.trim().parse()?)
+}
+
 /// A UDP frame of 10.0.0.2 with this source port.
 pub(crate) fn frame(flow: u16, bytes: usize) -> Vec<u8> {
     let mut frame = vec![0; bytes.max(60)];
