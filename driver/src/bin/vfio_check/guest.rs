@@ -5,7 +5,7 @@ use driver::transport::vfio::Vfio;
 use driver::{Backing, Device, OpenOptions};
 use std::error::Error;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Longer than anything takes, on a slow machine too.
 pub(crate) const SOON: Duration = Duration::from_secs(30);
@@ -35,6 +35,19 @@ pub(crate) fn interrupts(bdf: Bdf, vector: u32) -> Outcome<u64> {
     let table = std::fs::read_to_string("/proc/interrupts")?;
     let line = table.lines().find(|line| line.contains(&name)).ok_or(format!("/proc/interrupts has no {name}"))?;
     Ok(line.split_whitespace().skip(1).map_while(|count| count.parse::<u64>().ok()).sum())
+}
+
+/// Waits for more than so many interrupts: what they tell of is in memory first, and may have been seen there.
+pub(crate) fn more_interrupts(bdf: Bdf, vector: u32, than: u64) -> Outcome<u64> {
+    let by = Instant::now() + SOON;
+    loop {
+        let count = interrupts(bdf, vector)?;
+        if count > than {
+            return Ok(count - than);
+        }
+        ensure(Instant::now() < by, format!("no interrupt of vector {vector} beyond {than}"))?;
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 /// Huge pages of the machine: `Total` or `Free`.
