@@ -51,8 +51,8 @@ pub(super) struct Cache {
 
 impl Cache {
     /// The tree in this folder; it is made if it is not there.
-    pub(super) fn make(folder: PathBuf) -> Result<Self> {
-        let cache = Cache { folder: std::path::absolute(&folder).context("$OFFWIRE_VM_CACHE")? };
+    pub(super) fn make(folder: &Path) -> Result<Self> {
+        let cache = Cache { folder: std::path::absolute(folder).context("$OFFWIRE_VM_CACHE")? };
         if !cache.folder.exists() {
             cache.create().context("vm: SKIP qemu: the tree with QEMU and kernel cannot be made")?;
         }

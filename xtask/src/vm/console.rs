@@ -47,7 +47,9 @@ mod tests {
 
     fn judged(text: &str) -> Option<String> {
         let mut verdict = Verdict::default();
-        text.lines().for_each(|line| drop(verdict.line(line)));
+        for line in text.lines() {
+            verdict.line(line);
+        }
         verdict.judge().err().map(|error| error.to_string())
     }
 

@@ -52,7 +52,7 @@ pub(crate) fn run(args: &[String]) -> Result<()> {
     }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask lies in the workspace")?;
     let target = target()?;
-    let cache = Cache::make(std::env::var_os("OFFWIRE_VM_CACHE").map_or_else(|| target.join("vm"), PathBuf::from))?;
+    let cache = Cache::make(&std::env::var_os("OFFWIRE_VM_CACHE").map_or_else(|| target.join("vm"), PathBuf::from))?;
     let (offwire, check) = programs(root, &target)?;
 
     let folder = target.join("vm-run");

@@ -180,8 +180,10 @@ fn reset(device: &Device, image: &[u8]) -> Outcome {
     Ok(())
 }
 
-/// What was mapped is unmapped. The last handle goes with it.
+/// All buffers of queues and events were unmapped; then the last handle goes.
 fn close(device: Device) -> Outcome {
     device.check()?;
-    equal("leaked buffers", &device.leaked(), &0)
+    equal("leaked buffers", &device.leaked(), &0)?;
+    drop(device);
+    Ok(())
 }
