@@ -43,6 +43,15 @@ const MACHINE: &[&str] = &[
     "console=ttyS0 quiet intel_iommu=on panic=-1",
 ];
 
+/// Where the function is: the kernel can reset the bus below a port, and does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// On the root bus, as a part of the machine.
+    RootBus,
+    /// Alone behind a port, as a card.
+    Port,
+}
+
 /// A process that ends with its handle.
 struct Process {
     child: Child,
@@ -61,7 +70,11 @@ impl Process {
     fn end(&mut self, by: Instant) -> Result<()> {
         loop {
             if let Some(status) = self.child.try_wait().context(self.name)? {
-                return if status.success() { Ok(()) } else { bail!("vm: {}: {status}", self.name) };
+                return if status.success() {
+                    Ok(())
+                } else {
+                    bail!("vm: {}: {status}; --keep keeps its log", self.name)
+                };
             }
             if Instant::now() >= by {
                 bail!("vm: {} does not end", self.name);
@@ -102,6 +115,7 @@ pub(super) fn boot(
     offwire: &Path,
     profile: &str,
     initrd: &Path,
+    place: Place,
     timeout: Duration,
 ) -> Result<Verdict> {
     let log = |name: &str| File::create(folder.join(name)).with_context(|| name.to_owned());
@@ -118,8 +132,16 @@ pub(super) fn boot(
     let mut machine = cache.qemu();
     machine.args(MACHINE).arg("-kernel").arg(cache.kernel()).arg("-initrd").arg(initrd);
     // The socket is a structure, which only this form of -device can have.
-    let function = r#"{"driver":"vfio-user-pci","socket":{"type":"unix","path":"SOCKET"},"x-msg-timeout":60000}"#;
-    machine.arg("-device").arg(function.replace("SOCKET", SOCKET)).current_dir(folder);
+    let function =
+        r#"{"driver":"vfio-user-pci","bus":"BUS","socket":{"type":"unix","path":"SOCKET"},"x-msg-timeout":60000}"#;
+    let bus = match place {
+        Place::RootBus => "pcie.0",
+        Place::Port => {
+            machine.args(["-device", "pcie-root-port,id=above,chassis=1,slot=1"]);
+            "above"
+        }
+    };
+    machine.arg("-device").arg(function.replace("SOCKET", SOCKET).replace("BUS", bus)).current_dir(folder);
     let (mut guest, console) = Process::start(machine, "QEMU", log("qemu.err")?)?;
     let console = lines(console, log("console.log")?);
     let by = Instant::now() + timeout;

@@ -55,7 +55,11 @@ pub(crate) fn all(image: &str) -> Outcome {
             }
         }
         tally.check("crash, reset at open", || crash::loses_all(bdf, image));
-        tally.check("crash, no reset, adopt", || crash::leaves_all(bdf, image));
+        if crash::is_behind_a_port(bdf)? {
+            tally.check("crash, no reset method, bus reset", || crash::loses_all_by_the_bus(bdf, image));
+        } else {
+            tally.check("crash, no reset method, adopt", || crash::leaves_all(bdf, image));
+        }
         tally.check("unbind", || unbind(bdf));
     }
     println!("DONE {} passed, {} failed", tally.passed, tally.failed);

@@ -1,7 +1,8 @@
 //! Other processes: one that comes second, and ones that are killed at work.
 //!
 //! The kernel resets a function when a process opens or leaves it, if it knows how. A device whose objects shall outlive their
-//! driver must not be reset: `echo > /sys/bus/pci/devices/BDF/reset_method`.
+//! driver must not be reset: `echo > /sys/bus/pci/devices/BDF/reset_method`. If the function is alone behind a port, that is not
+//! enough: the kernel then resets the bus when the last process leaves.
 
 use crate::checks::table;
 use crate::guest::{Outcome, SOON, ensure, equal, frame, open};
@@ -100,6 +101,13 @@ impl Worker {
     }
 }
 
+/// True if there is a port between the function and the root bus.
+pub(crate) fn is_behind_a_port(bdf: Bdf) -> Outcome<bool> {
+    let folder = fs::canonicalize(format!("/sys/bus/pci/devices/{bdf}"))?;
+    let above = folder.parent().and_then(|above| above.file_name()).and_then(|name| name.to_str());
+    Ok(above.is_some_and(|name| name.parse::<Bdf>().is_ok()))
+}
+
 /// As it comes, a function is reset for the next process: all is gone, and the device says so.
 pub(crate) fn loses_all(bdf: Bdf, image: &str) -> Outcome {
     let before = Worker::start(bdf, image)?.kill()?;
@@ -114,10 +122,20 @@ pub(crate) fn loses_all(bdf: Bdf, image: &str) -> Outcome {
 
 /// Without a way to reset it the function keeps everything, and the next process goes on with it.
 pub(crate) fn leaves_all(bdf: Bdf, image: &str) -> Outcome {
+    without_methods(bdf, || adopt(bdf, image))
+}
+
+/// Behind a port the bus is reset, and the device says so.
+pub(crate) fn loses_all_by_the_bus(bdf: Bdf, image: &str) -> Outcome {
+    without_methods(bdf, || loses_all(bdf, image))
+}
+
+/// Does something while the kernel knows no way to reset the function.
+fn without_methods(bdf: Bdf, run: impl FnOnce() -> Outcome) -> Outcome {
     let method = format!("/sys/bus/pci/devices/{bdf}/reset_method");
     let had = fs::read_to_string(&method)?;
     fs::write(&method, "\n")?;
-    let done = adopt(bdf, image);
+    let done = run();
     fs::write(&method, "default\n")?;
     done?;
     equal("reset methods", &fs::read_to_string(&method)?, &had)
