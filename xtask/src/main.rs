@@ -4,6 +4,7 @@ mod codegen;
 mod examples;
 mod test;
 mod tidy;
+mod vm;
 
 use anyhow::{Result, bail};
 use std::process::ExitCode;
@@ -12,7 +13,8 @@ const USAGE: &str = "usage: cargo xtask VERB
   codegen [--check]                 write what is generated from hw/spec; with --check only compare
   examples [--check] [...]          rebuild objects, captures and map files; with --check only compare; --help tells more
   test [--require LIST]             set up what the tests need and run them all; LIST: host,clang,verilator,z3,targets
-  tidy                              hygiene that no compiler checks";
+  tidy                              hygiene that no compiler checks
+  vm [--keep] [...]                 check the driver against VFIO in a virtual machine; --help tells more";
 
 fn main() -> ExitCode {
     match dispatch() {
@@ -33,6 +35,7 @@ fn dispatch() -> Result<()> {
         "examples" => examples::run(&args),
         "test" => test::run(&args),
         "tidy" => tidy::run(&args),
+        "vm" => vm::run(&args),
         "" | "help" | "--help" | "-h" => {
             println!("{USAGE}");
             Ok(())

@@ -33,6 +33,7 @@ const ALLOWED: &[(&str, &str, &[&str])] = &[
             "offwire-diag",
             "offwire-hostif",
             "offwire-serve",
+            "driver",
             "rtl-sim-bridge",
         ],
     ),

@@ -150,6 +150,12 @@ impl HostFunction {
         self.job = None;
     }
 
+    /// All as after power on but configuration space and MSI-X.
+    fn reset_function(&mut self) {
+        self.reset_rings();
+        self.reset_card();
+    }
+
     /// Programs, maps, ports, counters and time as after power on.
     fn reset_card(&mut self) {
         self.card = Card::new(&self.config);
@@ -251,8 +257,7 @@ impl PciFunction for HostFunction {
 
     fn reset(&mut self) {
         self.reset_space();
-        self.reset_rings();
-        self.reset_card();
+        self.reset_function();
     }
 
     fn poll(&mut self) -> bool {

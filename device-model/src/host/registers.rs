@@ -3,8 +3,7 @@
 use offwire_hostif::reg::{self, State};
 use offwire_hostif::register::{Register, RingRegister};
 use offwire_hostif::{
-    BAR0_BYTES, INTERFACE_MAJOR, INTERFACE_MINOR, PciFunction, QUEUE_PAIRS, RING_BASE, RING_STRIDE, RINGS, RingId,
-    VECTORS,
+    BAR0_BYTES, INTERFACE_MAJOR, INTERFACE_MINOR, QUEUE_PAIRS, RING_BASE, RING_STRIDE, RINGS, RingId, VECTORS,
 };
 use offwire_isa::ISA_VERSION;
 
@@ -154,7 +153,8 @@ impl HostFunction {
         if let Some((id, offset)) = ring(offset) {
             self.set_ring_register(id, offset, word);
         } else if offset == at::<ResetRequest>() && word == RESET_WORD {
-            self.reset();
+            // Configuration space is the bus's: whoever writes here cannot set it up again, and nobody else knows that it must be.
+            self.reset_function();
         }
         // A write to Wake wakes as each write does.
     }

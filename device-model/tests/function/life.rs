@@ -58,9 +58,9 @@ fn registers_tell_the_device() {
 /// All that a driver can see is as after power on, the reset count apart.
 #[test]
 fn a_reset_is_a_power_on() {
-    let read_all = |host: &mut Host| -> Vec<u8> {
+    let read = |host: &mut Host, regions: [Region; 2]| -> Vec<u8> {
         let mut all = Vec::new();
-        for region in [Region::Bar0, Region::Bar2, Region::Bar4, Region::Config] {
+        for region in regions {
             for offset in (0..host.function.region_size(region)).step_by(4) {
                 let mut word = [0; 4];
                 host.function.read(region, offset, &mut word).unwrap();
@@ -71,7 +71,9 @@ fn a_reset_is_a_power_on() {
         }
         all
     };
-    let fresh = read_all(&mut Host::bare(config()));
+    let (function, bus) = ([Region::Bar0, Region::Bar2], [Region::Bar4, Region::Config]);
+    let mut bare = Host::bare(config());
+    let (fresh, fresh_bus) = (read(&mut bare, function), read(&mut bare, bus));
     for how in 0..3u32 {
         let mut host = Host::new(config());
         host.open(0, 4);
@@ -87,12 +89,16 @@ fn a_reset_is_a_power_on() {
             host.function.write(Region::Config, offset, &[0xff; 4]).unwrap();
             host.function.write(Region::Bar4, offset, &[0xff; 4]).unwrap();
         }
+        let set_up = read(&mut host, bus);
+        assert!(set_up != fresh_bus);
         match how {
             0 => host.write32(RESET, 0x5445_5352),
             1 => host.function.write(Region::Config, 0x48, &[0, 0x80]).unwrap(),
             _ => host.function.reset(),
         }
-        assert_eq!(read_all(&mut host), fresh, "{how}");
+        assert_eq!(read(&mut host, function), fresh, "{how}");
+        // A register does not take from the bus what only the bus can set up again.
+        assert_eq!(read(&mut host, bus), if how == 0 { set_up } else { fresh_bus.clone() }, "{how}");
         assert_eq!(host.read32(RESET_COUNT), 1);
         // The mapping belongs to the bus and is still there; the first ids are free again.
         host.settle();

@@ -326,7 +326,7 @@ package offwire_regs_pkg;
   // Device time, ns: what ktime gives.
   localparam logic [15:0] NANOSECONDS_OFFSET = 16'h0048;
 
-  // Writing 0x54455352 ("RSET") resets as an FLR does; other values do nothing.
+  // Writing 0x54455352 ("RSET") resets as an FLR does, but for configuration space and MSI-X; other values do nothing.
   localparam logic [15:0] RESET_REQUEST_OFFSET = 16'h0050;
 
   // Any write wakes a device that sleeps: it looks at its doorbells.

@@ -470,7 +470,7 @@ impl Register for Nanoseconds {
 
 impl Readable for Nanoseconds {}
 
-/// Writing 0x54455352 ("RSET") resets as an FLR does; other values do nothing.
+/// Writing 0x54455352 ("RSET") resets as an FLR does, but for configuration space and MSI-X; other values do nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ResetRequest(pub u32);
 
