@@ -15,6 +15,7 @@ use offwire_hostif::{DispatchChoice, PortFlag};
 use offwire_image::Image;
 use offwire_isa::SMALL;
 use std::collections::BTreeMap;
+use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -218,4 +219,56 @@ fn a_driver_that_crashes_leaves_its_programs() {
     let queue = device.queue_pair(0, &QueueOptions::default()).expect("a queue");
     let mut work = Work { device, program, map, queue, written: BTreeMap::new(), open: None, packets: 0 };
     work.packets(100).expect("packets go through the adopted program");
+}
+
+/// If this fails, a host that does not read for a second stops the device, or is not told what it has lost.
+#[test]
+fn a_host_that_does_not_read_for_a_second_loses_packets_only() {
+    let folder = Folder::new("asleep");
+    let (socket, device_end, host_end) = (folder.0.join("dev.sock"), folder.0.join("device"), folder.0.join("host"));
+    let wire = UnixDatagram::bind(&host_end).expect("a socket");
+    wire.set_write_timeout(Some(Duration::from_secs(2))).expect("a timeout");
+    let port = format!("{PORT}=unix:{},{}", device_end.display(), host_end.display());
+    let path = socket.display().to_string();
+    let (_server, _) =
+        Server::start(&["dev", "serve", "--socket", &path, "--profile", "small", "--time", "free", "--port", &port]);
+    let device = open(&socket).expect("the device");
+    let small =
+        QueueOptions { receive_entries: driver::ring::Entries::from_log2(3).expect("8"), ..QueueOptions::default() };
+    let mut queue = device.queue_pair(0, &small).expect("a queue");
+    let mut events = device.events().expect("the events");
+
+    let (begin, mut sent) = (Instant::now(), 0u64);
+    while begin.elapsed() < Duration::from_secs(1) {
+        wire.send_to(&[0x33; 80], &device_end).expect("the device takes frames");
+        sent += 1;
+        if sent.is_multiple_of(512) {
+            // It answers all the while.
+            assert!(device.counters(driver::CounterOf::Port(PORT)).is_ok());
+        }
+    }
+    let until = Instant::now() + DEADLINE + SLACK;
+    let counted = loop {
+        let counters = device.counters(driver::CounterOf::Device).expect("it answers");
+        let (there, lost) =
+            (counters.get("host_received").expect("it is one"), counters.get("host_lost").expect("it is one"));
+        if there + lost >= sent || Instant::now() > until {
+            break (there, lost);
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    assert_eq!(counted, (8, sent - 8), "as many as there are buffers, and not one that nobody knows of");
+    assert_eq!(u64::from(queue.rx.lost().expect("it answers")), sent - 8);
+    // Drops were told, as far as there was room for that.
+    let mut told = Vec::new();
+    events.drain(&mut told).expect("the ring is whole");
+    assert!(told.iter().any(|event| matches!(event, driver::Event::Drop { .. })), "{told:?}");
+
+    // Awake again: what is left, then new ones.
+    let mut seen = 0;
+    queue.rx.receive_burst(64, |packet| seen += usize::from(packet.frame == [0x33; 80])).expect("they are there");
+    assert_eq!(seen, 8);
+    wire.send_to(&[0x44; 80], &device_end).expect("the device takes frames");
+    assert!(queue.rx.wait(DEADLINE + SLACK).expect("the ring works"));
+    queue.rx.receive_burst(1, |packet| assert_eq!(packet.frame, [0x44; 80])).expect("it is there");
 }
