@@ -12,7 +12,7 @@ use std::process::ExitCode;
 const USAGE: &str = "usage: cargo xtask VERB
   codegen [--check]                 write what is generated from hw/spec; with --check only compare
   examples [--check] [...]          rebuild objects, captures and map files; with --check only compare; --help tells more
-  test [--require LIST]             set up what the tests need and run them all; LIST: host,clang,verilator,z3,targets
+  test [--require LIST]             set up what the tests need and run them all; LIST: host,clang,verilator,yosys,z3,namespaces,targets
   tidy                              hygiene that no compiler checks
   vm [--keep] [...]                 check the driver against VFIO in a virtual machine; --help tells more";
 

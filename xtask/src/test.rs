@@ -21,6 +21,10 @@ const PACKAGES: &[(&str, &str)] = &[
     ("cc", "gcc"),
     ("g++", "g++"),
     ("make", "make"),
+    ("ip", "iproute2"),
+    ("ping", "iputils-ping"),
+    ("kill", "procps"),
+    ("python3", "python3"),
 ];
 
 /// Other machines that the library crates must build for.
