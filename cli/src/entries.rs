@@ -90,13 +90,16 @@ fn number(text: &str) -> Option<i128> {
 
 /// One token that is all of the bytes.
 fn scalar(text: &str, size: u32) -> Option<Vec<u8>> {
-    match size {
-        4 if let Ok(address) = text.parse::<Ipv4Addr>() => return Some(address.octets().to_vec()),
-        16 if let Ok(address) = text.parse::<Ipv6Addr>() => return Some(address.octets().to_vec()),
+    let address = match size {
+        4 => text.parse::<Ipv4Addr>().ok().map(|address| address.octets().to_vec()),
+        16 => text.parse::<Ipv6Addr>().ok().map(|address| address.octets().to_vec()),
         6 if text.contains(':') => {
             return text.split(':').map(|part| u8::from_str_radix(part, 16).ok()).collect::<Option<Vec<u8>>>();
         }
-        _ => {}
+        _ => None,
+    };
+    if address.is_some() {
+        return address;
     }
     let value = number(text)?;
     let bits = (size * 8).min(64);
