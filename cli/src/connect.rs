@@ -12,7 +12,7 @@ use driver::{Device, Info, MapId, MapInfo, OpenOptions, ProgramId, ProgramInfo};
 use offload_compiler::object::{self, Object};
 use offwire_diag::{Code, Diagnostic, codes};
 use offwire_hostif::Status;
-use offwire_isa::{PROFILES, Profile};
+use offwire_isa::Profile;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -157,7 +157,7 @@ impl Session {
     /// `OW1001` if this program does not know it.
     pub fn profile(&self) -> Result<&'static Profile, Failure> {
         let hash = self.info.profile_hash;
-        PROFILES.iter().copied().find(|profile| profile.hash == hash).ok_or_else(|| {
+        Profile::by_hash(hash).ok_or_else(|| {
             Diagnostic::error(codes::driver::NOT_READY, "this offwire does not know the device's profile")
                 .with_reason(format!("no profile has the hash {hash:#018x}"))
                 .with_help("device and offwire must be of one version")

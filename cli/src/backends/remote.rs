@@ -18,7 +18,7 @@ use offwire_diag::{Diagnostic, codes};
 use offwire_harness::{Backend, Chance, Entry, EntryValue, Event, PacketIn, PacketOut, Verdict};
 use offwire_hostif::{DispatchChoice, PortFlag, TimeMode, TransmitStatus};
 use offwire_image::{DispatchMode, MapKind, MapSpec};
-use offwire_isa::{PROFILES, Profile};
+use offwire_isa::Profile;
 use std::time::Duration;
 
 /// Port at which packets are injected; programs see the capture's.
@@ -61,7 +61,7 @@ impl Idle {
         if info.time_mode == TimeMode::Real {
             return Err(refuse("its time goes with the clock", "serve it with --time virtual").into());
         }
-        let profile = PROFILES.iter().copied().find(|profile| profile.hash == info.profile_hash);
+        let profile = Profile::by_hash(info.profile_hash);
         let profile = profile
             .ok_or_else(|| refuse("its profile is not known here", "device and offwire must be of one version"))?;
         Ok(Idle { device, profile })
@@ -232,7 +232,7 @@ impl Backend for Remote {
             None => return Err(refused(format!("it did not answer within {deadline:?}"))),
         }
         let mut out = None;
-        let came = self.rx.wait(deadline).map_err(told)?;
+        self.rx.wait(deadline).map_err(told)?;
         self.rx
             .receive_burst(1, |packet| {
                 out = packet.report.map(|report| {
@@ -247,7 +247,7 @@ impl Backend for Remote {
             })
             .map_err(told)?;
         let Some((mut out, report)) = out else {
-            return Err(refused(format!("it did not come back within {deadline:?} ({came})")));
+            return Err(refused(format!("it did not come back within {deadline:?}")));
         };
         let latency = u64::from(report.departed);
         self.timing.cycles += latency;

@@ -45,4 +45,9 @@ impl Profile {
     pub fn by_name(name: &str) -> Option<&'static Profile> {
         crate::PROFILES.iter().copied().find(|profile| profile.name == name)
     }
+
+    /// Finds a profile by its hash, as images and devices tell it.
+    pub fn by_hash(hash: u64) -> Option<&'static Profile> {
+        crate::PROFILES.iter().copied().find(|profile| profile.hash == hash)
+    }
 }
